@@ -1,0 +1,69 @@
+/* Every limit of the system, and how they hang together. A limit that a peer can meet is answered
+ * with an error of err.h; WELCOME tells the peer those that it has to keep. */
+#ifndef LEAT_LIMITS_H
+#define LEAT_LIMITS_H
+
+#include <assert.h>
+#include <stdint.h>
+
+/* ---- bytes ---- */
+#define LEAT_NAME_BYTES_MAX    128U     /* channel, handler, worker, batch name */
+#define LEAT_PAYLOAD_BYTES_MAX 1048576U /* 1 MiB: payload of a job, its result, a message */
+#define LEAT_FRAME_BYTES_CLOSE 262144U  /* 256 KiB: a frame is closed when it has grown to this */
+/* The largest frame that is read: one full frame and one more record of the largest size. */
+#define LEAT_FRAME_BYTES_MAX (LEAT_FRAME_BYTES_CLOSE + LEAT_PAYLOAD_BYTES_MAX + 4096U)
+/* What libzmq lets through, so that small excesses are answered TOO_LARGE instead of a cut. */
+#define LEAT_WIRE_BYTES_MAX     (LEAT_FRAME_BYTES_MAX + 65536U)
+#define LEAT_JSON_BYTES_MAX     65536U
+#define LEAT_JSON_DEPTH_MAX     16U
+#define LEAT_JSON_TOKENS_MAX    10000U
+#define LEAT_SENTENCE_BYTES_MAX 512U /* the text of an error */
+#define LEAT_URL_BYTES_MAX      256U
+
+/* ---- counts ---- */
+#define LEAT_RECORDS_MAX       8192U    /* records of one frame, jobs of one run */
+#define LEAT_WINDOW_FRAMES     1024U    /* sequenced frames without a read answer, a session */
+#define LEAT_OUT_FRAMES        8U       /* frames on their way to a peer that has not confirmed */
+#define LEAT_OUT_BYTES         2097152U /* 2 MiB */
+#define LEAT_HANDLERS_MAX      256U     /* handlers of one worker */
+#define LEAT_CHANNELS_MAX      100000U
+#define LEAT_SUBSCRIPTIONS_MAX 64U /* channels that one worker serves */
+#define LEAT_TRAITS_MAX        32U
+#define LEAT_SLOTS_MAX         1000000U
+#define LEAT_WAITS_MAX         65536U /* batches and channels that one session waits for */
+#define LEAT_FAILURES_DEFAULT  3U
+#define LEAT_LOSSES_DEFAULT    5U
+#define LEAT_SNOOZES_DEFAULT   1000U
+#define LEAT_PRIORITIES        10U
+#define LEAT_PRIORITY_DEFAULT  5U
+
+/* ---- time, ms ---- */
+#define LEAT_HEARTBEAT_BUSY_MS  1000 /* a session with leases */
+#define LEAT_HEARTBEAT_IDLE_MS  5000
+#define LEAT_LOST_MS            10000   /* silence after which a session's leases return */
+#define LEAT_GONE_GRACE_MS      1000    /* a connection seen gone has this to come back */
+#define LEAT_RESTART_GRACE_MS   30000   /* after a broker restart, sessions with leases */
+#define LEAT_SESSION_MS         3600000 /* a session without a frame is forgotten */
+#define LEAT_RECONNECT_MS_MIN   100
+#define LEAT_RECONNECT_MS_MAX   2000
+#define LEAT_CONNECT_TIMEOUT_MS 2000
+#define LEAT_BACKOFF_S_MAX      600
+#define LEAT_QUANTUM_US         5000          /* run time with which a worker is filled ahead */
+#define LEAT_DELAY_MS_MAX       31622400000LL /* 366 days */
+
+/* ---- ids ---- */
+#define LEAT_ID_SEQUENCE_BITS 52
+#define LEAT_ID_RESERVE       (1ULL << 20) /* ids are reserved in durable blocks of this many */
+#define LEAT_CHUNK_IDS        32U          /* ids that leave the store together */
+
+/* ---- turn ---- */
+#define LEAT_TURN_FRAMES_MAX 256U /* frames that are read in one turn */
+#define LEAT_TURN_ENDS_MAX   2000U
+
+static_assert(LEAT_NAME_BYTES_MAX <= UINT8_MAX, "names travel with a u8 length");
+static_assert(LEAT_RECORDS_MAX <= UINT16_MAX, "the header counts records in a u16");
+static_assert(LEAT_OUT_BYTES >= LEAT_FRAME_BYTES_MAX, "one frame of any legal size fits");
+static_assert(LEAT_WIRE_BYTES_MAX > LEAT_FRAME_BYTES_MAX, "an excess can be answered");
+static_assert(LEAT_HEARTBEAT_IDLE_MS * 2 <= LEAT_LOST_MS, "two beats may be lost");
+
+#endif
