@@ -1,0 +1,237 @@
+/* History: the store's own row, the rows of ended jobs, and how they leave again by retention. How
+ * they come is in trim.c. */
+#include "broker/store/tables.h"
+#include "proto/limits.h"
+
+#define FORMAT      1U
+#define STATE_BYTES 52U
+
+/* Chunks that one step takes out of retention. */
+#define DROPS_MAX 256U
+
+/* A job that leaves history, and where it stands in a log. */
+struct leaving {
+    uint64_t batch;
+    uint64_t position;
+    uint64_t id;
+};
+
+void
+leat_history_init(leat_history *history, const leat_retention *retention)
+{
+    const leat_retention fallback = LEAT_RETENTION_DEFAULT;
+    *history = (leat_history){.retention = retention == NULL ? fallback : *retention};
+    if (history->retention.jobs_max == 0)
+        history->retention.jobs_max = fallback.jobs_max;
+    if (history->retention.bytes_max == 0)
+        history->retention.bytes_max = fallback.bytes_max;
+    if (history->retention.age_ms_max == 0)
+        history->retention.age_ms_max = fallback.age_ms_max;
+}
+
+void
+leat_history_fini(leat_history *history)
+{
+    leat_haul_fini(&history->haul);
+    leat_buf_fini(&history->leaving);
+    leat_buf_fini(&history->record);
+}
+
+leat_err
+leat_history_read(leat_history *history, leat_kv *kv)
+{
+    leat_row row;
+    const leat_err err = leat_kv_get(kv, LEAT_TABLE_OBJECTS, (leat_key){0}, &row);
+    if (err != LEAT_ERR_OK)
+        return err;
+    leat_reader reader = leat_reader_over(row.data, row.size);
+    const uint32_t format = leat_read_u32(&reader);
+    if (!reader.failed && format > FORMAT)
+        return LEAT_ERR_VERSION;
+    if (format != FORMAT || row.size != STATE_BYTES)
+        return LEAT_ERR_CORRUPT;
+    history->target = leat_read_u64(&reader);
+    history->trimmed = leat_read_u64(&reader);
+    history->jobs = leat_read_u64(&reader);
+    history->bytes = leat_read_u64(&reader);
+    history->dropped = leat_read_u64(&reader);
+    history->newest_ms = leat_read_u64(&reader);
+    history->changed = false;
+    return LEAT_ERR_OK;
+}
+
+leat_err
+leat_history_save(leat_history *history, leat_kv *kv)
+{
+    if (!history->changed)
+        return LEAT_ERR_OK;
+    uint8_t state[STATE_BYTES];
+    leat_store_u32(state, FORMAT);
+    leat_store_u64(state + 4, history->target);
+    leat_store_u64(state + 12, history->trimmed);
+    leat_store_u64(state + 20, history->jobs);
+    leat_store_u64(state + 28, history->bytes);
+    leat_store_u64(state + 36, history->dropped);
+    leat_store_u64(state + 44, history->newest_ms);
+    const leat_err err = kv->ops->put(kv, LEAT_TABLE_OBJECTS, (leat_key){0}, state, sizeof state);
+    if (err == LEAT_ERR_OK)
+        history->changed = false;
+    return err;
+}
+
+leat_err
+leat_history_open(const leat_row *row, leat_history_row *out)
+{
+    leat_reader reader = leat_reader_over(row->data, row->size);
+    out->n = leat_read_u16(&reader);
+    out->pairs = leat_read_bytes(&reader, (size_t)out->n * 16);
+    if (reader.failed)
+        return LEAT_ERR_CORRUPT;
+    out->log = reader;
+    if (leat_log_open(&out->log, &out->run) != LEAT_ERR_OK || out->run.n != out->n)
+        return LEAT_ERR_CORRUPT;
+    return LEAT_ERR_OK;
+}
+
+leat_err
+leat_log_row_open(const leat_row *row, leat_log_row *out)
+{
+    leat_reader reader = leat_reader_over(row->data, row->size);
+    out->batch = row->key.high;
+    out->first = row->key.low;
+    out->highest_id = leat_read_u64(&reader);
+    out->n = leat_read_u16(&reader);
+    out->ids = leat_read_bytes(&reader, (size_t)out->n * 8);
+    if (reader.failed || out->n == 0 || out->first > UINT64_MAX - out->n ||
+        leat_reader_left(&reader) != 0)
+        return LEAT_ERR_CORRUPT;
+    return LEAT_ERR_OK;
+}
+
+/* ------------------------------------------------------------------------------- retention */
+
+/* The LOGS row of a job that has left history goes with the last of its jobs. Chunks leave in the
+ * order of their ids, so that is the one with the highest. */
+static leat_err
+drop_log_row(leat_kv *kv, uint64_t batch, uint64_t position, uint64_t id)
+{
+    leat_row seen;
+    leat_log_row row;
+    const leat_key key = {.high = batch, .low = position};
+    const leat_err err = kv->ops->at_or_before(kv, LEAT_TABLE_LOGS, key, &seen);
+    if (err == LEAT_ERR_NOT_FOUND || err == LEAT_ERR_CORRUPT)
+        return LEAT_ERR_OK;
+    if (err != LEAT_ERR_OK)
+        return err;
+    if (seen.key.high != batch || leat_log_row_open(&seen, &row) != LEAT_ERR_OK ||
+        position - row.first >= row.n || row.highest_id != id)
+        return LEAT_ERR_OK;
+    return kv->ops->del(kv, LEAT_TABLE_LOGS, seen.key, seen.key);
+}
+
+/* Count a row's jobs and bytes and take note of where they stand in logs (history->leaving). */
+static leat_err
+look_at_row(leat_history *history, const leat_row *row, uint64_t *bytes, uint64_t *newest_ms)
+{
+    leat_history_row old;
+    if (leat_history_open(row, &old) != LEAT_ERR_OK) {
+        leat_kv_report(LEAT_TABLE_HISTORY, row->key, "no ended jobs, dropped uncounted");
+        return LEAT_ERR_OK;
+    }
+    for (unsigned i = 0; i < old.n; i++) {
+        leat_completion c;
+        leat_items_next_completion(&old.log, &c);
+        *bytes += c.result.size;
+        if (c.ended_ms > *newest_ms)
+            *newest_ms = c.ended_ms;
+        struct leaving *const job =
+            (struct leaving *)(void *)leat_buf_room(&history->leaving, sizeof *job);
+        if (job == NULL)
+            return LEAT_ERR_NOMEM;
+        *job = (struct leaving){.batch = leat_load_u64(old.pairs + (size_t)i * 16),
+                                .position = leat_load_u64(old.pairs + (size_t)i * 16 + 8),
+                                .id = c.job};
+    }
+    return LEAT_ERR_OK;
+}
+
+static bool
+is_over(const leat_history *history)
+{
+    return history->jobs > history->retention.jobs_max ||
+           history->bytes > history->retention.bytes_max;
+}
+
+/* Drop the chunk with the lowest ids, if it is out of retention. *dropped tells. A chunk that is
+ * young holds back the ones behind it: order is by id, not by end. */
+static leat_err
+drop_oldest(leat_history *history, leat_kv *kv, bool *dropped)
+{
+    *dropped = false;
+    leat_buf_reset(&history->leaving);
+    leat_key key = {0};
+    leat_key last = {.low = UINT64_MAX};
+    uint64_t bytes = 0;
+    uint64_t newest_ms = 0;
+    bool any = false;
+    for (;;) {
+        leat_row row;
+        leat_err err = kv->ops->at_or_after(kv, LEAT_TABLE_HISTORY, key, &row);
+        if (err == LEAT_ERR_NOT_FOUND)
+            break;
+        if (err != LEAT_ERR_OK && err != LEAT_ERR_CORRUPT)
+            return err;
+        if (!any)
+            last.low = row.key.low | (LEAT_CHUNK_IDS - 1);
+        if (row.key.low > last.low)
+            break;
+        any = true;
+        if (err == LEAT_ERR_CORRUPT)
+            leat_kv_report(LEAT_TABLE_HISTORY, row.key, "damaged, dropped uncounted");
+        else if ((err = look_at_row(history, &row, &bytes, &newest_ms)) != LEAT_ERR_OK)
+            return err;
+        if (row.key.low == last.low)
+            break;
+        key.low = row.key.low + 1;
+    }
+    if (!any) {
+        /* Only damage makes counters that count nothing; they start again. */
+        history->jobs = 0;
+        history->bytes = 0;
+        history->changed = true;
+        return LEAT_ERR_OK;
+    }
+    if (!is_over(history) && history->newest_ms - newest_ms <= history->retention.age_ms_max)
+        return LEAT_ERR_OK;
+
+    const leat_key first = {.low = last.low - (LEAT_CHUNK_IDS - 1)};
+    leat_err err = kv->ops->del(kv, LEAT_TABLE_HISTORY, first, last);
+    const struct leaving *const jobs = (const void *)history->leaving.data;
+    const size_t count = history->leaving.size / sizeof *jobs;
+    for (size_t i = 0; i < count && err == LEAT_ERR_OK; i++) {
+        if (jobs[i].batch != jobs[i].id) /* else it is alone and has no row */
+            err = drop_log_row(kv, jobs[i].batch, jobs[i].position, jobs[i].id);
+    }
+    history->jobs -= count < history->jobs ? count : history->jobs;
+    history->bytes -= bytes < history->bytes ? bytes : history->bytes;
+    history->dropped += count;
+    history->changed = true;
+    *dropped = true;
+    return err;
+}
+
+leat_err
+leat_history_retain(leat_history *history, leat_kv *kv)
+{
+    bool dropped = history->jobs > 0;
+    leat_err err = LEAT_ERR_OK;
+    for (unsigned i = 0; i < DROPS_MAX && dropped && err == LEAT_ERR_OK; i++)
+        err = drop_oldest(history, kv, &dropped);
+    return err;
+}
+
+bool
+leat_history_is_pending(const leat_history *history)
+{
+    return history->trimmed < history->target || is_over(history);
+}

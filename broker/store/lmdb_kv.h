@@ -1,0 +1,35 @@
+/* leat_lmdb_kv: the tables of an LMDB environment as seen by one transaction. Internal to the LMDB
+ * store, which begins and ends the transactions.
+ *
+ * LMDB has no checksums: every value is followed by a CRC-32C over table, key and value. Keys of
+ * one number are MDB_INTEGERKEY, the others are 16 bytes in network order, which sorts them. */
+#ifndef LEAT_STORE_LMDB_KV_H
+#define LEAT_STORE_LMDB_KV_H
+
+#include <lmdb.h>
+
+#include "broker/store/tables.h"
+
+typedef struct leat_lmdb_kv {
+    leat_kv kv;
+    const MDB_dbi *dbis; /* LEAT_TABLES; borrowed */
+    MDB_txn *txn;
+    MDB_cursor *cursors[LEAT_TABLES]; /* opened when first used */
+    leat_key highest[LEAT_TABLES];    /* writer only: no key above it has been put */
+    bool has_highest[LEAT_TABLES];
+    int rc; /* the last error of LMDB's own, for the sentence */
+} leat_lmdb_kv;
+
+void leat_lmdb_kv_init(leat_lmdb_kv *kv, const MDB_dbi *dbis);
+
+/* Close the cursors; before a write transaction ends, and before the reader does for good. */
+void leat_lmdb_kv_forget(leat_lmdb_kv *kv);
+
+/* LMDB's number as ours; leat_lmdb_result keeps it in kv->rc. */
+LEAT_NODISCARD leat_err leat_lmdb_err(int rc);
+LEAT_NODISCARD leat_err leat_lmdb_result(leat_lmdb_kv *kv, int rc);
+
+/* The table's key is one number (MDB_INTEGERKEY). */
+bool leat_lmdb_has_one_number(leat_table table);
+
+#endif
