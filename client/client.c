@@ -1,0 +1,532 @@
+/* The connection of leat.h: connect, the pump that every blocking call turns, disconnect. */
+#include "client/client.h"
+
+#include <stdarg.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "proto/base/clock.h"
+
+#define CONNECT_MS       2000 /* of leat_connect */
+#define GONE_EVERY_MS    1000
+#define BYE_MS           1000 /* for what is still on its way at leat_disconnect */
+#define QUICK_EVENTS_MAX 16
+
+const char *
+leat_version(void)
+{
+    return LEAT_VERSION;
+}
+
+/* ---------------------------------------------------------------------------- small things */
+
+leat_status
+leat_fail(leat *self, leat_status status, const char *format, ...)
+{
+    va_list args;
+    va_start(args, format);
+    (void)vsnprintf(self->sentence, sizeof self->sentence, format, args);
+    va_end(args);
+    return status;
+}
+
+void
+leat_begin(leat *self)
+{
+    self->sentence[0] = '\0';
+    self->stray = LEAT_OK;
+}
+
+const char *
+leat_sentence(const leat *self)
+{
+    return self == NULL ? "out of memory" : self->sentence;
+}
+
+const char *
+leat_endpoint(const leat *self)
+{
+    return self->link == NULL ? "" : leat_link_endpoint(self->link);
+}
+
+void
+leat_on_gone(leat *self, void (*call)(void *context, int gone, int64_t for_ms), void *context)
+{
+    self->gone = call;
+    self->gone_context = context;
+}
+
+void
+leat_interrupt(leat *self)
+{
+    atomic_store(&self->interrupted, true);
+    if (self->link != NULL)
+        leat_link_wake(self->link);
+}
+
+bool
+leat_is_up(const leat *self)
+{
+    return self->link != NULL && leat_link_is_up(self->link);
+}
+
+int64_t
+leat_deadline_ms(int64_t timeout_ms)
+{
+    const int64_t now_ms = leat_clock_mono_ms();
+    return timeout_ms < 0 || timeout_ms > INT64_MAX - now_ms ? INT64_MAX : now_ms + timeout_ms;
+}
+
+leat_status
+leat_status_of(leat_err err)
+{
+    switch ((unsigned)err) {
+    case LEAT_ERR_OK:
+        return LEAT_OK;
+    case LEAT_ERR_TOO_LARGE:
+        return LEAT_TOO_LARGE;
+    case LEAT_ERR_NOT_FOUND:
+        return LEAT_NOT_FOUND;
+    case LEAT_ERR_FULL:
+        return LEAT_FULL;
+    case LEAT_ERR_CLOSED:
+        return LEAT_CLOSED;
+    case LEAT_ERR_LOST:
+        return LEAT_LOST;
+    case LEAT_ERR_UNKNOWN_OUTCOME:
+        return LEAT_UNKNOWN;
+    case LEAT_ERR_NO_BROKER:
+        return LEAT_NO_BROKER;
+    default:
+        return LEAT_REFUSED;
+    }
+}
+
+leat_status
+leat_check_name(leat *self, const char *what, const char *name)
+{
+    if (name == NULL)
+        return leat_fail(self, LEAT_WRONG_USE, "no %s is named", what);
+    if (leat_name_is_valid(leat_text_of(name)))
+        return LEAT_OK;
+    return leat_fail(self, LEAT_WRONG_USE,
+                     "a %s's name has 1 to %u bytes of UTF-8 without control characters", what,
+                     LEAT_NAME_BYTES_MAX);
+}
+
+void
+leat_shared_drop(leat_shared **shared_p)
+{
+    leat_shared *const shared = *shared_p;
+    *shared_p = NULL;
+    if (shared == NULL || --shared->users > 0)
+        return;
+    leat_link_body_free(&shared->body);
+    free(shared);
+}
+
+/* --------------------------------------------------------------------------------- answers */
+
+static leat_open_frame *
+open_frame(leat *self, uint64_t sequence)
+{
+    leat_open_frame *const frame = &self->open_frames[sequence % LEAT_WINDOW_FRAMES];
+    return sequence != 0 && frame->sequence == sequence ? frame : NULL;
+}
+
+uint64_t
+leat_post(leat *self, leat_buf *frame, leat_batch *batch, uint32_t jobs)
+{
+    const uint64_t sequence = leat_link_send_sequenced(self->link, frame);
+    if (sequence != 0)
+        self->open_frames[sequence % LEAT_WINDOW_FRAMES] =
+            (leat_open_frame){.sequence = sequence, .batch = batch, .jobs = jobs};
+    return sequence;
+}
+
+static bool
+is_called(const leat *self, leat_call_kind a, leat_call_kind b, uint64_t sequence)
+{
+    return (self->call.kind == a || self->call.kind == b) && self->call.number == sequence &&
+           !self->call.answered;
+}
+
+/* The frame was refused as a whole, or its fate is unknown. */
+static void
+on_refusal(leat *self, uint64_t sequence, leat_status status, leat_text why)
+{
+    if (is_called(self, LEAT_CALL_SEND, LEAT_CALL_COMMAND, sequence)) {
+        self->call.answered = true;
+        self->call.status = leat_fail(self, status, "%.*s", (int)why.size, why.data);
+    }
+    leat_open_frame *const frame = open_frame(self, sequence);
+    if (frame == NULL)
+        return;
+    frame->sequence = 0;
+    if (frame->batch != NULL)
+        leat_batch_on_failure(frame->batch, status, why, frame->jobs);
+}
+
+static void
+on_sent(leat *self, const leat_sent *sent)
+{
+    if (is_called(self, LEAT_CALL_SEND, LEAT_CALL_SEND, sent->sequence)) {
+        self->call.answered = true;
+        self->call.first_id = sent->first_id;
+        self->call.status = leat_status_of(leat_err_from_number(sent->code));
+        if (self->call.status != LEAT_OK)
+            (void)leat_fail(self, LEAT_OK, "%.*s", (int)sent->sentence.size, sent->sentence.data);
+    }
+    leat_open_frame *const frame = open_frame(self, sent->sequence);
+    if (frame == NULL)
+        return;
+    frame->sequence = 0;
+    if (frame->batch != NULL)
+        leat_batch_on_sent(frame->batch, sent, frame->jobs);
+}
+
+static void
+on_sent_frame(leat *self, const leat_link_event *event)
+{
+    leat_reader records;
+    if (leat_sent_open(event->body, event->body_size, event->frame.count, &records) != LEAT_ERR_OK)
+        return; /* the link has checked it */
+    for (uint16_t i = 0; i < event->frame.count; i++) {
+        leat_sent sent;
+        leat_sent_next(&records, &sent);
+        on_sent(self, &sent);
+    }
+}
+
+static void
+on_error_frame(leat *self, const leat_link_event *event)
+{
+    leat_error_record error;
+    if (leat_error_open(event->body, event->body_size, &error) != LEAT_ERR_OK)
+        return;
+    const leat_status status = leat_status_of(leat_err_from_number(error.code));
+    if (error.sequence != 0) {
+        on_refusal(self, error.sequence, status, error.sentence);
+        return;
+    }
+    self->stray = status == LEAT_OK ? LEAT_REFUSED : status;
+    (void)snprintf(self->stray_sentence, sizeof self->stray_sentence, "%.*s",
+                   (int)error.sentence.size, error.sentence.data);
+}
+
+static void
+skip_run(const leat_items_run *run, leat_reader *records)
+{
+    for (uint16_t i = 0; i < run->n; i++) {
+        leat_completion completion;
+        leat_message message;
+        if (run->kind == LEAT_ITEMS_COMPLETIONS)
+            leat_items_next_completion(records, &completion);
+        else
+            leat_items_next_message(records, &message);
+    }
+}
+
+static leat_shared *
+take_shared(leat *self)
+{
+    leat_shared *shared = calloc(1, sizeof *shared);
+    if (shared == NULL)
+        return NULL;
+    shared->users = 1;
+    shared->body = leat_link_take_body(self->link);
+    if (shared->body == NULL)
+        leat_shared_drop(&shared);
+    return shared;
+}
+
+/* Completions and messages stay in the frame that brought them; each run's owner holds it. */
+static void
+on_items_frame(leat *self, const leat_link_event *event)
+{
+    leat_reader records;
+    leat_shared *shared = take_shared(self);
+    if (shared == NULL) {
+        leat_waits_on_gap(self);
+        return;
+    }
+    bool follows = true;
+    if (leat_items_open(shared->body->data, shared->body->size, event->frame.count, &records) !=
+        LEAT_ERR_OK) {
+        leat_link_drop(self->link, "completions that cannot be read");
+        goto done;
+    }
+    for (uint16_t i = 0; i < event->frame.count && follows; i++) {
+        leat_items_run run;
+        leat_items_next_run(&records, &run);
+        if (run.kind == LEAT_ITEMS_COMPLETIONS)
+            follows = leat_waits_on_run(self, &run, &records, shared);
+        else
+            leat_receivers_on_run(self, &run, &records, shared);
+        if (i + 1 < event->frame.count)
+            skip_run(&run, &records);
+    }
+
+    if (!follows) /* the next connection asks again from where we are */
+        leat_link_drop(self->link, "completions are missing before those that came");
+
+done:
+    leat_shared_drop(&shared);
+}
+
+static void
+on_frame(leat *self, const leat_link_event *event)
+{
+    switch ((unsigned)event->frame.command) {
+    case LEAT_CMD_SENT:
+        on_sent_frame(self, event);
+        break;
+    case LEAT_CMD_ITEMS:
+        on_items_frame(self, event);
+        break;
+    case LEAT_CMD_REPLY:
+        leat_call_on_reply(self, event->body, event->body_size);
+        break;
+    case LEAT_CMD_ERROR:
+        on_error_frame(self, event);
+        break;
+    default: /* ACKED: what was acknowledged is of no interest any more */
+        break;
+    }
+}
+
+/* ------------------------------------------------------------------------------------ the pump */
+
+static void
+tell_gone(leat *self, int64_t now_ms)
+{
+    if (self->gone_since_ms == INT64_MAX || now_ms < self->gone_next_ms)
+        return;
+    self->gone_next_ms = now_ms + GONE_EVERY_MS;
+    if (self->gone != NULL)
+        self->gone(self->gone_context, 1, now_ms - self->gone_since_ms);
+}
+
+static void
+on_up(leat *self, const leat_link_event *event)
+{
+    const bool is_same = !self->was_up || strcmp(self->broker, event->welcome->broker) == 0;
+    memcpy(self->broker, event->welcome->broker, sizeof self->broker);
+    self->was_up = true;
+    self->was_down = false;
+    if (self->gone_since_ms != INT64_MAX) {
+        const int64_t for_ms = leat_clock_mono_ms() - self->gone_since_ms;
+        self->gone_since_ms = INT64_MAX;
+        if (self->gone != NULL)
+            self->gone(self->gone_context, 0, for_ms);
+    }
+    leat_waits_on_up(self, is_same);
+    leat_receivers_on_up(self, event->resumed);
+    leat_call_on_up(self);
+}
+
+static void
+on_down(leat *self, const leat_link_event *event)
+{
+    self->was_down = true;
+    (void)snprintf(self->refusal, sizeof self->refusal, "%s", event->sentence);
+    if (self->was_up && self->gone_since_ms == INT64_MAX) {
+        self->gone_since_ms = leat_clock_mono_ms();
+        self->gone_next_ms = self->gone_since_ms;
+        tell_gone(self, self->gone_since_ms);
+    }
+}
+
+static void
+on_event(leat *self, const leat_link_event *event)
+{
+    static const char lost[] =
+        "the answer is lost with the broker's session: it may or may not have happened";
+    switch (event->kind) {
+    case LEAT_LINK_UP:
+        on_up(self, event);
+        break;
+    case LEAT_LINK_DOWN:
+        on_down(self, event);
+        break;
+    case LEAT_LINK_FRAME:
+        on_frame(self, event);
+        break;
+    case LEAT_LINK_UNKNOWN:
+        on_refusal(self, event->sequence, LEAT_UNKNOWN,
+                   (leat_text){.data = lost, .size = sizeof lost - 1});
+        break;
+    case LEAT_LINK_REFUSED:
+        self->stopped = true;
+        (void)snprintf(self->refusal, sizeof self->refusal, "%s", event->sentence);
+        break;
+    }
+}
+
+leat_status
+leat_turn(leat *self, int64_t until_ms)
+{
+    if (self->link == NULL)
+        return leat_fail(self, LEAT_NO_BROKER, "%s", self->refusal);
+    if (atomic_load_explicit(&self->interrupted, memory_order_relaxed) &&
+        atomic_exchange(&self->interrupted, false))
+        return leat_fail(self, LEAT_REFUSED, "interrupted");
+
+    leat_link_event event;
+    if (leat_link_next(self->link, &event)) {
+        on_event(self, &event);
+        return LEAT_OK;
+    }
+    if (self->stopped)
+        return leat_fail(self, LEAT_REFUSED, "%s", self->refusal);
+    const int64_t now_ms = leat_clock_mono_ms();
+    tell_gone(self, now_ms);
+    if (now_ms >= until_ms) {
+        if (leat_is_up(self))
+            return leat_fail(self, LEAT_TIMED_OUT, "the time ran out");
+        leat_link_tried(self->link, self->sentence, sizeof self->sentence);
+        return LEAT_TIMED_OUT;
+    }
+    const bool is_gone = self->gone_since_ms != INT64_MAX;
+    leat_link_wait(self->link,
+                   is_gone && self->gone_next_ms < until_ms ? self->gone_next_ms : until_ms);
+    return LEAT_OK;
+}
+
+void
+leat_turn_quickly(leat *self)
+{
+    leat_link_event event;
+    for (int i = 0; i < QUICK_EVENTS_MAX && leat_link_next(self->link, &event); i++)
+        on_event(self, &event);
+}
+
+leat_status
+leat_await_room(leat *self, int64_t until_ms)
+{
+    leat_status status = LEAT_OK;
+    while (status == LEAT_OK && !(leat_is_up(self) && leat_link_room(self->link) > 0))
+        status = leat_turn(self, until_ms);
+    return status;
+}
+
+leat_status
+leat_await_call(leat *self)
+{
+    leat_status status = LEAT_OK;
+    while (status == LEAT_OK && !self->call.answered) {
+        status = leat_turn(self, INT64_MAX);
+        if (status == LEAT_OK && self->stray != LEAT_OK)
+            status = leat_fail(self, self->stray, "%s", self->stray_sentence);
+    }
+    if (status == LEAT_OK)
+        status = self->call.status;
+    self->call.kind = LEAT_CALL_NONE;
+    return status;
+}
+
+/* ---------------------------------------------------------------------- connect, disconnect */
+
+static void
+fill_hello(leat_hello *hello, const char *software)
+{
+    hello->role = LEAT_ROLE_CLIENT;
+    hello->pid = getpid();
+    if (software == NULL)
+        (void)snprintf(hello->software, sizeof hello->software, "libleat %s", LEAT_VERSION);
+    else
+        (void)snprintf(hello->software, sizeof hello->software, "%s", software);
+    if (gethostname(hello->host, sizeof hello->host) != 0)
+        hello->host[0] = '\0';
+    hello->host[sizeof hello->host - 1] = '\0';
+}
+
+/* leat_hello is too large for the stack of a small thread. */
+static leat_status
+make_link(leat *self, const leat_connect_options *options)
+{
+    char *endpoints[LEAT_LINK_ENDPOINTS_MAX] = {0};
+    size_t count = 0;
+    leat_err err = leat_link_endpoints(options->broker, endpoints, &count);
+    if (err == LEAT_ERR_CONFIG || err == LEAT_ERR_LIMIT) {
+        /* NOLINTNEXTLINE(concurrency-mt-unsafe): nobody here sets it */
+        const char *const from_environment = getenv("LEAT_BROKER");
+        (void)snprintf(self->refusal, sizeof self->refusal,
+                       "%s \"%s\" is not understood: tcp://HOST:PORT or ipc://PATH, at most %d "
+                       "with commas between",
+                       options->broker != NULL ? "broker address" : "LEAT_BROKER",
+                       options->broker != NULL ? options->broker : from_environment,
+                       LEAT_LINK_ENDPOINTS_MAX);
+        return leat_fail(self, LEAT_WRONG_USE, "%s", self->refusal);
+    }
+    leat_link_options *const link_options = calloc(1, sizeof *link_options);
+    if (link_options != NULL && err == LEAT_ERR_OK) {
+        link_options->endpoints = (const char *const *)endpoints;
+        link_options->endpoint_count = count;
+        link_options->answers_beats = true;
+        fill_hello(&link_options->hello, options->software);
+        err = leat_link_new(link_options, &self->link);
+    }
+    free(link_options);
+    for (size_t i = 0; i < count; i++)
+        free(endpoints[i]);
+    if (self->link != NULL)
+        return LEAT_OK;
+    (void)snprintf(self->refusal, sizeof self->refusal, "%s", leat_err_message(err));
+    return leat_fail(
+        self, err == LEAT_ERR_OK || err == LEAT_ERR_NOMEM ? LEAT_NO_MEMORY : LEAT_REFUSED, "%s",
+        err == LEAT_ERR_OK ? leat_err_message(LEAT_ERR_NOMEM) : leat_err_message(err));
+}
+
+leat_status
+leat_connect_with(const leat_connect_options *options, leat **out)
+{
+    leat *const self = calloc(1, sizeof *self);
+    *out = self;
+    if (self == NULL)
+        return LEAT_NO_MEMORY;
+    self->gone_since_ms = INT64_MAX;
+    leat_list_init(&self->batches);
+    leat_list_init(&self->waits);
+    leat_list_init(&self->receivers);
+    leat_status status = make_link(self, options);
+    if (status != LEAT_OK)
+        return status;
+
+    /* When all endpoints have refused, waiting helps only somebody who has asked for it. */
+    const bool patient = options->timeout_ms != 0;
+    const int64_t until_ms = leat_deadline_ms(patient ? options->timeout_ms : CONNECT_MS);
+    while (status == LEAT_OK && !self->was_up) {
+        status = leat_turn(self, until_ms);
+        if (status == LEAT_OK && self->was_down && !patient)
+            status = leat_fail(self, LEAT_NO_BROKER, "%s", self->refusal);
+    }
+    return status == LEAT_TIMED_OUT ? LEAT_NO_BROKER
+                                    : status; /* the sentence says what was tried */
+}
+
+leat_status
+leat_connect(const char *broker, leat **out)
+{
+    return leat_connect_with(&(leat_connect_options){.broker = broker}, out);
+}
+
+void
+leat_disconnect(leat **self_p)
+{
+    leat *const self = *self_p;
+    *self_p = NULL;
+    if (self == NULL)
+        return;
+    leat_receivers_end(self);
+    leat_batches_free(self);
+    leat_waits_free(self);
+    leat_receivers_free(self);
+    if (self->link != NULL)
+        leat_link_bye(&self->link, BYE_MS);
+    leat_buf_fini(&self->request);
+    leat_buf_fini(&self->json);
+    free(self);
+}
