@@ -1,0 +1,165 @@
+/* worker/options: what the command line, the environment and files make of a worker. */
+#include "tests/lib/test.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <unistd.h>
+
+#include "worker/options.h"
+
+static leat_worker_settings settings;
+
+static void
+setup(void)
+{
+    /* Nothing of the machine that runs this. */
+    // NOLINTBEGIN(concurrency-mt-unsafe): a test has one thread
+    static const char *const names[] = {"LEAT_BROKER", "LEAT_SLOTS",     "LEAT_THREADS",
+                                        "LEAT_NAME",   "LEAT_LOG_LEVEL", "LEAT_CHANNEL"};
+    for (size_t i = 0; i < sizeof names / sizeof *names; i++)
+        (void)unsetenv(names[i]);
+    (void)setenv("XDG_CONFIG_HOME", "/nowhere", 1);
+    // NOLINTEND(concurrency-mt-unsafe)
+}
+
+static void
+teardown(void)
+{
+    leat_worker_settings_fini(&settings);
+}
+
+TestSuite(worker_options, .init = setup, .fini = teardown);
+
+#define WORDS_MAX (2 * LEAT_SUBSCRIPTIONS_MAX + 8)
+#define READ(...) read_words((const char *const[]){"leat-worker", __VA_ARGS__, NULL})
+
+/* The words as a program gets them: argv may be written to. They live as long as the settings. */
+static leat_err
+read_words(const char *const words[])
+{
+    static char storage[WORDS_MAX][64];
+    static char *argv[WORDS_MAX + 1];
+    int argc = 0;
+    for (; words[argc] != NULL; argc++) {
+        (void)snprintf(storage[argc], sizeof storage[argc], "%s", words[argc]);
+        argv[argc] = storage[argc];
+    }
+    argv[argc] = NULL;
+    return leat_worker_settings_read(&settings, argc, argv);
+}
+
+static void
+must_refuse(leat_err err, const char *named)
+{
+    LEAT_FAILS(err, LEAT_ERR_CONFIG);
+    cr_assert(strstr(settings.why, named) != NULL, "%s", settings.why);
+    leat_worker_settings_fini(&settings);
+    settings = (leat_worker_settings){0};
+}
+
+Test(worker_options, without_any_word_there_are_good_defaults)
+{
+    LEAT_PASS(read_words((const char *const[]){"leat-worker", NULL}));
+
+    cr_assert(eq(int, (int)settings.wish, LEAT_WORKER_WISH_RUN));
+    cr_assert(ge(u32, settings.worker.slots, 1));
+    cr_assert(ge(u32, settings.worker.threads, 1));
+    cr_assert(ge(sz, settings.worker.endpoint_count, 1));
+    cr_assert(eq(sz, settings.worker.channel_count, 0));
+    cr_assert(eq(int, settings.worker.signal_fd, -1));
+    cr_assert(eq(int, (int)settings.log_level, LEAT_LOG_INFO));
+    char end[32];
+    (void)snprintf(end, sizeof end, "-%ld", (long)getpid());
+    const char *const name = settings.worker.name;
+    cr_assert(gt(sz, strlen(name), strlen(end)));
+    cr_assert(eq(int, strcmp(name + strlen(name) - strlen(end), end), 0));
+}
+
+Test(worker_options, every_option_arrives_where_it_belongs)
+{
+    LEAT_PASS(READ("--broker", "tcp://h:1", "--broker=ipc:///a/b", "--slots", "1_000_000",
+                   "--threads=3", "--channel", "mail", "--channel", "thumbs", "--name", "w1",
+                   "--log-level", "debug"));
+
+    const leat_worker_options *const worker = &settings.worker;
+    cr_assert(eq(sz, worker->endpoint_count, 2));
+    cr_assert(eq(int, strcmp(worker->endpoints[0], "tcp://h:1"), 0));
+    cr_assert(eq(int, strcmp(worker->endpoints[1], "ipc:///a/b"), 0));
+    cr_assert(eq(u32, worker->slots, 1000000));
+    cr_assert(eq(u32, worker->threads, 3));
+    cr_assert(eq(sz, worker->channel_count, 2));
+    cr_assert(eq(int, strcmp(worker->channels[1], "thumbs"), 0));
+    cr_assert(eq(int, strcmp(worker->name, "w1"), 0));
+    cr_assert(eq(int, (int)settings.log_level, LEAT_LOG_DEBUG));
+}
+
+Test(worker_options, the_environment_is_read_and_the_command_line_wins)
+{
+    // NOLINTBEGIN(concurrency-mt-unsafe): a test has one thread
+    (void)setenv("LEAT_BROKER", "tcp://a:1,tcp://b:2", 1);
+    (void)setenv("LEAT_SLOTS", "7", 1);
+    (void)setenv("LEAT_NAME", "from-environment", 1);
+    // NOLINTEND(concurrency-mt-unsafe)
+
+    LEAT_PASS(READ("--slots", "9"));
+
+    cr_assert(eq(sz, settings.worker.endpoint_count, 2));
+    cr_assert(eq(int, strcmp(settings.worker.endpoints[1], "tcp://b:2"), 0));
+    cr_assert(eq(u32, settings.worker.slots, 9));
+    cr_assert(eq(int, strcmp(settings.worker.name, "from-environment"), 0));
+}
+
+Test(worker_options, help_is_answered_wherever_it_stands_and_shows_examples_first)
+{
+    LEAT_PASS(READ("--no-such-option", "-h"));
+    cr_assert(eq(int, (int)settings.wish, LEAT_WORKER_WISH_HELP));
+
+    char *text = NULL;
+    size_t size = 0;
+    FILE *const out = open_memstream(&text, &size);
+    leat_worker_print_help(&settings, out);
+    (void)fclose(out);
+    const char *const example = strstr(text, "leat-worker --broker");
+    const char *const option = strstr(text, "--slots N");
+    cr_assert(example != NULL);
+    cr_assert(option != NULL);
+    cr_assert(example < option);
+    cr_assert(strstr(text, "primes") != NULL);
+    free(text);
+}
+
+Test(worker_options, the_version_can_be_asked_for)
+{
+    LEAT_PASS(READ("--version"));
+    cr_assert(eq(int, (int)settings.wish, LEAT_WORKER_WISH_VERSION));
+}
+
+Test(worker_options, a_misspelt_option_is_refused_with_the_one_that_is_meant)
+{
+    must_refuse(READ("--slot", "3"), "\"--slots\"");
+}
+
+Test(worker_options, what_is_wrong_is_named)
+{
+    must_refuse(READ("--slots", "0"), "--slots");
+    must_refuse(READ("--slots", "1000001"), "--slots");
+    must_refuse(READ("--slots", "many"), "--slots");
+    must_refuse(READ("--threads", "0"), "--threads");
+    must_refuse(READ("--broker", "localhost"), "localhost");
+    must_refuse(READ("--channel", ""), "--channel");
+    must_refuse(READ("--channel", "a\nb"), "--channel");
+    must_refuse(READ("--name", ""), "--name");
+    must_refuse(READ("--log-level", "loud"), "loud");
+    must_refuse(READ("--config", "/nowhere/worker.ini"), "/nowhere/worker.ini");
+    must_refuse(READ("extra"), "extra");
+}
+
+Test(worker_options, more_channels_than_a_worker_may_serve_are_refused)
+{
+    const char *words[2 * (LEAT_SUBSCRIPTIONS_MAX + 1) + 2] = {"leat-worker"};
+    for (size_t i = 0; i <= LEAT_SUBSCRIPTIONS_MAX; i++) {
+        words[1 + 2 * i] = "--channel";
+        words[2 + 2 * i] = "c";
+    }
+    must_refuse(read_words(words), "64");
+}

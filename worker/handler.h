@@ -1,0 +1,88 @@
+/* leat_handler: the code that a job names, and the call in which it runs.
+ *
+ * A handler gets the payload and gives back how the attempt ended and a result. Where it runs is
+ * said in its row:
+ *
+ *   timer   run() is called on the loop, decides how long to sleep and returns at once; finish() is
+ *           called on the loop when the time is over. Between the two the job is a small record.
+ *   inline  run() is called on the loop and must be done in microseconds.
+ *   pool    run() is called on a thread of the pool; it may take as long as it likes and asks
+ *           leat_call_is_cancelled() every millisecond or so.
+ *
+ * A payload that the handler does not understand ends the job with LEAT_END_FATAL and a sentence
+ * that says what would be right: trying again cannot help. */
+#ifndef LEAT_WORKER_HANDLER_H
+#define LEAT_WORKER_HANDLER_H
+
+#include <stdatomic.h>
+
+#include "proto/control.h"
+#include "proto/records.h"
+
+/* A number or duration as payload is at most this long. */
+#define LEAT_CALL_WORD_BYTES 64U
+
+typedef struct leat_call {
+    leat_bytes payload;        /* borrowed; for finish() of a timer it is empty */
+    leat_bytes result;         /* set by the handler: borrowed from payload, out or static; empty */
+    leat_buf *out;             /* room for a result, empty at first, not the handler's */
+    const atomic_bool *cancel; /* true: end soon; NULL: this call cannot be cancelled */
+    int64_t sleep_ms;          /* timer: set by run(), >= 0 */
+    uint64_t value;            /* timer: set by run(), seen again by finish() */
+} leat_call;
+
+typedef leat_end leat_handler_run(leat_call *call);
+
+typedef struct leat_handler {
+    const char *name;
+    leat_runs runs;           /* LEAT_RUNS_TIMER, _INLINE or _POOL */
+    leat_handler_run *run;    /* for a timer LEAT_END_DONE means: sleep now */
+    leat_handler_run *finish; /* timer only; NULL: nothing is to do at the end */
+    const char *help;         /* one line: payload and result */
+} leat_handler;
+
+/* The handlers that every worker has; *count is set. Static storage. */
+const leat_handler *leat_handlers(size_t *count);
+
+/* The row with this name, or NULL. O(count): ask once a run of jobs. */
+const leat_handler *leat_handler_find(const leat_handler *rows, size_t count, leat_text name);
+
+/* ---- for the code of handlers ---- */
+
+static inline bool
+leat_call_is_cancelled(const leat_call *call)
+{
+    return call->cancel != NULL && atomic_load_explicit(call->cancel, memory_order_relaxed);
+}
+
+/* Make the formatted text the result and return `end`. */
+__attribute__((format(printf, 3, 4))) leat_end
+leat_call_say(leat_call *call, leat_end end, const char *format, ...);
+
+/* Make the text (static storage) the result and return `end`. */
+leat_end leat_call_end(leat_call *call, leat_end end, const char *text);
+
+/* LEAT_END_FAILED with the result "stopped": what a cancelled handler returns. */
+leat_end leat_call_stopped(leat_call *call);
+
+/* The payload as a terminated word, without blanks and line ends around it. false: empty, longer
+ * than LEAT_CALL_WORD_BYTES - 1, or with a NUL inside. */
+bool leat_call_word(const leat_call *call, char word[LEAT_CALL_WORD_BYTES]);
+
+/* The payload as a whole number from min to max; false if it is none. */
+bool leat_call_number(const leat_call *call, uint64_t min, uint64_t max, uint64_t *number);
+
+/* ---- the handlers, one or two a file in handlers/ ---- */
+
+leat_handler_run leat_handle_burn;
+leat_handler_run leat_handle_echo;
+leat_handler_run leat_handle_fail;
+leat_handler_run leat_handle_noop;
+leat_handler_run leat_handle_pi;
+leat_handler_run leat_handle_primes;
+leat_handler_run leat_handle_seed;
+leat_handler_run leat_handle_seed_end;
+leat_handler_run leat_handle_sha256;
+leat_handler_run leat_handle_sleep;
+
+#endif

@@ -1,0 +1,100 @@
+/* What the files of the worker's machine share: worker.c (life, loop, drain), session.c (what the
+ * broker says) and run.c (starting and ending jobs). Nobody else includes it. */
+#ifndef LEAT_WORKER_MACHINE_H
+#define LEAT_WORKER_MACHINE_H
+
+#include "proto/link/link.h"
+#include "worker/beat.h"
+#include "worker/line.h"
+#include "worker/outbox.h"
+#include "worker/runner/compute.h"
+#include "worker/runner/sleep.h"
+#include "worker/slot.h"
+#include "worker/worker.h"
+
+/* Jobs that may lie in the line beyond the slots: the broker decides how many it makes of them. */
+#define LEAT_WORKER_LINE_JOBS 8192U
+/* Payload bytes that may be here at once. */
+#define LEAT_WORKER_BYTES (64U * 1024U * 1024U)
+/* How long handlers may run on the loop between two looks at the link and the timers. */
+#define LEAT_WORKER_SLICE_US 1000
+/* Tasks that the pool may have beyond its threads, so that a thread need not wait for the loop. */
+#define LEAT_WORKER_AHEAD 32U
+/* How long a drained worker waits for the broker's answer to its last results. */
+#define LEAT_WORKER_ANSWER_MS 10000
+/* How often a worker without a broker says so. */
+#define LEAT_WORKER_WAITING_MS 30000
+
+typedef enum leat_worker_phase {
+    LEAT_WORKER_WORKING = 1,
+    LEAT_WORKER_DRAINING, /* no credit, nothing new is started */
+    LEAT_WORKER_STOPPED,  /* leat_worker_run returns `result` */
+} leat_worker_phase;
+
+struct leat_worker {
+    leat_worker_phase phase;
+    leat_err result; /* STOPPED: what leat_worker_run returns */
+    leat_link *link;
+    leat_beat *beat;
+    leat_line line;
+    leat_slots slots;
+    leat_sleep sleep;
+    leat_pool *pool;
+    leat_outbox outbox;
+    leat_buf scratch; /* results of handlers that run on the loop */
+    uint32_t slot_max;
+    uint64_t started; /* the highest number of JOBS that was started */
+    bool up;          /* between the link's UP and DOWN, as told: what ends in between stays in the
+                         outbox, since only UP says whether its session goes on */
+    bool backlog;     /* there is work that needs no waiting */
+
+    int epoll_fd;
+    int wake_fd;   /* eventfd: somebody asks (asked_drain, asked_stop) */
+    int signal_fd; /* borrowed, or -1 */
+    int signal;    /* the last one */
+    atomic_bool asked_drain;
+    atomic_bool asked_stop;
+
+    int64_t said_down_ms;  /* when the log last said that there is no broker */
+    int64_t answer_due_ms; /* draining, everything has ended: wait until then; 0: not yet */
+    uint64_t ended;        /* jobs */
+    uint64_t failed;       /* of ended: not DONE */
+    uint64_t stale;        /* ends that the broker did not want any more */
+    char sentence[LEAT_SENTENCE_BYTES_MAX];
+};
+
+/* ---- session.c ---- */
+
+/* Act on what the link has handed out. */
+void leat_worker_on_event(leat_worker *worker, const leat_link_event *event);
+
+/* Tell the broker how much may be outstanding: nothing while draining. */
+void leat_worker_say_credit(leat_worker *worker);
+
+/* Give back everything in the line and in the pool's queue. */
+void leat_worker_release_all(leat_worker *worker);
+
+/* ---- run.c ---- */
+
+/* Start jobs from the line, in order, until no slot is free or the slice is over (then backlog is
+ * set). */
+void leat_worker_start_jobs(leat_worker *worker);
+
+/* Report the ends of what has slept its time, and of what the pool has finished. */
+void leat_worker_end_sleepers(leat_worker *worker, int64_t now_us);
+void leat_worker_end_tasks(leat_worker *worker);
+
+/* Slots at work. */
+uint32_t leat_worker_running(const leat_worker *worker);
+
+/* End a job that has a slot because the broker asks for it; answer: report it as failed. */
+typedef enum leat_worker_stopping {
+    LEAT_WORKER_STOP_ANSWER = 1,
+    LEAT_WORKER_STOP_SILENTLY
+} leat_worker_stopping;
+void leat_worker_stop_slot(leat_worker *worker, leat_slot *slot, leat_worker_stopping how);
+
+/* The session is gone: whatever the worker holds belongs to nobody. */
+void leat_worker_drop_jobs(leat_worker *worker);
+
+#endif

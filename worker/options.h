@@ -1,0 +1,47 @@
+/* leat_worker_settings: what leat-worker was told, checked, ready for leat_worker_new.
+ *
+ * Command line, environment (LEAT_SLOTS …) and worker.ini come from one table of options
+ * (proto/base/option.h). */
+#ifndef LEAT_WORKER_OPTIONS_H
+#define LEAT_WORKER_OPTIONS_H
+
+#include <stdio.h>
+
+#include "proto/base/log.h"
+#include "proto/base/option.h"
+#include "proto/link/link.h"
+#include "worker/worker.h"
+
+typedef enum leat_worker_wish {
+    LEAT_WORKER_WISH_RUN = 1,
+    LEAT_WORKER_WISH_HELP,
+    LEAT_WORKER_WISH_VERSION,
+} leat_worker_wish;
+
+typedef struct leat_worker_settings {
+    leat_worker_wish wish;
+    leat_worker_options worker; /* borrows from the rest; signal_fd is -1 */
+    leat_log_level log_level;
+    char why[512]; /* a sentence, after LEAT_ERR_CONFIG */
+
+    leat_options *options;                    /* owned */
+    char *endpoints[LEAT_LINK_ENDPOINTS_MAX]; /* owned */
+    const char *channels[LEAT_SUBSCRIPTIONS_MAX];
+    char name[LEAT_NAME_BYTES_MAX + 1];
+} leat_worker_settings;
+
+/* Read and check everything. settings is filled in any case, and must not move afterwards; give it
+ * to leat_worker_settings_fini.
+ *
+ * LEAT_ERR_CONFIG  settings->why says which option, variable or line is wrong, and how.
+ * LEAT_ERR_NOMEM. */
+LEAT_NODISCARD leat_err leat_worker_settings_read(leat_worker_settings *settings,
+                                                  int argc,
+                                                  char *const argv[]);
+
+void leat_worker_settings_fini(leat_worker_settings *settings);
+
+/* --help: examples first. */
+void leat_worker_print_help(const leat_worker_settings *settings, FILE *out);
+
+#endif

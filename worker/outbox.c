@@ -1,0 +1,183 @@
+/* Open frames, closed frames, and the way to the link. See outbox.h. */
+#include "worker/outbox.h"
+
+#include <stdlib.h>
+
+#define RELEASE_BYTES LEAT_TOKEN_BYTES
+#define CLOSED_MIN    8U
+
+static_assert(LEAT_FRAME_BYTES_CLOSE > LEAT_RECORDS_MAX * RELEASE_BYTES + LEAT_FRAME_BYTES,
+              "a frame of RELEASE is closed by its count");
+
+void
+leat_outbox_init(leat_outbox *outbox)
+{
+    *outbox = (leat_outbox){0};
+}
+
+void
+leat_outbox_fini(leat_outbox *outbox)
+{
+    for (size_t i = 0; i < outbox->count; i++)
+        leat_buf_fini(&outbox->closed[outbox->first + i]);
+    free(outbox->closed);
+    leat_buf_fini(&outbox->done);
+    leat_buf_fini(&outbox->release);
+    leat_outbox_init(outbox);
+}
+
+void
+leat_outbox_drop(leat_outbox *outbox)
+{
+    const uint64_t started = outbox->started;
+    leat_outbox_fini(outbox);
+    outbox->started = started;
+}
+
+/* Write the figures that are known only now. */
+static void
+finish(leat_outbox *outbox, leat_buf *frame, uint16_t count)
+{
+    leat_frame_finish(frame, 0, count, 0);
+    if (frame == &outbox->done)
+        leat_store_u64(frame->data + LEAT_FRAME_BYTES, outbox->started);
+}
+
+/* Room for one more closed frame, at the end. */
+static bool
+reserve(leat_outbox *outbox)
+{
+    if (outbox->first + outbox->count < outbox->capacity)
+        return true;
+    if (outbox->first > 0) {
+        memmove(outbox->closed, outbox->closed + outbox->first,
+                outbox->count * sizeof *outbox->closed);
+        outbox->first = 0;
+        return true;
+    }
+    const size_t capacity = outbox->capacity == 0 ? CLOSED_MIN : outbox->capacity * 2;
+    leat_buf *const closed = reallocarray(outbox->closed, capacity, sizeof *closed);
+    if (closed == NULL) {
+        outbox->failed = true;
+        return false;
+    }
+    outbox->closed = closed;
+    outbox->capacity = capacity;
+    return true;
+}
+
+static void
+close_frame(leat_outbox *outbox, leat_buf *frame, uint16_t *count)
+{
+    if (*count == 0)
+        return;
+    if (frame->failed)
+        outbox->failed = true;
+    if (outbox->failed || !reserve(outbox))
+        return;
+    finish(outbox, frame, *count);
+    outbox->closed[outbox->first + outbox->count++] = *frame;
+    leat_buf_init(frame);
+    *count = 0;
+}
+
+void
+leat_outbox_done(leat_outbox *outbox, const leat_done *done)
+{
+    leat_buf *const frame = &outbox->done;
+    const size_t bytes = LEAT_DONE_BYTES + (size_t)done->result.size;
+    if (outbox->done_count == LEAT_RECORDS_MAX ||
+        (outbox->done_count > 0 && frame->size + bytes > LEAT_FRAME_BYTES_CLOSE))
+        close_frame(outbox, frame, &outbox->done_count);
+    if (outbox->failed)
+        return;
+    if (outbox->done_count == 0) {
+        leat_buf_reset(frame);
+        leat_frame_begin(frame, LEAT_CMD_DONE);
+        leat_done_put_head(frame, outbox->started);
+    }
+    leat_done_put(frame, done);
+    outbox->done_count++;
+    if (frame->failed)
+        outbox->failed = true;
+}
+
+void
+leat_outbox_release(leat_outbox *outbox, const leat_token *token)
+{
+    leat_buf *const frame = &outbox->release;
+    const leat_token_record record = {.token = *token};
+    if (outbox->release_count == LEAT_RECORDS_MAX)
+        close_frame(outbox, frame, &outbox->release_count);
+    if (outbox->failed)
+        return;
+    if (outbox->release_count == 0) {
+        leat_buf_reset(frame);
+        leat_frame_begin(frame, LEAT_CMD_RELEASE);
+    }
+    leat_tokens_put(LEAT_CMD_RELEASE, frame, &record);
+    outbox->release_count++;
+    if (frame->failed)
+        outbox->failed = true;
+}
+
+static void
+send_closed(leat_outbox *outbox, leat_link *link, uint32_t *room)
+{
+    for (; *room > 0 && outbox->count > 0; (*room)--) {
+        if (leat_link_send_sequenced(link, &outbox->closed[outbox->first]) == 0)
+            outbox->failed = true;
+        outbox->first++;
+        outbox->count--;
+    }
+    if (outbox->count == 0)
+        outbox->first = 0;
+}
+
+void
+leat_outbox_flush(leat_outbox *outbox, leat_link *link)
+{
+    if (leat_outbox_is_empty(outbox) || outbox->failed)
+        return;
+    uint32_t room = leat_link_room(link);
+    send_closed(outbox, link, &room);
+    if (room > outbox->count)
+        close_frame(outbox, &outbox->done, &outbox->done_count);
+    if (room > outbox->count)
+        close_frame(outbox, &outbox->release, &outbox->release_count);
+    send_closed(outbox, link, &room);
+}
+
+bool
+leat_outbox_is_empty(const leat_outbox *outbox)
+{
+    return outbox->count == 0 && outbox->done_count == 0 && outbox->release_count == 0;
+}
+
+static void
+each_in(const leat_buf *frame, uint16_t count, leat_outbox_visit *visit, void *context)
+{
+    uint64_t started;
+    leat_reader records;
+    const leat_err err = leat_done_open(frame->data + LEAT_FRAME_BYTES,
+                                        frame->size - LEAT_FRAME_BYTES, count, &started, &records);
+    assert(err == LEAT_ERR_OK); /* we have written it */
+    (void)err;
+    for (uint16_t i = 0; i < count; i++) {
+        leat_done done;
+        leat_done_next(&records, &done);
+        visit(context, &done.token);
+    }
+}
+
+void
+leat_outbox_each_done(const leat_outbox *outbox, leat_outbox_visit *visit, void *context)
+{
+    for (size_t i = 0; i < outbox->count; i++) {
+        const leat_buf *const frame = &outbox->closed[outbox->first + i];
+        if (frame->data[3] == LEAT_CMD_DONE)
+            each_in(frame, leat_load_u16(frame->data + 4), visit, context);
+    }
+    if (outbox->done_count > 0)
+        each_in(&outbox->done, outbox->done_count, visit, context);
+}

@@ -1,0 +1,258 @@
+/* Starting and ending jobs.
+ *
+ * Jobs leave the line strictly in the order of their numbers: `started` then says all there is to
+ * say about which of them may have run (DESIGN.md, Poison does not spread). A slot is taken by a
+ * sleeping job, and by a thread of the pool that has something to do; the pool may have more tasks
+ * than threads, which have not begun and take no slot. */
+#include <stdio.h>
+
+#include "proto/base/clock.h"
+#include "worker/machine.h"
+
+/* Sleepers that are ended in one pass. */
+#define SLEEPERS_A_PASS 8192U
+
+/* Slots that `tasks` in the pool take. */
+static uint32_t
+slots_of(const leat_worker *worker, uint32_t tasks)
+{
+    const uint32_t threads = leat_pool_threads(worker->pool);
+    return tasks < threads ? tasks : threads;
+}
+
+uint32_t
+leat_worker_running(const leat_worker *worker)
+{
+    return leat_sleep_count(&worker->sleep) + slots_of(worker, leat_pool_count(worker->pool));
+}
+
+/* ------------------------------------------------------------------------------------- ends */
+
+static void
+report(
+    leat_worker *worker, const leat_token *token, leat_end end, uint64_t run_us, leat_bytes result)
+{
+    static const char too_large[] = "the result is larger than a result may be";
+    leat_done done = {.token = *token, .end = end, .run_us = run_us, .result = result};
+    if (result.size > LEAT_PAYLOAD_BYTES_MAX) {
+        done.end = LEAT_END_FATAL;
+        done.result.data = (const uint8_t *)too_large;
+        done.result.size = sizeof too_large - 1;
+    }
+    leat_outbox_done(&worker->outbox, &done);
+    worker->ended++;
+    worker->failed += done.end != LEAT_END_DONE;
+}
+
+static void
+report_text(
+    leat_worker *worker, const leat_token *token, leat_end end, uint64_t run_us, const char *text)
+{
+    const leat_bytes result = {.data = (const uint8_t *)text, .size = (uint32_t)strlen(text)};
+    report(worker, token, end, run_us, result);
+}
+
+static leat_call
+call_on_loop(leat_worker *worker, leat_bytes payload)
+{
+    leat_buf_reset(&worker->scratch);
+    return (leat_call){.payload = payload, .out = &worker->scratch};
+}
+
+void
+leat_worker_end_sleepers(leat_worker *worker, int64_t now_us)
+{
+    leat_slot *slot;
+    uint32_t left = SLEEPERS_A_PASS;
+    while ((slot = leat_sleep_next_due(&worker->sleep, now_us)) != NULL) {
+        leat_call call = call_on_loop(worker, (leat_bytes){0});
+        call.value = slot->value;
+        const leat_end end =
+            slot->handler->finish == NULL ? LEAT_END_DONE : slot->handler->finish(&call);
+        report(worker, &slot->token, end, (uint64_t)(now_us - slot->started_us), call.result);
+        leat_slots_leave(&worker->slots, &slot);
+        if (--left == 0) {
+            worker->backlog = true;
+            break;
+        }
+    }
+}
+
+void
+leat_worker_end_tasks(leat_worker *worker)
+{
+    leat_task *task;
+    while ((task = leat_pool_next_ended(worker->pool)) != NULL) {
+        if (task->slot != NULL) {
+            report(worker, &task->slot->token, task->end, task->run_us, task->call.result);
+            leat_slots_leave(&worker->slots, &task->slot);
+        }
+        leat_pool_give_back(worker->pool, &task);
+    }
+}
+
+/* -------------------------------------------------------------------------------------- starts */
+
+/* A job that cannot be started for lack of memory fails, and may succeed elsewhere. */
+static void
+report_nomem(leat_worker *worker, const leat_line_job *job)
+{
+    report_text(worker, &job->token, LEAT_END_FAILED, 0, "the worker is out of memory");
+}
+
+static void
+start_timer(leat_worker *worker, const leat_line_job *job, int64_t now_us)
+{
+    leat_call call = call_on_loop(worker, job->payload);
+    const leat_end end = job->handler->run(&call);
+    if (end != LEAT_END_DONE) {
+        report(worker, &job->token, end, 0, call.result);
+        return;
+    }
+
+    leat_slot *slot;
+    leat_err err = leat_slots_enter(&worker->slots, &job->token, job->handler, now_us, &slot);
+    if (err == LEAT_ERR_OK) {
+        slot->value = call.value;
+        err = leat_sleep_add(&worker->sleep, slot, now_us + call.sleep_ms * 1000);
+        if (err != LEAT_ERR_OK)
+            leat_slots_leave(&worker->slots, &slot);
+    }
+    if (err != LEAT_ERR_OK)
+        report_nomem(worker, job);
+}
+
+static void
+start_task(leat_worker *worker, const leat_line_job *job, int64_t now_us)
+{
+    leat_task *task = leat_pool_task(worker->pool);
+    if (task == NULL || leat_slots_enter(&worker->slots, &job->token, job->handler, now_us,
+                                         &task->slot) != LEAT_ERR_OK) {
+        if (task != NULL)
+            leat_pool_give_back(worker->pool, &task);
+        report_nomem(worker, job);
+        return;
+    }
+    task->slot->task = task;
+    task->handler = job->handler;
+    task->call.payload = job->payload;
+    task->frame = leat_line_frame_hold(job->frame);
+    leat_pool_submit(worker->pool, task);
+}
+
+static void
+report_no_handler(leat_worker *worker, const leat_line_job *job)
+{
+    char text[64 + LEAT_NAME_BYTES_MAX];
+    (void)snprintf(text, sizeof text, "this worker has no handler \"%.*s\"",
+                   (int)job->handler_name.size, job->handler_name.data);
+    report_text(worker, &job->token, LEAT_END_FATAL, 0, text);
+}
+
+/* May the job start now? Handlers that run on the loop always may. */
+static bool
+has_room(const leat_worker *worker, const leat_line_job *job)
+{
+    if (job->handler == NULL || job->handler->runs == LEAT_RUNS_INLINE)
+        return true;
+    const uint32_t sleepers = leat_sleep_count(&worker->sleep);
+    const uint32_t tasks = leat_pool_count(worker->pool);
+    if (job->handler->runs == LEAT_RUNS_TIMER)
+        return sleepers + slots_of(worker, tasks) < worker->slot_max;
+    return sleepers + slots_of(worker, tasks + 1) <= worker->slot_max &&
+           tasks < leat_pool_threads(worker->pool) + LEAT_WORKER_AHEAD;
+}
+
+/* Start the first job of the line; returns the time after it. */
+static int64_t
+start(leat_worker *worker, const leat_line_job *job, int64_t now_us)
+{
+    worker->started = job->number;
+    worker->outbox.started = job->number;
+    if (job->handler == NULL) {
+        report_no_handler(worker, job);
+        return now_us;
+    }
+    if (job->handler->runs == LEAT_RUNS_TIMER) {
+        start_timer(worker, job, now_us);
+        return leat_clock_mono_us();
+    }
+    if (job->handler->runs == LEAT_RUNS_POOL) {
+        start_task(worker, job, now_us);
+        return leat_clock_mono_us();
+    }
+    leat_call call = call_on_loop(worker, job->payload);
+    const leat_end end = job->handler->run(&call);
+    const int64_t after_us = leat_clock_mono_us();
+    report(worker, &job->token, end, (uint64_t)(after_us - now_us), call.result);
+    return after_us;
+}
+
+void
+leat_worker_start_jobs(leat_worker *worker)
+{
+    leat_line_job job;
+    if (worker->line.count == 0)
+        return;
+    const int64_t begin_us = leat_clock_mono_us();
+    int64_t now_us = begin_us;
+    while (leat_line_first(&worker->line, &job) && has_room(worker, &job)) {
+        if (now_us - begin_us > LEAT_WORKER_SLICE_US) {
+            worker->backlog = true;
+            break;
+        }
+        now_us = start(worker, &job, now_us);
+        leat_line_advance(&worker->line);
+    }
+}
+
+/* --------------------------------------------------------------------------------------- stops */
+
+static void
+stop_sleeper(leat_worker *worker, leat_slot *slot, leat_worker_stopping how)
+{
+    leat_sleep_remove(&worker->sleep, slot);
+    if (how == LEAT_WORKER_STOP_ANSWER) {
+        const int64_t run_us = leat_clock_mono_us() - slot->started_us;
+        report_text(worker, &slot->token, LEAT_END_FAILED, (uint64_t)run_us, "stopped");
+    }
+    leat_slots_leave(&worker->slots, &slot);
+}
+
+static void
+stop_task(leat_worker *worker, leat_slot *slot, leat_worker_stopping how)
+{
+    leat_task *task = slot->task;
+    if (leat_pool_withdraw(worker->pool, task)) {
+        if (how == LEAT_WORKER_STOP_ANSWER)
+            leat_outbox_release(&worker->outbox, &slot->token);
+        leat_slots_leave(&worker->slots, &slot);
+        leat_pool_give_back(worker->pool, &task);
+        return;
+    }
+    leat_pool_cancel(task);
+    if (how == LEAT_WORKER_STOP_SILENTLY)
+        leat_slots_leave(&worker->slots, &task->slot);
+}
+
+void
+leat_worker_stop_slot(leat_worker *worker, leat_slot *slot, leat_worker_stopping how)
+{
+    if (slot->task == NULL)
+        stop_sleeper(worker, slot, how);
+    else
+        stop_task(worker, slot, how);
+}
+
+void
+leat_worker_drop_jobs(leat_worker *worker)
+{
+    uint32_t next = 0;
+    leat_slot *slot;
+    while ((slot = leat_slots_each(&worker->slots, &next)) != NULL)
+        leat_worker_stop_slot(worker, slot, LEAT_WORKER_STOP_SILENTLY);
+    leat_line_drop(&worker->line);
+    leat_outbox_drop(&worker->outbox);
+    worker->started = 0;
+    worker->outbox.started = 0;
+}

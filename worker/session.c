@@ -1,0 +1,388 @@
+/* What the broker says: connections that come and go, jobs, stops, answers.
+ *
+ * After WELCOME on a session that goes on, the worker names everything it still holds (CLAIM …
+ * END); what it does not name was never delivered and goes to others. What ended while there was no
+ * connection and is still in the outbox is held, too. A session that the broker does not know any
+ * more has given its jobs away: they are dropped without a word, and END is empty. */
+#include <stdlib.h>
+
+#include "proto/base/clock.h"
+#include "proto/base/log.h"
+#include "worker/machine.h"
+
+static void
+stop_with(leat_worker *worker, leat_err err, const char *sentence)
+{
+    if (worker->phase == LEAT_WORKER_STOPPED)
+        return;
+    worker->phase = LEAT_WORKER_STOPPED;
+    worker->result = err;
+    const size_t size = strnlen(sentence, sizeof worker->sentence - 1);
+    memcpy(worker->sentence, sentence, size);
+    worker->sentence[size] = '\0';
+}
+
+/* ---------------------------------------------------------------------------------------- claims
+ */
+
+typedef struct claims {
+    leat_link *link;
+    leat_buf frame;
+    uint16_t count; /* in frame */
+    uint64_t total;
+} claims;
+
+static void
+send_claims(claims *c)
+{
+    if (c->count == 0)
+        return;
+    leat_frame_finish(&c->frame, 0, c->count, 0);
+    /* Without memory the frame stays away: what it names goes to others, and our ends of it are
+     * STALE. */
+    if (!c->frame.failed)
+        leat_link_send(c->link, &c->frame);
+    leat_buf_reset(&c->frame);
+    c->count = 0;
+}
+
+static void
+claim(claims *c, const leat_token *token, uint8_t started)
+{
+    const leat_token_record record = {.token = *token, .started = started};
+    if (c->count == LEAT_RECORDS_MAX)
+        send_claims(c);
+    if (c->count == 0)
+        leat_frame_begin(&c->frame, LEAT_CMD_CLAIM);
+    leat_tokens_put(LEAT_CMD_CLAIM, &c->frame, &record);
+    c->count++;
+    c->total++;
+}
+
+static bool
+claim_waiting(void *context, const leat_line_job *job)
+{
+    claim(context, &job->token, 0);
+    return false;
+}
+
+static void
+claim_ended(void *context, const leat_token *token)
+{
+    claim(context, token, 1);
+}
+
+/* Name everything that is held, then say that this was all. */
+static void
+claim_all(leat_worker *worker)
+{
+    claims c = {.link = worker->link};
+    uint32_t next = 0;
+    const leat_slot *slot;
+    leat_outbox_each_done(&worker->outbox, claim_ended, &c);
+    while ((slot = leat_slots_each(&worker->slots, &next)) != NULL)
+        claim(&c, &slot->token, 1);
+    leat_line_walk(&worker->line, claim_waiting, &c);
+    send_claims(&c);
+
+    const leat_token_record end = {.claims = c.total};
+    leat_frame_begin(&c.frame, LEAT_CMD_END);
+    leat_tokens_put(LEAT_CMD_END, &c.frame, &end);
+    leat_frame_finish(&c.frame, 0, 1, 0);
+    if (!c.frame.failed)
+        leat_link_send(worker->link, &c.frame);
+    leat_buf_fini(&c.frame);
+}
+
+/* ------------------------------------------------------------------------------- connections */
+
+void
+leat_worker_say_credit(leat_worker *worker)
+{
+    const bool draining = worker->phase != LEAT_WORKER_WORKING;
+    const leat_credit credit = {
+        .kind = LEAT_CREDIT_WORK,
+        .handler = LEAT_CREDIT_ALL_HANDLERS,
+        .items = draining ? 0 : worker->slot_max + LEAT_WORKER_LINE_JOBS,
+        .bytes = draining ? 0 : LEAT_WORKER_BYTES,
+    };
+    leat_buf frame;
+    leat_buf_init(&frame);
+    leat_frame_begin(&frame, LEAT_CMD_CREDIT);
+    leat_credit_put(&frame, &credit);
+    leat_frame_finish(&frame, 0, 1, 0);
+    if (frame.failed)
+        stop_with(worker, LEAT_ERR_NOMEM, leat_err_message(LEAT_ERR_NOMEM));
+    else
+        leat_link_send(worker->link, &frame);
+    leat_buf_fini(&frame);
+}
+
+static void
+on_up(leat_worker *worker, const leat_link_event *event)
+{
+    const uint64_t held = worker->slots.count + worker->line.count;
+    LEAT_LOG(LEAT_LOG_INFO, "worker.up", event->resumed ? "connected again" : "connected",
+             LEAT_KV_TEXT("endpoint", leat_link_endpoint(worker->link)),
+             LEAT_KV_TEXT("broker", event->welcome->broker),
+             LEAT_KV_U64("epoch", event->welcome->epoch),
+             LEAT_KV_TEXT("software", event->welcome->software), LEAT_KV_U64("held", held));
+    worker->up = true;
+    worker->said_down_ms = 0;
+    if (!event->resumed) {
+        if (held > 0)
+            LEAT_LOG(LEAT_LOG_WARN, "worker.dropped",
+                     "the broker has given this worker's jobs to others",
+                     LEAT_KV_U64("jobs", held));
+        leat_worker_drop_jobs(worker);
+    }
+    claim_all(worker);
+    leat_worker_say_credit(worker);
+    leat_beat_set_session(worker->beat, leat_link_session(worker->link),
+                          leat_link_endpoint(worker->link));
+}
+
+static void
+on_down(leat_worker *worker, const leat_link_event *event)
+{
+    const int64_t now_ms = leat_clock_mono_ms();
+    worker->up = false;
+    /* Every failed round of tries says DOWN: once is enough, the loop reminds. */
+    if (worker->said_down_ms != 0)
+        return;
+    worker->said_down_ms = now_ms;
+    LEAT_LOG(LEAT_LOG_WARN, "worker.down", "no broker, trying again and again",
+             LEAT_KV_TEXT("endpoint", leat_link_endpoint(worker->link)), LEAT_KV_ERR(event->err),
+             LEAT_KV_TEXT("why", event->sentence));
+}
+
+/* ------------------------------------------------------------------------------------ frames */
+
+static bool
+release_waiting(void *context, const leat_line_job *job)
+{
+    leat_worker *const worker = context;
+    leat_outbox_release(&worker->outbox, &job->token);
+    return true;
+}
+
+/* Give back the task that is last in the pool's queue; false: all have begun. */
+static bool
+release_last_task(leat_worker *worker)
+{
+    leat_task *task = leat_pool_withdraw_last(worker->pool);
+    if (task == NULL)
+        return false;
+    if (task->slot != NULL) {
+        leat_outbox_release(&worker->outbox, &task->slot->token);
+        leat_slots_leave(&worker->slots, &task->slot);
+    }
+    leat_pool_give_back(worker->pool, &task);
+    return true;
+}
+
+void
+leat_worker_release_all(leat_worker *worker)
+{
+    leat_line_walk(&worker->line, release_waiting, worker);
+    while (release_last_task(worker)) {
+    }
+}
+
+static void
+on_jobs(leat_worker *worker, const leat_link_event *event)
+{
+    const leat_err err =
+        leat_line_push(&worker->line, event->body, event->body_size, event->frame.count);
+    if (err != LEAT_ERR_OK) {
+        /* Jobs that are ours and that we cannot name: only a new session gives them back. */
+        LEAT_LOG(LEAT_LOG_ERROR, "worker.jobs", "cannot take a frame of jobs", LEAT_KV_ERR(err));
+        stop_with(worker, err, leat_err_message(err));
+    } else if (worker->phase != LEAT_WORKER_WORKING) {
+        leat_worker_release_all(worker);
+    }
+}
+
+typedef struct stops {
+    leat_worker *worker;
+    leat_token_record *records; /* by id, attempt */
+    size_t count;
+} stops;
+
+static int
+compare_tokens(const void *left, const void *right)
+{
+    const leat_token_record *const a = left;
+    const leat_token_record *const b = right;
+    if (a->token.id != b->token.id)
+        return a->token.id < b->token.id ? -1 : 1;
+    return (a->token.attempt > b->token.attempt) - (a->token.attempt < b->token.attempt);
+}
+
+static bool
+stop_waiting(void *context, const leat_line_job *job)
+{
+    const stops *const s = context;
+    const leat_token_record key = {.token = job->token};
+    const leat_token_record *const stop =
+        bsearch(&key, s->records, s->count, sizeof key, compare_tokens);
+    if (stop == NULL || stop->token.epoch != job->token.epoch)
+        return false;
+    if (stop->reason != LEAT_STOP_STALE)
+        leat_outbox_release(&s->worker->outbox, &job->token);
+    return true;
+}
+
+static void
+on_stop(leat_worker *worker, const leat_link_event *event, leat_reader records)
+{
+    const uint16_t count = event->frame.count;
+    stops s = {.worker = worker, .records = calloc(count, sizeof *s.records)};
+    if (s.records == NULL) {
+        /* The broker ends what is not stopped in time by itself. */
+        LEAT_LOG(LEAT_LOG_ERROR, "worker.stop", "out of memory, jobs are not stopped",
+                 LEAT_KV_U64("jobs", count));
+        return;
+    }
+    for (uint16_t i = 0; i < count; i++) {
+        leat_token_record record;
+        leat_tokens_next(LEAT_CMD_STOP, &records, &record);
+        leat_slot *const slot = leat_slots_find(&worker->slots, &record.token);
+        if (slot != NULL)
+            leat_worker_stop_slot(worker, slot,
+                                  record.reason == LEAT_STOP_STALE ? LEAT_WORKER_STOP_SILENTLY
+                                                                   : LEAT_WORKER_STOP_ANSWER);
+        else
+            s.records[s.count++] = record;
+    }
+    /* What is neither in a slot nor in the line has ended; its DONE is on the way. */
+    if (s.count > 0 && worker->line.count > 0) {
+        qsort(s.records, s.count, sizeof *s.records, compare_tokens);
+        leat_line_walk(&worker->line, stop_waiting, &s);
+    }
+    free(s.records);
+}
+
+typedef struct recall {
+    leat_worker *worker;
+    uint64_t skip; /* jobs at the front that stay */
+} recall;
+
+static bool
+recall_waiting(void *context, const leat_line_job *job)
+{
+    recall *const r = context;
+    if (r->skip > 0) {
+        r->skip--;
+        return false;
+    }
+    leat_outbox_release(&r->worker->outbox, &job->token);
+    return true;
+}
+
+/* Another worker idles: give back the newest `items` that have not started. */
+static void
+on_recall(leat_worker *worker, uint32_t items)
+{
+    const uint64_t waiting = worker->line.count;
+    recall r = {.worker = worker, .skip = waiting > items ? waiting - items : 0};
+    leat_line_walk(&worker->line, recall_waiting, &r);
+    for (uint64_t i = waiting; i < items && release_last_task(worker); i++) {
+    }
+}
+
+static void
+on_tokens(leat_worker *worker, const leat_link_event *event)
+{
+    const leat_command command = event->frame.command;
+    leat_reader records;
+    const leat_err err =
+        leat_tokens_open(command, event->body, event->body_size, event->frame.count, &records);
+    if (err != LEAT_ERR_OK) {
+        LEAT_LOG(LEAT_LOG_WARN, "worker.frame", "cannot read a frame of the broker",
+                 LEAT_KV_TEXT("command", leat_command_name(command)), LEAT_KV_ERR(err));
+    } else if (command == LEAT_CMD_STOP) {
+        on_stop(worker, event, records);
+    } else {
+        leat_token_record record;
+        leat_tokens_next(command, &records, &record);
+        on_recall(worker, record.items);
+    }
+}
+
+static void
+on_acked(leat_worker *worker, const leat_link_event *event)
+{
+    leat_reader records;
+    if (leat_acked_open(event->body, event->body_size, event->frame.count, &records) != LEAT_ERR_OK)
+        return;
+    for (uint16_t i = 0; i < event->frame.count; i++) {
+        leat_acked acked;
+        leat_acked_next(&records, &acked);
+        leat_acked_exception exception = {0};
+        for (uint16_t k = 0; k < acked.exceptions; k++)
+            leat_acked_next_exception(&records, &exception);
+        worker->stale += acked.exceptions;
+        if (acked.exceptions > 0)
+            LEAT_LOG(LEAT_LOG_INFO, "worker.stale", "the broker did not want some ends",
+                     LEAT_KV_U64("jobs", acked.exceptions), LEAT_KV_U64("last", exception.id),
+                     LEAT_KV_ERR(leat_err_from_number(exception.code)));
+        if (acked.code != LEAT_ERR_OK)
+            LEAT_LOG(LEAT_LOG_WARN, "worker.refused", "the broker refused a frame",
+                     LEAT_KV_U64("sequence", acked.sequence),
+                     LEAT_KV_ERR(leat_err_from_number(acked.code)));
+    }
+}
+
+static void
+on_error(const leat_link_event *event)
+{
+    leat_error_record error;
+    if (leat_error_open(event->body, event->body_size, &error) != LEAT_ERR_OK)
+        return;
+    LEAT_LOG(LEAT_LOG_WARN, "worker.error", "the broker reports an error",
+             LEAT_KV_ERR(leat_err_from_number(error.code)), LEAT_KV_U64("sequence", error.sequence),
+             LEAT_KV_SPAN("why", error.sentence));
+}
+
+static void
+on_frame(leat_worker *worker, const leat_link_event *event)
+{
+    const leat_command command = event->frame.command;
+    if (command == LEAT_CMD_JOBS)
+        on_jobs(worker, event);
+    else if (command == LEAT_CMD_STOP || command == LEAT_CMD_RECALL)
+        on_tokens(worker, event);
+    else if (command == LEAT_CMD_ACKED)
+        on_acked(worker, event);
+    else if (command == LEAT_CMD_ERROR)
+        on_error(event);
+    else
+        LEAT_LOG(LEAT_LOG_DEBUG, "worker.frame", "not for a worker",
+                 LEAT_KV_TEXT("command", leat_command_name(command)));
+}
+
+void
+leat_worker_on_event(leat_worker *worker, const leat_link_event *event)
+{
+    switch (event->kind) {
+    case LEAT_LINK_UP:
+        on_up(worker, event);
+        break;
+    case LEAT_LINK_DOWN:
+        on_down(worker, event);
+        break;
+    case LEAT_LINK_FRAME:
+        on_frame(worker, event);
+        break;
+    case LEAT_LINK_UNKNOWN:
+        LEAT_LOG(LEAT_LOG_DEBUG, "worker.unknown", "the session is gone, so is what was sent in it",
+                 LEAT_KV_U64("sequence", event->sequence));
+        break;
+    case LEAT_LINK_REFUSED:
+        LEAT_LOG(LEAT_LOG_ERROR, "worker.refused", "the broker refuses this worker",
+                 LEAT_KV_ERR(event->err), LEAT_KV_TEXT("why", event->sentence));
+        stop_with(worker, event->err, event->sentence);
+        break;
+    }
+}

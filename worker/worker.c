@@ -1,0 +1,367 @@
+/* The worker's life and its loop. See worker.h. */
+#include "worker/worker.h"
+
+#include <errno.h>
+#include <stdlib.h>
+#include <sys/epoll.h>
+#include <sys/eventfd.h>
+#include <sys/signalfd.h>
+#include <unistd.h>
+
+#include "proto/base/clock.h"
+#include "proto/base/log.h"
+#include "worker/machine.h"
+
+/* Events of the link that are handled in one pass. */
+#define EVENTS_A_PASS 64U
+/* How long the good-bye may take to leave. */
+#define BYE_MS         1000
+#define BYE_AT_ONCE_MS 100
+
+/* ------------------------------------------------------------------------------------- life */
+
+static void
+fill_name(char *out, size_t size, const char *name)
+{
+    const size_t bytes = strnlen(name, size - 1);
+    memcpy(out, name, bytes);
+    out[bytes] = '\0';
+}
+
+static void
+fill_hello(leat_hello *hello, const leat_worker_options *options)
+{
+    const leat_handler *const rows = options->handlers;
+    hello->role = LEAT_ROLE_WORKER;
+    fill_name(hello->software, sizeof hello->software, "leat " LEAT_VERSION);
+    fill_name(hello->name, sizeof hello->name, options->name);
+    if (gethostname(hello->host, sizeof hello->host - 1) != 0)
+        fill_name(hello->host, sizeof hello->host, "localhost");
+    hello->pid = getpid();
+    hello->slots = options->slots;
+    assert(options->handler_count <= LEAT_HANDLERS_MAX);
+    for (size_t i = 0; i < options->handler_count; i++) {
+        fill_name(hello->handlers[i].name, sizeof hello->handlers[i].name, rows[i].name);
+        hello->handlers[i].runs = rows[i].runs;
+    }
+    hello->handler_count = (uint32_t)options->handler_count;
+    assert(options->channel_count <= LEAT_SUBSCRIPTIONS_MAX);
+    for (size_t i = 0; i < options->channel_count; i++)
+        fill_name(hello->channels[i], sizeof hello->channels[i], options->channels[i]);
+    hello->channel_count = (uint32_t)options->channel_count;
+}
+
+static leat_err
+make_link(leat_worker *worker, const leat_worker_options *options)
+{
+    leat_link_options *const link = calloc(1, sizeof *link);
+    if (link == NULL)
+        return LEAT_ERR_NOMEM;
+    link->endpoints = options->endpoints;
+    link->endpoint_count = options->endpoint_count;
+    link->answers_beats = true;
+    fill_hello(&link->hello, options);
+    leat_err err = leat_link_new(link, &worker->link);
+    if (err == LEAT_ERR_OK)
+        err = leat_beat_new(&link->hello, &worker->beat);
+    free(link);
+    return err;
+}
+
+static leat_err
+watch(const leat_worker *worker, int fd)
+{
+    struct epoll_event event = {.events = EPOLLIN, .data.fd = fd};
+    return epoll_ctl(worker->epoll_fd, EPOLL_CTL_ADD, fd, &event) == 0 ? LEAT_ERR_OK
+                                                                       : leat_err_from_errno(errno);
+}
+
+static leat_err
+make_descriptors(leat_worker *worker)
+{
+    worker->wake_fd = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
+    worker->epoll_fd = epoll_create1(EPOLL_CLOEXEC);
+    if (worker->wake_fd < 0 || worker->epoll_fd < 0)
+        return leat_err_from_errno(errno);
+    leat_err err = watch(worker, worker->wake_fd);
+    if (err == LEAT_ERR_OK)
+        err = watch(worker, leat_link_fd(worker->link));
+    if (err == LEAT_ERR_OK)
+        err = watch(worker, leat_pool_fd(worker->pool));
+    if (err == LEAT_ERR_OK && worker->signal_fd >= 0)
+        err = watch(worker, worker->signal_fd);
+    return err;
+}
+
+leat_err
+leat_worker_new(const leat_worker_options *options, leat_worker **out)
+{
+    assert(options->slots >= 1 && options->slots <= LEAT_SLOTS_MAX);
+    assert(options->threads >= 1);
+    leat_worker *worker = calloc(1, sizeof *worker);
+    if (worker == NULL)
+        return LEAT_ERR_NOMEM;
+
+    leat_worker_options all = *options;
+    if (all.handlers == NULL)
+        all.handlers = leat_handlers(&all.handler_count);
+    worker->phase = LEAT_WORKER_WORKING;
+    worker->slot_max = all.slots;
+    worker->signal_fd = all.signal_fd;
+    worker->wake_fd = -1;
+    worker->epoll_fd = -1;
+    leat_line_init(&worker->line, all.handlers, all.handler_count);
+    leat_slots_init(&worker->slots);
+    leat_sleep_init(&worker->sleep, &worker->slots);
+    leat_outbox_init(&worker->outbox);
+
+    leat_err err = leat_pool_new(all.threads < all.slots ? all.threads : all.slots, &worker->pool);
+    if (err == LEAT_ERR_OK)
+        err = make_link(worker, &all);
+    if (err == LEAT_ERR_OK)
+        err = make_descriptors(worker);
+    if (err != LEAT_ERR_OK) {
+        leat_worker_destroy(&worker);
+        return err;
+    }
+    *out = worker;
+    return LEAT_ERR_OK;
+}
+
+void
+leat_worker_destroy(leat_worker **worker_p)
+{
+    leat_worker *const worker = *worker_p;
+    *worker_p = NULL;
+    if (worker == NULL)
+        return;
+    leat_beat_destroy(&worker->beat);
+    leat_pool_destroy(&worker->pool);
+    leat_link_destroy(&worker->link);
+    leat_outbox_fini(&worker->outbox);
+    leat_sleep_fini(&worker->sleep);
+    leat_slots_fini(&worker->slots);
+    leat_line_fini(&worker->line);
+    leat_buf_fini(&worker->scratch);
+    if (worker->epoll_fd >= 0)
+        close(worker->epoll_fd);
+    if (worker->wake_fd >= 0)
+        close(worker->wake_fd);
+    free(worker);
+}
+
+/* -------------------------------------------------------------------------- drain and stop */
+
+static void
+ask(leat_worker *worker, atomic_bool *what)
+{
+    const uint64_t one = 1;
+    atomic_store(what, true);
+    while (write(worker->wake_fd, &one, sizeof one) < 0 && errno == EINTR) {
+    }
+}
+
+void
+leat_worker_drain(leat_worker *worker)
+{
+    ask(worker, &worker->asked_drain);
+}
+
+void
+leat_worker_stop(leat_worker *worker)
+{
+    ask(worker, &worker->asked_stop);
+}
+
+static void
+stop(leat_worker *worker, leat_err result)
+{
+    if (worker->phase == LEAT_WORKER_STOPPED)
+        return;
+    worker->phase = LEAT_WORKER_STOPPED;
+    worker->result = result;
+}
+
+static void
+begin_drain(leat_worker *worker)
+{
+    if (worker->phase != LEAT_WORKER_WORKING)
+        return;
+    worker->phase = LEAT_WORKER_DRAINING;
+    leat_worker_say_credit(worker);
+    leat_worker_release_all(worker);
+    LEAT_LOG(LEAT_LOG_INFO, "worker.drain", "finishing what runs, taking nothing new",
+             LEAT_KV_U64("running", worker->slots.count));
+}
+
+static void
+read_signals(leat_worker *worker)
+{
+    struct signalfd_siginfo info;
+    while (read(worker->signal_fd, &info, sizeof info) == (ssize_t)sizeof info) {
+        worker->signal = (int)info.ssi_signo;
+        if (worker->phase == LEAT_WORKER_WORKING)
+            begin_drain(worker);
+        else
+            stop(worker, LEAT_ERR_INTERRUPTED);
+    }
+}
+
+/* A drained worker leaves when the broker has answered everything, or does not answer. */
+static void
+check_drained(leat_worker *worker, int64_t now_ms)
+{
+    if (worker->phase != LEAT_WORKER_DRAINING || leat_pool_count(worker->pool) > 0 ||
+        leat_sleep_count(&worker->sleep) > 0)
+        return;
+    if (leat_outbox_is_empty(&worker->outbox) && leat_link_unanswered(worker->link) == 0) {
+        stop(worker, LEAT_ERR_OK);
+    } else if (worker->answer_due_ms == 0) {
+        worker->answer_due_ms = now_ms + LEAT_WORKER_ANSWER_MS;
+    } else if (now_ms >= worker->answer_due_ms) {
+        fill_name(worker->sentence, sizeof worker->sentence,
+                  "the broker did not answer the last results, it will run their jobs again");
+        stop(worker, LEAT_ERR_TIMEOUT);
+    }
+}
+
+/* ---------------------------------------------------------------------------------- the loop */
+
+static void
+handle_events(leat_worker *worker)
+{
+    leat_link_event event;
+    uint32_t left = EVENTS_A_PASS;
+    while (worker->phase != LEAT_WORKER_STOPPED && leat_link_next(worker->link, &event)) {
+        leat_worker_on_event(worker, &event);
+        if (--left == 0) {
+            worker->backlog = true;
+            break;
+        }
+    }
+}
+
+static void
+handle_wishes(leat_worker *worker)
+{
+    uint64_t asked;
+    if (read(worker->wake_fd, &asked, sizeof asked) < 0)
+        return;
+    if (atomic_load(&worker->asked_drain))
+        begin_drain(worker);
+    if (atomic_load(&worker->asked_stop))
+        stop(worker, LEAT_ERR_INTERRUPTED);
+}
+
+static void
+remind(leat_worker *worker, int64_t now_ms)
+{
+    if (worker->said_down_ms == 0 || leat_link_is_up(worker->link) ||
+        now_ms - worker->said_down_ms < LEAT_WORKER_WAITING_MS)
+        return;
+    worker->said_down_ms = now_ms;
+    LEAT_LOG(LEAT_LOG_WARN, "worker.waiting", "still no broker",
+             LEAT_KV_TEXT("endpoint", leat_link_endpoint(worker->link)),
+             LEAT_KV_I64("seconds", (now_ms - leat_link_down_since_ms(worker->link)) / 1000));
+}
+
+/* Heartbeats come faster while jobs are held, also while none of them runs at this moment. */
+static void
+say_beat(leat_worker *worker)
+{
+    uint32_t running = leat_worker_running(worker);
+    if (running == 0 && worker->line.count > 0)
+        running = 1;
+    leat_link_set_beat(worker->link, worker->started, running);
+    leat_beat_turn(worker->beat, worker->started, running);
+}
+
+/* How long the loop may wait now, ms: until the link or a sleeper is due, and at most the second in
+ * which the beat wants to see it turn. */
+static int
+wait_ms(const leat_worker *worker)
+{
+    if (worker->backlog || worker->phase == LEAT_WORKER_STOPPED)
+        return 0;
+    const int64_t now_us = leat_clock_mono_us();
+    int64_t due_us = now_us + (int64_t)LEAT_BEAT_TURN_MS * 1000;
+    const int64_t link_ms = leat_link_due_ms(worker->link);
+    if (link_ms < due_us / 1000)
+        due_us = link_ms * 1000;
+    if (leat_sleep_due_us(&worker->sleep) < due_us)
+        due_us = leat_sleep_due_us(&worker->sleep);
+    return due_us <= now_us ? 0 : (int)((due_us - now_us + 999) / 1000);
+}
+
+static void
+wait_for_work(leat_worker *worker)
+{
+    struct epoll_event events[4];
+    const int timeout_ms = wait_ms(worker);
+    const int count = epoll_wait(worker->epoll_fd, events, 4, timeout_ms);
+    for (int i = 0; i < count; i++) {
+        if (events[i].data.fd == worker->signal_fd)
+            read_signals(worker);
+        else if (events[i].data.fd == worker->wake_fd)
+            handle_wishes(worker);
+    }
+}
+
+leat_err
+leat_worker_run(leat_worker *worker)
+{
+    while (worker->phase != LEAT_WORKER_STOPPED) {
+        worker->backlog = false;
+        handle_events(worker);
+        leat_worker_end_tasks(worker);
+        leat_worker_end_sleepers(worker, leat_clock_mono_us());
+        if (worker->phase == LEAT_WORKER_WORKING)
+            leat_worker_start_jobs(worker);
+        if (worker->up)
+            leat_outbox_flush(&worker->outbox, worker->link);
+        if (worker->outbox.failed) {
+            fill_name(worker->sentence, sizeof worker->sentence, leat_err_message(LEAT_ERR_NOMEM));
+            stop(worker, LEAT_ERR_NOMEM);
+        }
+        say_beat(worker);
+        const int64_t now_ms = leat_clock_mono_ms();
+        remind(worker, now_ms);
+        check_drained(worker, now_ms);
+        if (worker->phase != LEAT_WORKER_STOPPED)
+            wait_for_work(worker);
+    }
+    /* The beat must not speak for a session that has said good-bye. */
+    leat_beat_destroy(&worker->beat);
+    leat_link_bye(&worker->link, worker->result == LEAT_ERR_OK ? BYE_MS : BYE_AT_ONCE_MS);
+    return worker->result;
+}
+
+uint64_t
+leat_worker_ended(const leat_worker *worker)
+{
+    return worker->ended;
+}
+
+uint64_t
+leat_worker_failed(const leat_worker *worker)
+{
+    return worker->failed;
+}
+
+uint64_t
+leat_worker_stale(const leat_worker *worker)
+{
+    return worker->stale;
+}
+
+const char *
+leat_worker_sentence(const leat_worker *worker)
+{
+    return worker->sentence;
+}
+
+int
+leat_worker_signal(const leat_worker *worker)
+{
+    return worker->signal;
+}

@@ -1,0 +1,71 @@
+/* leat_worker: takes jobs from a broker, runs them, and sends back how they ended.
+ *
+ *     broker ══ link ══ line ──► slots: sleep (a heap of timers) · compute (threads) ──► outbox
+ *                             └► inline, on the loop ───────────────────────────────────┘   │
+ *     broker ══ beat (thread)                                    link ◄── DONE, RELEASE ────┘
+ *
+ * One thread, the one that calls leat_worker_run, owns everything here but the pool's and the
+ * beat's threads. Jobs are started in the order of their numbers. One pass of the loop: what the
+ * link has, what has ended, what is due, what can start, one frame with all ends of the pass; then
+ * it waits for the first of these. */
+#ifndef LEAT_WORKER_WORKER_H
+#define LEAT_WORKER_WORKER_H
+
+#include "worker/handler.h"
+
+typedef struct leat_worker leat_worker;
+
+typedef struct leat_worker_options {
+    const char *const *endpoints; /* of the broker, tried in this order; copied */
+    size_t endpoint_count;
+    const char *name; /* at most LEAT_NAME_BYTES_MAX; copied */
+    uint32_t slots;   /* jobs at once, 1 … LEAT_SLOTS_MAX */
+    uint32_t threads; /* for handlers that compute, at least 1; never more than slots are started */
+    const char *const *channels;  /* to take jobs from; copied. None: "default" */
+    size_t channel_count;         /* at most LEAT_SUBSCRIPTIONS_MAX */
+    const leat_handler *handlers; /* borrowed for the worker's life; NULL: leat_handlers() */
+    size_t handler_count;
+    int signal_fd; /* a signalfd whose first SIGTERM or SIGINT drains and whose second one stops;
+                      borrowed; -1: none */
+} leat_worker_options;
+
+/* Everything but the connection. All threads that it starts have all signals blocked.
+ *
+ * LEAT_ERR_CONFIG  an endpoint that ZeroMQ does not understand.
+ * LEAT_ERR_NOMEM, LEAT_ERR_LIMIT (threads, descriptors), LEAT_ERR_IO. */
+LEAT_NODISCARD leat_err leat_worker_new(const leat_worker_options *options, leat_worker **out);
+
+/* Without a word to the broker, if leat_worker_run has not said good-bye. Waits for handlers that
+ * run on the pool, after asking them to stop. */
+void leat_worker_destroy(leat_worker **worker_p);
+
+/* Work until drained or stopped. A broker that is not there is waited for, for ever.
+ *
+ * LEAT_ERR_OK           drained: every job has ended or gone back, and the broker has said so.
+ * LEAT_ERR_INTERRUPTED  stopped at once; handlers may still run on the pool.
+ * LEAT_ERR_TIMEOUT      drained, but the broker did not answer the last results in time.
+ * LEAT_ERR_NOMEM        an end could not be reported; the broker will give the jobs to others.
+ * others                the broker refuses this worker for good; leat_worker_sentence says why. */
+LEAT_NODISCARD leat_err leat_worker_run(leat_worker *worker);
+
+/* Finish what runs, give back what has not started, then return from leat_worker_run. Any thread,
+ * any number of times. */
+void leat_worker_drain(leat_worker *worker);
+
+/* Return from leat_worker_run now. Any thread. */
+void leat_worker_stop(leat_worker *worker);
+
+/* Jobs that ended here so far: all, those that did not end in LEAT_END_DONE, and those whose end
+ * the broker did not want any more. */
+uint64_t leat_worker_ended(const leat_worker *worker);
+uint64_t leat_worker_failed(const leat_worker *worker);
+uint64_t leat_worker_stale(const leat_worker *worker);
+
+/* Why leat_worker_run returned something else than OK, for people; may be "". Valid for the
+ * worker's life. */
+const char *leat_worker_sentence(const leat_worker *worker);
+
+/* The last signal that signal_fd brought, or 0. */
+int leat_worker_signal(const leat_worker *worker);
+
+#endif
