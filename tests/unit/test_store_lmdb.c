@@ -242,6 +242,8 @@ set_format(uint32_t format)
     MDB_val value;
     cr_assert(eq(int, mdb_env_create(&env), 0));
     cr_assert(eq(int, mdb_env_set_maxdbs(env, 8), 0));
+    /* The stored map size is more than valgrind can give. */
+    cr_assert(eq(int, mdb_env_set_mapsize(env, 1U << 26), 0));
     cr_assert(eq(int, mdb_env_open(env, t.path, 0, 0600), 0));
     cr_assert(eq(int, mdb_txn_begin(env, NULL, 0, &txn), 0));
     cr_assert(eq(int, mdb_dbi_open(txn, "objects", 0, &objects), 0));
@@ -396,6 +398,7 @@ Test(store_lmdb, tables_of_somebody_else_are_left_alone)
     (void)leat_tmp_path(&t.tmp, "other", path);
     cr_assert(eq(int, mdb_env_create(&env), 0));
     cr_assert(eq(int, mdb_env_set_maxdbs(env, 8), 0));
+    cr_assert(eq(int, mdb_env_set_mapsize(env, 1U << 26), 0));
     cr_assert(eq(int, mdb_env_open(env, path, 0, 0600), 0));
     cr_assert(eq(int, mdb_txn_begin(env, NULL, 0, &txn), 0));
     cr_assert(eq(int, mdb_dbi_open(txn, "cats", MDB_CREATE, &dbi), 0));

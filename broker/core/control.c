@@ -1,0 +1,517 @@
+/* The control plane: HELLO makes and resumes sessions; QUERY asks; COMMAND changes something. */
+#include <stdio.h>
+#include <stdlib.h>
+
+#include "broker/core/machine.h"
+
+#define REPLIES_MAX 64U /* answers to queries that wait for room on the way, a session */
+
+/* ------------------------------------------------------------------------------ HELLO */
+
+static bool
+take_lists(leat_peer *peer, const leat_hello *hello)
+{
+    leat_hello_handler *const handlers = calloc(hello->handler_count + 1U, sizeof *handlers);
+    char(*const channels)[LEAT_NAME_BYTES_MAX + 1] =
+        calloc(hello->channel_count + 1U, sizeof *channels);
+    if (handlers == NULL || channels == NULL) {
+        free(handlers);
+        free((void *)channels);
+        return false;
+    }
+    memcpy(handlers, hello->handlers, hello->handler_count * sizeof *handlers);
+    memcpy((void *)channels, (const void *)hello->channels,
+           hello->channel_count * sizeof *channels);
+    free(peer->handlers);
+    free((void *)peer->channels);
+    peer->handlers = handlers;
+    peer->handler_count = hello->handler_count;
+    peer->channels = channels;
+    peer->channel_count = hello->channel_count;
+    return true;
+}
+
+static void
+offer_classes(leat_core *core, leat_peer *peer)
+{
+    for (uint32_t i = 0; i < peer->class_words * 64; i++) {
+        if ((peer->classes[i / 64] >> (i % 64) & 1U) != 0)
+            ((leat_class *)leat_table_at(&core->classes, i))->offered--;
+    }
+    if (peer->class_words > 0)
+        memset(peer->classes, 0, peer->class_words * sizeof *peer->classes);
+    if (peer->role == LEAT_ROLE_WORKER)
+        leat_class_match_peer(core, peer);
+}
+
+/* One connection speaks for one session: the one that spoke over it before is away. */
+static void
+detach(leat_core *core, leat_connection *connection)
+{
+    leat_peer *const peer = connection->peer;
+    if (peer == NULL)
+        return;
+    if (connection->beat && peer->beat_route == connection->route)
+        peer->beat_route = 0;
+    if (!connection->beat && peer->route == connection->route)
+        leat_peer_away(core, peer);
+    connection->peer = NULL;
+}
+
+/* Another connection speaks for its session: what still comes over it is dropped without a word. */
+static void
+outdate(leat_connection *connection)
+{
+    connection->peer = NULL;
+    connection->told = true;
+}
+
+/* The session speaks over this connection from now on. */
+static void
+connect_peer(leat_core *core,
+             leat_connection *connection,
+             leat_peer *peer,
+             const leat_hello *hello,
+             uint64_t seen)
+{
+    leat_connection *const old = leat_table_get(&core->connections, peer->route);
+    if (old != NULL && old != connection)
+        outdate(old);
+    leat_peer_away(core, peer);
+    if (seen > peer->out_sequence)
+        peer->out_sequence = seen; /* numbers of an earlier life of this broker */
+    leat_window_confirm(peer, seen);
+    leat_window_reconnect(peer, hello->floor);
+    peer->out_seen = peer->out_sequence; /* what was on its way went with the old connection */
+    memset(peer->out_bytes, 0, sizeof peer->out_bytes);
+    peer->out_unconfirmed_bytes = 0;
+    peer->route = connection->route;
+    peer->connection = hello->connection;
+    peer->claiming = peer->role == LEAT_ROLE_WORKER && peer->held > 0;
+    peer->lost = false;
+    peer->draining = false;
+    peer->heard_ms = core->now.mono_ms;
+    peer->gone_ms = INT64_MAX;
+    peer->grace_ms = LEAT_LOST_MS;
+    connection->peer = peer;
+    connection->beat = false;
+
+    (void)snprintf(peer->name, sizeof peer->name, "%s", hello->name);
+    (void)snprintf(peer->host, sizeof peer->host, "%s", hello->host);
+    (void)snprintf(peer->software, sizeof peer->software, "%s", hello->software);
+    peer->pid = hello->pid;
+    peer->slots = hello->slots;
+    if (!take_lists(peer, hello))
+        leat_core_fault(core, LEAT_ERR_NOMEM);
+    offer_classes(core, peer);
+
+    leat_buf_reset(&core->scratch);
+    leat_object_put_session(peer, &core->scratch);
+    leat_turn_put_object(&core->books[LEAT_DISK].turn, LEAT_OBJECT_SESSION, peer->key,
+                         core->scratch.data, core->scratch.size);
+    peer->dirty = true;
+    peer->hello_number = core->books[LEAT_DISK].number + 1;
+    peer->welcome_due = true;
+    leat_peer_speak(core, peer);
+}
+
+static void
+welcome_beat(leat_core *core, leat_connection *connection, leat_peer *peer)
+{
+    leat_connection *const old = leat_table_get(&core->connections, peer->beat_route);
+    if (old != NULL && old != connection)
+        outdate(old);
+    connection->peer = peer;
+    connection->beat = true;
+    peer->beat_route = connection->route;
+    peer->heard_ms = core->now.mono_ms;
+    leat_buf frame = {0};
+    const leat_welcome welcome = leat_control_welcome_of(core, true);
+    leat_welcome_put(&frame, &welcome, 0, 0);
+    if (!frame.failed)
+        (void)core->options.out.frame(core->options.out.context, connection->route, &frame);
+    leat_buf_fini(&frame);
+}
+
+void
+leat_control_on_hello(leat_core *core,
+                      leat_connection *connection,
+                      const leat_frame *frame,
+                      const uint8_t *body,
+                      size_t size)
+{
+    char why[128] = "";
+    leat_hello *const hello = core->hello;
+    const leat_err err = leat_hello_decode(body, size, hello, why);
+    if (err != LEAT_ERR_OK) {
+        char sentence[192];
+        (void)snprintf(sentence, sizeof sentence, "HELLO: %s", why);
+        leat_outbox_error(core, connection->route, NULL, err, 0, sentence);
+        return;
+    }
+    leat_peer *peer = leat_peer_find(core, &hello->session);
+    if (peer != NULL && peer->ended)
+        peer = NULL;
+    const bool known = peer != NULL && (hello->role == LEAT_ROLE_BEAT || peer->role == hello->role);
+    if ((hello->resume || hello->role == LEAT_ROLE_BEAT) && !known) {
+        leat_outbox_error(core, connection->route, NULL, LEAT_ERR_SESSION_UNKNOWN, 0, NULL);
+        return;
+    }
+    if (hello->role == LEAT_ROLE_BEAT) {
+        detach(core, connection);
+        welcome_beat(core, connection, peer);
+        return;
+    }
+    if (peer != NULL && peer->route != 0 && peer->route != connection->route &&
+        hello->connection <= peer->connection) {
+        leat_outbox_error(core, connection->route, NULL, LEAT_ERR_BAD_STATE, 0,
+                          "HELLO: a later connection of this session is open");
+        return;
+    }
+    if (peer == NULL)
+        peer = leat_peer_new(core, &hello->session);
+    if (peer == NULL || (!known && peer->role != 0)) {
+        leat_outbox_error(core, connection->route, NULL, LEAT_ERR_DENIED, 0,
+                          "HELLO: this session id belongs to another peer");
+        return;
+    }
+    peer->role = hello->role;
+    peer->resumed = hello->resume;
+    detach(core, connection);
+    connection->told = false;
+    connect_peer(core, connection, peer, hello, frame->seen);
+}
+
+leat_welcome
+leat_control_welcome_of(const leat_core *core, bool resumed)
+{
+    leat_welcome welcome = {
+        .epoch = core->epoch,
+        .resumed = resumed,
+        .heartbeat_busy_ms = LEAT_HEARTBEAT_BUSY_MS,
+        .heartbeat_idle_ms = LEAT_HEARTBEAT_IDLE_MS,
+        .lost_ms = LEAT_LOST_MS,
+        .frame_bytes_max = LEAT_FRAME_BYTES_MAX,
+        .payload_bytes_max = LEAT_PAYLOAD_BYTES_MAX,
+        .window_frames = LEAT_WINDOW_FRAMES,
+    };
+    leat_session_id id;
+    memcpy(id.bytes, core->broker_id, sizeof id.bytes);
+    leat_session_id_format(&id, welcome.broker);
+    (void)snprintf(welcome.software, sizeof welcome.software, "%s", core->options.software);
+    return welcome;
+}
+
+void
+leat_control_welcome(leat_core *core, leat_peer *peer)
+{
+    if (peer->route == 0 ||
+        peer->hello_number > leat_store_durable_upto(core->books[LEAT_DISK].store))
+        return;
+    leat_buf frame = {0};
+    const leat_welcome welcome = leat_control_welcome_of(core, peer->resumed);
+    leat_welcome_put(&frame, &welcome, 0, 0);
+    peer->welcome_due = false;
+    (void)leat_peer_send(core, peer, &frame);
+    leat_buf_fini(&frame);
+}
+
+/* ------------------------------------------------------------------------------ replies */
+
+static cJSON *
+error_json(leat_err err, const char *message)
+{
+    cJSON *const error = cJSON_CreateObject();
+    (void)cJSON_AddStringToObject(error, "code", leat_err_name(err));
+    (void)cJSON_AddStringToObject(error, "message", message);
+    return error;
+}
+
+/* {"id" or "sequence": …, "result" or "error": …}; result is taken. */
+static void
+put_reply(leat_buf *buf,
+          const char *id,
+          uint64_t sequence,
+          cJSON *result,
+          leat_err err,
+          const char *message)
+{
+    cJSON *const reply = cJSON_CreateObject();
+    if (id != NULL)
+        (void)cJSON_AddStringToObject(reply, "id", id);
+    else
+        (void)leat_json_add_u64(reply, "sequence", sequence);
+    if (err == LEAT_ERR_OK)
+        (void)cJSON_AddItemToObject(reply, "result", result);
+    else
+        (void)cJSON_AddItemToObject(reply, "error", error_json(err, message));
+    if (err != LEAT_ERR_OK)
+        cJSON_Delete(result);
+    leat_json_put(buf, reply);
+    cJSON_Delete(reply);
+}
+
+/* ------------------------------------------------------------------------------ QUERY */
+
+static bool
+has(const cJSON *arguments, const char *key)
+{
+    return cJSON_GetObjectItemCaseSensitive(arguments, key) != NULL;
+}
+
+/* The arguments of a query or command: an object, or nothing. */
+static leat_err
+arguments_of(const cJSON *body, const cJSON **arguments, char message[256])
+{
+    *arguments = cJSON_GetObjectItemCaseSensitive(body, "arguments");
+    if (*arguments == NULL || cJSON_IsObject(*arguments))
+        return LEAT_ERR_OK;
+    (void)snprintf(message, 256, "\"arguments\" is an object");
+    return LEAT_ERR_MALFORMED;
+}
+
+/* "batch": a number as text. */
+static leat_err
+batch_id_of(const cJSON *arguments, uint64_t *id, char message[256])
+{
+    if (leat_json_u64(arguments, "batch", id))
+        return LEAT_ERR_OK;
+    (void)snprintf(message, 256, "\"batch\" is the number of a batch as text, as in \"42\"");
+    return LEAT_ERR_MALFORMED;
+}
+
+static leat_err
+query(leat_core *core, const cJSON *body, const char *name, cJSON **result, char message[256])
+{
+    const cJSON *arguments;
+    uint64_t batch_id;
+    int64_t offset = 0;
+    leat_err err = arguments_of(body, &arguments, message);
+    if (err != LEAT_ERR_OK)
+        return err;
+    if (strcmp(name, "ping") == 0) {
+        *result = leat_query_ping(core);
+    } else if (strcmp(name, "workers") == 0) {
+        if (has(arguments, "offset") &&
+            !leat_json_int(arguments, "offset", 0, INT32_MAX, &offset)) {
+            (void)snprintf(message, 256, "\"offset\" is a number from 0 to 2147483647");
+            return LEAT_ERR_MALFORMED;
+        }
+        *result = leat_query_workers(core, (uint32_t)offset);
+    } else if (strcmp(name, "status") == 0 && has(arguments, "batch")) {
+        err = batch_id_of(arguments, &batch_id, message);
+        if (err != LEAT_ERR_OK)
+            return err;
+        const leat_batch *const batch = leat_batch_find(core, batch_id);
+        if (batch == NULL) {
+            (void)snprintf(message, 256, "no batch %llu", (unsigned long long)batch_id);
+            return LEAT_ERR_NOT_FOUND;
+        }
+        *result = leat_query_batch(core, batch);
+    } else if (strcmp(name, "status") == 0) {
+        *result = leat_query_status(core);
+    } else {
+        (void)snprintf(message, 256, "no query \"%.64s\"", name);
+        return LEAT_ERR_UNSUPPORTED;
+    }
+    return *result == NULL ? LEAT_ERR_NOMEM : LEAT_ERR_OK;
+}
+
+void
+leat_control_on_query(
+    leat_core *core, leat_peer *peer, const leat_frame *frame, const uint8_t *body, size_t size)
+{
+    cJSON *json;
+    cJSON *result = NULL;
+    char why[128] = "";
+    char message[256] = "";
+    const char *id;
+    const char *name;
+    (void)frame;
+    leat_err err = leat_json_parse(body, size, &json, why);
+    if (err != LEAT_ERR_OK) {
+        (void)snprintf(message, sizeof message, "QUERY: %s", why);
+        leat_outbox_error(core, peer->route, peer, err, 0, message);
+        return;
+    }
+    if (!leat_json_text(json, "id", &id) || !leat_json_text(json, "query", &name)) {
+        leat_outbox_error(core, peer->route, peer, LEAT_ERR_MALFORMED, 0,
+                          "QUERY: \"id\" and \"query\" are texts");
+        cJSON_Delete(json);
+        return;
+    }
+    if (peer->reply_count >= REPLIES_MAX) {
+        leat_outbox_error(core, peer->route, peer, LEAT_ERR_LIMIT, 0, "too many queries at once");
+        cJSON_Delete(json);
+        return;
+    }
+    err = query(core, json, name, &result, message);
+    if (err == LEAT_ERR_NOMEM)
+        (void)snprintf(message, sizeof message, "%s", leat_err_message(err));
+    leat_reply *const reply = calloc(1, sizeof *reply);
+    if (reply == NULL) {
+        cJSON_Delete(result);
+        cJSON_Delete(json);
+        return;
+    }
+    leat_frame_begin(&reply->frame, LEAT_CMD_REPLY);
+    put_reply(&reply->frame, id, 0, result, err, message);
+    leat_frame_finish(&reply->frame, 0, 1, 0);
+    leat_list_append(&peer->replies, &reply->node);
+    peer->reply_count++;
+    leat_peer_speak(core, peer);
+    cJSON_Delete(json);
+}
+
+void
+leat_control_release_replies(leat_core *core, leat_peer *peer)
+{
+    while (leat_peer_can_send(peer)) {
+        leat_list_node *const node = leat_list_take_first(&peer->replies);
+        if (node == NULL)
+            return;
+        leat_reply *const reply = LEAT_CONTAINER_OF(node, leat_reply, node);
+        peer->reply_count--;
+        (void)leat_peer_send(core, peer, &reply->frame);
+        leat_buf_fini(&reply->frame);
+        free(reply);
+    }
+}
+
+void
+leat_control_drop_replies(leat_peer *peer)
+{
+    for (;;) {
+        leat_list_node *const node = leat_list_take_first(&peer->replies);
+        if (node == NULL)
+            break;
+        leat_reply *const reply = LEAT_CONTAINER_OF(node, leat_reply, node);
+        leat_buf_fini(&reply->frame);
+        free(reply);
+    }
+    peer->reply_count = 0;
+}
+
+/* ------------------------------------------------------------------------------ COMMAND */
+
+static leat_err
+channel_of(leat_core *core, const cJSON *arguments, leat_channel **channel, char message[256])
+{
+    const char *name;
+    leat_err err = LEAT_ERR_OK;
+    if (!leat_json_text(arguments, "channel", &name) || !leat_name_is_valid(leat_text_of(name))) {
+        (void)snprintf(message, 256, "\"channel\" must name a channel (1 to 128 bytes of text)");
+        return LEAT_ERR_MALFORMED;
+    }
+    *channel = leat_channel_ensure(core, leat_text_of(name), &err);
+    if (*channel == NULL)
+        (void)snprintf(message, 256, "%s", leat_err_message(err));
+    return *channel == NULL ? err : LEAT_ERR_OK;
+}
+
+static leat_err
+close_channel(leat_core *core, const cJSON *arguments, char message[256])
+{
+    leat_channel *channel = NULL;
+    const leat_err err = channel_of(core, arguments, &channel, message);
+    if (err != LEAT_ERR_OK)
+        return err;
+    channel->closed = true;
+    leat_channel_changed(core, channel);
+    if (leat_channel_is_drained(channel))
+        leat_dispatch_channel_drained(core, channel);
+    return LEAT_ERR_OK;
+}
+
+static leat_err
+new_channel(leat_core *core, const cJSON *arguments, char message[256])
+{
+    const char *kind = "jobs";
+    const char *durability = "disk";
+    leat_channel *channel = NULL;
+    const bool texts =
+        (!has(arguments, "kind") || leat_json_text(arguments, "kind", &kind)) &&
+        (!has(arguments, "durability") || leat_json_text(arguments, "durability", &durability));
+    const bool jobs = strcmp(kind, "jobs") == 0;
+    const bool disk = strcmp(durability, "disk") == 0;
+    if (!texts || (!jobs && strcmp(kind, "messages") != 0) ||
+        (!disk && strcmp(durability, "memory") != 0)) {
+        (void)snprintf(message, 256,
+                       "\"kind\" is jobs or messages, \"durability\" is disk or memory");
+        return LEAT_ERR_MALFORMED;
+    }
+    const leat_err err = channel_of(core, arguments, &channel, message);
+    if (err != LEAT_ERR_OK)
+        return err;
+    const leat_kind wanted = jobs ? LEAT_KIND_JOBS : LEAT_KIND_MESSAGES;
+    const leat_durability where = disk ? LEAT_DISK : LEAT_MEMORY;
+    if (channel->kind != LEAT_KIND_NONE &&
+        (channel->kind != wanted || channel->durability != where)) {
+        (void)snprintf(message, 256, "the channel is there already, with other settings");
+        return LEAT_ERR_BAD_STATE;
+    }
+    channel->kind = wanted;
+    channel->durability = where;
+    leat_channel_changed(core, channel);
+    return LEAT_ERR_OK;
+}
+
+static leat_err
+seal_batch(leat_core *core, const cJSON *arguments, char message[256])
+{
+    uint64_t id;
+    const leat_err err = batch_id_of(arguments, &id, message);
+    if (err != LEAT_ERR_OK)
+        return err;
+    leat_batch *const batch = leat_batch_find(core, id);
+    if (batch == NULL) {
+        (void)snprintf(message, 256, "no batch %llu", (unsigned long long)id);
+        return LEAT_ERR_NOT_FOUND;
+    }
+    leat_batch_seal(core, batch, false);
+    return LEAT_ERR_OK;
+}
+
+static leat_err
+command(leat_core *core, const cJSON *body, char message[256])
+{
+    const cJSON *arguments;
+    const char *name;
+    if (!leat_json_text(body, "command", &name)) {
+        (void)snprintf(message, 256, "COMMAND: \"command\" is missing, or no text");
+        return LEAT_ERR_MALFORMED;
+    }
+    const leat_err err = arguments_of(body, &arguments, message);
+    if (err != LEAT_ERR_OK)
+        return err;
+    if (strcmp(name, "channel.close") == 0)
+        return close_channel(core, arguments, message);
+    if (strcmp(name, "channel.new") == 0)
+        return new_channel(core, arguments, message);
+    if (strcmp(name, "batch.seal") == 0)
+        return seal_batch(core, arguments, message);
+    (void)snprintf(message, 256, "no command \"%.64s\"", name);
+    return LEAT_ERR_UNSUPPORTED;
+}
+
+void
+leat_control_on_command(
+    leat_core *core, leat_peer *peer, const leat_frame *frame, const uint8_t *body, size_t size)
+{
+    cJSON *json;
+    char why[128] = "";
+    char message[256] = "";
+    leat_err err = leat_json_parse(body, size, &json, why);
+    if (err != LEAT_ERR_OK) {
+        (void)snprintf(message, sizeof message, "COMMAND: %s", why);
+        leat_outbox_error(core, peer->route, peer, err, frame->sequence, message);
+        return;
+    }
+    err = command(core, json, message);
+    leat_buf record = {0};
+    put_reply(&record, NULL, frame->sequence, err == LEAT_ERR_OK ? cJSON_CreateObject() : NULL, err,
+              message);
+    leat_window_decide(core, peer, frame->sequence, LEAT_CMD_REPLY, &record, err == LEAT_ERR_OK);
+    leat_buf_fini(&record);
+    cJSON_Delete(json);
+}

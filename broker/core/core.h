@@ -1,0 +1,111 @@
+/* leat_core: the broker as a deterministic machine.
+ *
+ *     frames, time ──► core ──► changes ──► stores
+ *                        │                    │ durable_upto
+ *                        └── outbox ◄─────────┘ ──► frames
+ *
+ * It never reads a clock, a socket, a file or a random source, and starts no thread: time and bytes
+ * come in as arguments, effects go out through the stores and leat_core_out. The same calls in the
+ * same order give the same bytes out. It is linked without ZeroMQ and LMDB.
+ *
+ * A turn is: leat_core_on_frame for what has come, leat_core_tick, leat_core_commit,
+ * leat_core_release. Between commit and release nothing may be lost; between turns everything may.
+ */
+#ifndef LEAT_CORE_H
+#define LEAT_CORE_H
+
+#include "broker/store/store.h"
+#include "proto/base/bytes.h"
+#include "proto/control.h"
+
+typedef struct leat_core leat_core;
+
+/* Both clocks, read once a turn. */
+typedef struct leat_now {
+    int64_t mono_ms;
+    int64_t wall_ms;
+} leat_now;
+
+/* A connection, as the gate numbers it; never used twice in a process. 0: none. */
+typedef uint64_t leat_route;
+
+typedef enum leat_delivery {
+    LEAT_DELIVERY_OK,
+    LEAT_DELIVERY_GONE, /* nobody is there any more */
+    LEAT_DELIVERY_FULL, /* the peer does not read and its pipe is full */
+} leat_delivery;
+
+typedef struct leat_core_out {
+    void *context;
+    /* Send a frame to a route. frame_p is taken. Must not call the core. */
+    leat_delivery (*frame)(void *context, leat_route route, leat_buf *frame_p);
+} leat_core_out;
+
+typedef struct leat_core_options {
+    leat_store *disk;   /* borrowed; sessions, and channels with durability disk */
+    leat_store *memory; /* borrowed; channels with durability memory */
+    leat_core_out out;
+    uint64_t seed;          /* of jitter */
+    uint8_t broker_id[16];  /* of a new store; an old one has its own */
+    const char *software;   /* "leat 0.1.0"; borrowed */
+    const char *store_name; /* "lmdb, synced", for people; borrowed */
+    int64_t pid;            /* of the process, for people */
+    bool default_memory;    /* channels that are not declared have durability memory */
+} leat_core_options;
+
+LEAT_NODISCARD leat_err leat_core_new(const leat_core_options *options,
+                                      leat_now now,
+                                      leat_core **out);
+void leat_core_destroy(leat_core **core_p);
+
+/* Find everything again: load the disk store, take a new epoch, and commit both. Once, before
+ * anything else. why gets a sentence on failure. */
+LEAT_NODISCARD leat_err leat_core_load(leat_core *core, leat_now now, char why[256]);
+
+/* One message from a route: any bytes. What is wrong with it is answered to the route. data is
+ * borrowed for the call. more: the message had further parts, which no frame of ours has. */
+void leat_core_on_frame(
+    leat_core *core, leat_now now, leat_route route, const uint8_t *data, size_t size, bool more);
+
+/* The gate has seen that nobody is at this route any more. */
+void leat_core_on_gone(leat_core *core, leat_now now, leat_route route);
+
+/* Who is at this route: decides whose frames are read first in a turn. */
+bool leat_core_is_worker(const leat_core *core, leat_route route);
+
+/* Whether a session speaks over this route: if not, the gate may forget it when it is silent. */
+bool leat_core_has_session(const leat_core *core, leat_route route);
+
+/* Everything that is due: delayed jobs, silent peers, heartbeats, a step of the hand. */
+void leat_core_tick(leat_core *core, leat_now now);
+
+/* When the next tick has work, monotonic ms. */
+int64_t leat_core_next_due_ms(const leat_core *core);
+
+/* Match ready items with credit, then hand the turn's changes to the stores.
+ * LEAT_ERR_IO: the disk store has stopped. LEAT_ERR_NOMEM: memory ran out in a place where nothing
+ * can be refused. Either way nothing of this turn may leave; the process ends and comes back from
+ * disk. */
+LEAT_NODISCARD leat_err leat_core_commit(leat_core *core, leat_now now);
+
+/* Let out what has become durable. */
+void leat_core_release(leat_core *core, leat_now now);
+
+/* True when the next turn should not wait: something is ready to be done at once. */
+bool leat_core_is_busy(const leat_core *core);
+
+/* Tell every peer that the broker stops (BYE). */
+void leat_core_goodbye(leat_core *core, leat_now now);
+
+/* Figures for logs and tests. */
+typedef struct leat_core_facts {
+    uint64_t epoch;
+    uint32_t items;
+    uint32_t batches;
+    uint32_t peers;
+    uint64_t turns;
+    uint64_t refused_frames;
+} leat_core_facts;
+leat_core_facts leat_core_get_facts(const leat_core *core);
+
+#endif

@@ -1,0 +1,149 @@
+/* The hand: it walks the live items behind the turns, so that old turn records can go.
+ *
+ * A round visits every chunk of 32 ids that was alive when it began: of chunks in which jobs have
+ * ended the store keeps only who is left; items that are more than freshly submitted are written
+ * again as they are now. At its end the objects that have changed are written whole, and then
+ * nothing in a turn record from before the round is needed to rebuild the live state: TRIM. Its
+ * pace follows the ends, so that what it costs is a share of the work and not of the depth. */
+#include <stdlib.h>
+
+#include "broker/core/machine.h"
+
+#define LEAF_CHUNKS   16U
+#define CHUNKS_A_TURN 4U  /* and two jobs for each end */
+#define ROUND_MS      200 /* rounds do not begin more often */
+
+static void
+write_item(leat_core *core, const leat_item *item)
+{
+    leat_buf *const turn = &core->books[LEAT_DISK].turn;
+    if (item->state == LEAT_STATE_READY && item->attempt == 0)
+        return; /* its pack says everything */
+    leat_lease_write_item(core, item);
+    if (!leat_state_is_held_by_worker((leat_state)item->state) ||
+        (item->flags & LEAT_ITEM_MESSAGE) != 0)
+        return;
+    const leat_peer *const holder = leat_table_at(&core->peers, item->holder);
+    const size_t at =
+        leat_turn_put_leases(turn, holder->key, item->number, core->epochs[item->epoch]);
+    leat_put_u64(turn, item->id);
+    leat_put_u32(turn, item->attempt);
+    leat_turn_end_leases(turn, at, 1);
+}
+
+static void
+visit(leat_core *core, uint64_t leaf_number, uint32_t chunk_of_leaf)
+{
+    const uint64_t chunk = leaf_number * LEAF_CHUNKS + chunk_of_leaf;
+    leat_leaf *const leaf = leat_items_leaf(&core->items, leaf_number);
+    if (leaf == NULL || leaf->chunk_alive[chunk_of_leaf] == 0)
+        return;
+    const uint32_t *const slots = &leaf->items[(size_t)chunk_of_leaf * LEAT_CHUNK_IDS];
+    leat_durability durability = LEAT_DISK;
+    uint32_t mask = 0;
+    for (uint32_t i = 0; i < LEAT_CHUNK_IDS; i++) {
+        if (slots[i] == LEAT_NOBODY)
+            continue;
+        const leat_item *const item = leat_items_at(&core->items, slots[i]);
+        mask |= 1U << i;
+        durability = leat_item_durability(core, item);
+        if (durability == LEAT_DISK)
+            write_item(core, item);
+    }
+    if ((leaf->chunk_ended >> chunk_of_leaf & 1U) == 0)
+        return;
+    leaf->chunk_ended &= (uint16_t) ~(1U << chunk_of_leaf);
+    leat_changes_keep(&core->books[durability].changes, chunk, mask);
+}
+
+static bool
+start_round(leat_core *core)
+{
+    const uint32_t count = core->items.leaf_count;
+    uint64_t *const leaves = realloc(core->round_leaves, (count == 0 ? 1 : count) * sizeof *leaves);
+    if (leaves == NULL)
+        return false; /* tried again with the next turn */
+    core->round_leaves = leaves;
+    core->round_count = leat_items_leaves(&core->items, leaves, count) * LEAF_CHUNKS;
+    core->round_at = 0;
+    for (int d = 0; d < LEAT_DURABILITY_COUNT; d++)
+        core->round_turn[d] = core->books[d].number + 1;
+    core->round_active = true;
+    core->round_wanted = false;
+    core->round_ms = core->now.mono_ms;
+    return true;
+}
+
+static void
+put_object(leat_core *core, leat_durability durability, leat_object_kind kind, uint64_t id)
+{
+    leat_changes_put(&core->books[durability].changes, kind, id, core->scratch.data,
+                     core->scratch.size);
+    if (core->scratch.failed)
+        leat_core_fault(core, LEAT_ERR_NOMEM);
+}
+
+void
+leat_hand_write_meta(leat_core *core)
+{
+    leat_buf_reset(&core->scratch);
+    leat_object_put_meta(core, &core->scratch);
+    put_object(core, LEAT_DISK, LEAT_OBJECT_META, 0);
+}
+
+/* Everything that has changed since the last time, whole. */
+static void
+write_objects(leat_core *core)
+{
+    leat_hand_write_meta(core);
+    for (uint32_t i = leat_table_next(&core->channels, 0); i != 0;
+         i = leat_table_next(&core->channels, i)) {
+        leat_channel *const channel = leat_table_at(&core->channels, i);
+        if (!channel->dirty)
+            continue;
+        channel->dirty = false;
+        leat_buf_reset(&core->scratch);
+        leat_object_put_channel(channel, &core->scratch);
+        put_object(core, LEAT_DISK, LEAT_OBJECT_CHANNEL, channel->id);
+    }
+    for (uint32_t i = leat_table_next(&core->peers, 0); i != 0;
+         i = leat_table_next(&core->peers, i)) {
+        leat_peer *const peer = leat_table_at(&core->peers, i);
+        if (!peer->dirty || peer->ended)
+            continue;
+        peer->dirty = false;
+        leat_buf_reset(&core->scratch);
+        leat_object_put_session(peer, &core->scratch);
+        put_object(core, LEAT_DISK, LEAT_OBJECT_SESSION, peer->key);
+    }
+    for (;;) {
+        leat_list_node *const node = leat_list_take_first(&core->stale);
+        if (node == NULL)
+            break;
+        leat_batch *const batch = LEAT_CONTAINER_OF(node, leat_batch, stale_node);
+        leat_buf_reset(&core->scratch);
+        leat_object_put_batch(core, batch, &core->scratch);
+        put_object(core, batch->durability, LEAT_OBJECT_BATCH, batch->id);
+    }
+}
+
+void
+leat_hand_step(leat_core *core)
+{
+    if (!core->round_active &&
+        (!core->round_wanted || core->now.mono_ms - core->round_ms < ROUND_MS ||
+         !start_round(core)))
+        return;
+
+    const uint64_t ends = core->books[LEAT_DISK].ends + core->books[LEAT_MEMORY].ends;
+    for (uint64_t budget = CHUNKS_A_TURN + ends / 16;
+         budget > 0 && core->round_at < core->round_count; budget--, core->round_at++)
+        visit(core, core->round_leaves[core->round_at / LEAF_CHUNKS], core->round_at % LEAF_CHUNKS);
+    if (core->round_at < core->round_count)
+        return;
+
+    write_objects(core);
+    for (int d = 0; d < LEAT_DURABILITY_COUNT; d++)
+        leat_changes_trim(&core->books[d].changes, core->round_turn[d]);
+    core->round_active = false;
+}

@@ -1,0 +1,629 @@
+/* Leases: items in the hands of workers (jobs) and clients (messages), from the grant to their end.
+ *
+ * A lease belongs to a session and lives as long as its heartbeats come. How it ends decides what
+ * it costs: an end that the worker reports is what it says; a release or a drain costs nothing; of
+ * a session that is lost, what had not started or only slept costs nothing, what ran in a process
+ * of its own costs a loss, and what ran inside the worker's process is a suspect: it comes back
+ * uncounted and is handed out alone until it ends, and a loss while alone counts. */
+#include "broker/core/machine.h"
+
+static leat_class *
+class_of(const leat_core *core, const leat_item *item)
+{
+    return leat_table_at(&core->classes, item->class);
+}
+
+leat_durability
+leat_item_durability(const leat_core *core, const leat_item *item)
+{
+    return class_of(core, item)->channel->durability;
+}
+
+static leat_batch *
+batch_of(const leat_core *core, const leat_item *item)
+{
+    return item->batch == LEAT_NOBODY ? NULL : leat_table_at(&core->batches, item->batch);
+}
+
+void
+leat_lease_write_item(leat_core *core, const leat_item *item)
+{
+    if (leat_item_durability(core, item) != LEAT_DISK)
+        return;
+    const leat_turn_entry entry = {
+        .id = item->id,
+        .state = item->state,
+        .flags = item->flags & (LEAT_ITEM_SUSPECT | LEAT_ITEM_HANDED),
+        .attempt = item->attempt,
+        .failed = item->failed,
+        .lost = item->lost,
+        .snoozed = item->snoozed,
+        .due_wall_ms = item->state == LEAT_STATE_DELAYED ? (uint64_t)leat_delay_of(core, item) : 0,
+    };
+    leat_turn_put_item(&core->books[LEAT_DISK].turn, &entry);
+}
+
+/* ------------------------------------------------------------------------------ the list */
+
+void
+leat_lease_append(leat_core *core, leat_peer *peer, uint32_t index)
+{
+    leat_item *const item = leat_items_at(&core->items, index);
+    leat_class *const class = class_of(core, item);
+    leat_batch *const batch = batch_of(core, item);
+
+    item->holder = peer->index;
+    item->prev = peer->lease_tail;
+    item->next = LEAT_NOBODY;
+    if (peer->lease_tail == LEAT_NOBODY)
+        peer->lease_head = index;
+    else
+        leat_items_at(&core->items, peer->lease_tail)->next = index;
+    peer->lease_tail = index;
+    peer->held++;
+    peer->held_bytes += item->payload_bytes;
+    if ((item->flags & LEAT_ITEM_SUSPECT) != 0)
+        peer->suspects++;
+    class->running++;
+    class->channel->running++;
+    if (batch != NULL)
+        batch->running++;
+}
+
+void
+leat_lease_unlink(leat_core *core, leat_peer *peer, uint32_t index)
+{
+    leat_item *const item = leat_items_at(&core->items, index);
+    leat_class *const class = class_of(core, item);
+    leat_batch *const batch = batch_of(core, item);
+    assert(item->holder == peer->index);
+
+    if (item->prev == LEAT_NOBODY)
+        peer->lease_head = item->next;
+    else
+        leat_items_at(&core->items, item->prev)->next = item->next;
+    if (item->next == LEAT_NOBODY)
+        peer->lease_tail = item->prev;
+    else
+        leat_items_at(&core->items, item->next)->prev = item->prev;
+    item->next = item->prev = LEAT_NOBODY;
+    item->holder = LEAT_NOBODY;
+    item->flags &= (uint8_t) ~(LEAT_ITEM_CLAIMED | LEAT_ITEM_STARTED);
+    peer->held--;
+    peer->held_bytes -= item->payload_bytes;
+    if ((item->flags & LEAT_ITEM_SUSPECT) != 0)
+        peer->suspects--;
+    class->running--;
+    class->channel->running--;
+    if (batch != NULL)
+        batch->running--;
+    leat_peer_update_hunger(core, peer);
+}
+
+/* ------------------------------------------------------------------------------ endings */
+
+/* The item's state is final: it leaves memory, and the store when its chunk has nobody left. */
+static void
+remove_item(leat_core *core, uint32_t index)
+{
+    const leat_item *const item = leat_items_at(&core->items, index);
+    leat_book *const book = &core->books[leat_item_durability(core, item)];
+    const uint64_t chunk = item->id / LEAT_CHUNK_IDS;
+    if (leat_items_remove(&core->items, index))
+        leat_changes_keep(&book->changes, chunk, 0);
+}
+
+void
+leat_lease_end(leat_core *core,
+               uint32_t index,
+               leat_outcome outcome,
+               leat_peer *worker,
+               uint64_t run_us,
+               leat_bytes result)
+{
+    leat_item *const item = leat_items_at(&core->items, index);
+    leat_channel *const channel = class_of(core, item)->channel;
+    assert(leat_state_is_final((leat_state)item->state));
+
+    if (outcome == LEAT_OUTCOME_DONE)
+        channel->done++;
+    else if (outcome == LEAT_OUTCOME_DEAD)
+        channel->dead++;
+    if ((item->flags & LEAT_ITEM_MESSAGE) != 0)
+        leat_lease_write_item(core, item); /* a message leaves no completion, only its end */
+    else
+        leat_batch_complete(core, item, outcome, worker, run_us, result);
+    remove_item(core, index);
+    if (channel->closed && leat_channel_is_drained(channel))
+        leat_dispatch_channel_drained(core, channel);
+}
+
+/* Apply an event that must have a row here, since the caller has checked the state. */
+static void
+apply(leat_item *item, leat_event event)
+{
+    const leat_err err = leat_item_apply(item, event);
+    assert(err == LEAT_ERR_OK);
+    (void)err;
+}
+
+/* What the item's new state asks for, after it has left its holder's hands. */
+static void
+settle(leat_core *core, uint32_t index, leat_peer *worker, uint64_t run_us, leat_bytes result)
+{
+    static const char timeout[] = "it ran longer than its limit";
+    leat_item *const item = leat_items_at(&core->items, index);
+    leat_outcome outcome = LEAT_OUTCOME_DEAD;
+
+    switch ((leat_state)item->state) {
+    case LEAT_STATE_READY:
+        leat_class_return(core, class_of(core, item), index);
+        leat_lease_write_item(core, item);
+        return;
+    case LEAT_STATE_DONE:
+        outcome = LEAT_OUTCOME_DONE;
+        break;
+    case LEAT_STATE_DEAD:
+        if (result.size == 0)
+            result = (leat_bytes){(const uint8_t *)timeout, sizeof timeout - 1};
+        break;
+    case LEAT_STATE_CANCELLED:
+        outcome = LEAT_OUTCOME_CANCELLED;
+        break;
+    case LEAT_STATE_HELD:
+    case LEAT_STATE_DELAYED:
+    case LEAT_STATE_LEASED:
+    case LEAT_STATE_STOPPING:
+    case LEAT_STATE_OVERDUE:
+    case LEAT_STATE_EXPIRED:
+    case LEAT_STATE_SKIPPED:
+        assert(false && "not a state that a lease ends in");
+    }
+    leat_lease_end(core, index, outcome, worker, run_us, result);
+}
+
+void
+leat_lease_release(leat_core *core, uint32_t index)
+{
+    leat_item *const item = leat_items_at(&core->items, index);
+    leat_peer *const peer = leat_table_at(&core->peers, item->holder);
+    leat_lease_unlink(core, peer, index);
+    if (item->state == LEAT_STATE_OVERDUE) {
+        leat_lease_fail(core, index, peer, false, 0, (leat_bytes){0});
+        return;
+    }
+    apply(item, LEAT_EVENT_RELEASE);
+    settle(core, index, peer, 0, (leat_bytes){0});
+}
+
+/* 1 s, 2 s, 4 s … 600 s, of which a random part between half and all is waited. */
+static int64_t
+back_off_ms(leat_core *core, const leat_item *item)
+{
+    const unsigned n = item->failed == 0 ? 0 : item->failed - 1U;
+    int64_t seconds = n >= 10 ? LEAT_BACKOFF_S_MAX : (int64_t)1 << n;
+    if (seconds > LEAT_BACKOFF_S_MAX)
+        seconds = LEAT_BACKOFF_S_MAX;
+    const int64_t half = seconds * 500;
+    return half + (int64_t)leat_random_below(&core->random, (uint64_t)half + 1);
+}
+
+/* The attempt has failed (or timed out); the item is out of its holder's hands already. */
+void
+leat_lease_fail(leat_core *core,
+                uint32_t index,
+                leat_peer *worker,
+                bool fatal,
+                uint64_t run_us,
+                leat_bytes result)
+{
+    leat_item *const item = leat_items_at(&core->items, index);
+    const bool again = !fatal && item->failed + 1U < class_of(core, item)->failures;
+    apply(item, again ? LEAT_EVENT_RETRY : LEAT_EVENT_FAIL);
+    if (item->state == LEAT_STATE_DELAYED)
+        leat_lease_delay(core, index, back_off_ms(core, item));
+    else
+        settle(core, index, worker, run_us, result);
+}
+
+/* ------------------------------------------------------------------------------ delays */
+
+/* The heap of delays has the due time; the item keeps only its place in the heap. */
+int64_t
+leat_delay_of(const leat_core *core, const leat_item *item)
+{
+    assert(item->state == LEAT_STATE_DELAYED);
+    return core->delayed.entries[item->next].key;
+}
+
+static void
+count_delayed(leat_core *core, const leat_item *item, bool more)
+{
+    leat_batch *const batch = batch_of(core, item);
+    leat_channel *const channel = class_of(core, item)->channel;
+    if (more)
+        channel->delayed++;
+    else
+        channel->delayed--;
+    if (batch == NULL)
+        return;
+    if (more)
+        batch->delayed++;
+    else
+        batch->delayed--;
+}
+
+void
+leat_lease_delay_until(leat_core *core, uint32_t index, int64_t due_wall_ms)
+{
+    leat_item *const item = leat_items_at(&core->items, index);
+    assert(item->state == LEAT_STATE_DELAYED);
+    if (leat_heap_reserve(&core->delayed, core->delayed.count + 1U) != LEAT_ERR_OK) {
+        leat_core_fault(core, LEAT_ERR_NOMEM);
+        return;
+    }
+    leat_heap_push(&core->delayed, due_wall_ms, index);
+    count_delayed(core, item, true);
+}
+
+void
+leat_lease_delay(leat_core *core, uint32_t index, int64_t delay_ms)
+{
+    leat_lease_delay_until(core, index, core->now.wall_ms + delay_ms);
+    leat_lease_write_item(core, leat_items_at(&core->items, index));
+}
+
+void
+leat_lease_due(leat_core *core)
+{
+    for (uint32_t budget = LEAT_TURN_ENDS_MAX; budget > 0; budget--) {
+        if (leat_heap_is_empty(&core->delayed) ||
+            leat_heap_first(&core->delayed).key > core->now.wall_ms)
+            return;
+        const uint32_t index = leat_heap_pop(&core->delayed).handle;
+        leat_item *const item = leat_items_at(&core->items, index);
+        count_delayed(core, item, false);
+        item->next = LEAT_NOBODY;
+        apply(item, LEAT_EVENT_DUE);
+        leat_class_return(core, class_of(core, item), index);
+        leat_lease_write_item(core, item);
+    }
+}
+
+/* ------------------------------------------------------------------------------ a worker is gone
+ */
+
+int
+leat_lease_runs(const leat_core *core, const leat_peer *peer, const leat_item *item)
+{
+    const leat_class *const class = class_of(core, item);
+    for (uint32_t i = 0; i < peer->handler_count; i++) {
+        if (strcmp(peer->handlers[i].name, class->handler) == 0)
+            return (int)peer->handlers[i].runs;
+    }
+    return LEAT_RUNS_POOL; /* not known (yet) after a restart: the careful answer */
+}
+
+static bool
+had_started(const leat_peer *peer, const leat_item *item)
+{
+    /* 32 bits of a rising number: the difference tells which is higher. */
+    return (int32_t)((uint32_t)peer->started - item->number) >= 0;
+}
+
+static void
+lose_one(leat_core *core, leat_peer *peer, uint32_t index, bool died)
+{
+    static const char poison[] = "its worker died each time while it ran";
+    leat_item *const item = leat_items_at(&core->items, index);
+    const int runs = leat_lease_runs(core, peer, item);
+    const bool inside = runs == LEAT_RUNS_INLINE || runs == LEAT_RUNS_POOL;
+    const bool suspect = (item->flags & LEAT_ITEM_SUSPECT) != 0;
+    const bool message = (item->flags & LEAT_ITEM_MESSAGE) != 0;
+    bool counts = false;
+
+    if (died && !message && runs != LEAT_RUNS_TIMER) {
+        if (inside)
+            counts = suspect;
+        else
+            counts = had_started(peer, item);
+    }
+    if (!counts) {
+        /* Inside the worker's own process a start that was not reported may have happened. */
+        const bool blame = died && !message && inside;
+        leat_lease_unlink(core, peer, index);
+        if (blame)
+            item->flags |= LEAT_ITEM_SUSPECT;
+        if (item->state == LEAT_STATE_OVERDUE) {
+            leat_lease_fail(core, index, peer, false, 0, (leat_bytes){0});
+            return;
+        }
+        apply(item, LEAT_EVENT_RELEASE);
+        settle(core, index, peer, 0, (leat_bytes){0});
+        return;
+    }
+    leat_lease_unlink(core, peer, index);
+    if (item->state == LEAT_STATE_OVERDUE) {
+        leat_lease_fail(core, index, peer, false, 0, (leat_bytes){0});
+        return;
+    }
+    apply(item, item->lost + 1U < LEAT_LOSSES_DEFAULT ? LEAT_EVENT_LOSE : LEAT_EVENT_POISON);
+    settle(core, index, peer, 0, (leat_bytes){(const uint8_t *)poison, sizeof poison - 1});
+}
+
+void
+leat_lease_return_all(leat_core *core, leat_peer *peer, bool died)
+{
+    while (peer->lease_head != LEAT_NOBODY)
+        lose_one(core, peer, peer->lease_head, died);
+}
+
+/* ------------------------------------------------------------------------------ what peers say */
+
+/* The live lease that a token names, or LEAT_NOBODY. */
+static uint32_t
+lease_of(leat_core *core, const leat_peer *peer, const leat_token *token)
+{
+    const uint32_t index = leat_items_find(&core->items, token->id);
+    if (index == LEAT_NOBODY)
+        return LEAT_NOBODY;
+    const leat_item *const item = leat_items_at(&core->items, index);
+    if (!leat_state_is_held_by_worker((leat_state)item->state) || item->holder != peer->index ||
+        item->attempt != token->attempt || core->epochs[item->epoch] != token->epoch)
+        return LEAT_NOBODY;
+    return index;
+}
+
+/* An ACKED record that grows exceptions. */
+struct reply {
+    leat_acked acked;
+    leat_buf exceptions;
+    bool depends; /* something durable was changed */
+};
+
+static void
+except(struct reply *reply, const leat_token *token, leat_err err)
+{
+    if (reply->acked.exceptions == UINT16_MAX)
+        return;
+    reply->acked.exceptions++;
+    leat_acked_put_exception(&reply->exceptions,
+                             &(leat_acked_exception){token->id, token->attempt, (uint16_t)err});
+}
+
+static void
+finish_reply(leat_core *core, leat_peer *peer, uint64_t sequence, struct reply *reply)
+{
+    leat_buf record = {0};
+    reply->acked.sequence = sequence;
+    leat_acked_put(&record, &reply->acked);
+    leat_put_bytes(&record, reply->exceptions.data, reply->exceptions.size);
+    record.failed |= reply->exceptions.failed;
+    leat_window_decide(core, peer, sequence, LEAT_CMD_ACKED, &record, reply->depends);
+    leat_buf_fini(&record);
+    leat_buf_fini(&reply->exceptions);
+}
+
+static void
+note_started(leat_peer *peer, uint64_t started)
+{
+    if (started > peer->started && started < peer->next_number)
+        peer->started = started;
+}
+
+static void
+end_attempt(leat_core *core, leat_peer *peer, uint32_t index, const leat_done *done)
+{
+    leat_item *const item = leat_items_at(&core->items, index);
+    leat_class_ran(class_of(core, item), done->run_us);
+    leat_lease_unlink(core, peer, index);
+    item->flags &= (uint8_t)~LEAT_ITEM_SUSPECT; /* it has shown that it ends */
+    peer->jobs_done++;
+    if (done->end == LEAT_END_DONE) {
+        apply(item, LEAT_EVENT_FINISH);
+        settle(core, index, peer, done->run_us, done->result);
+    } else {
+        leat_lease_fail(core, index, peer, done->end == LEAT_END_FATAL, done->run_us, done->result);
+    }
+}
+
+void
+leat_lease_on_done(
+    leat_core *core, leat_peer *peer, const leat_frame *frame, const uint8_t *body, size_t size)
+{
+    uint64_t started;
+    leat_reader records;
+    struct reply reply = {0};
+    const leat_err err = leat_done_open(body, size, frame->count, &started, &records);
+    if (err != LEAT_ERR_OK) {
+        leat_core_refuse_body(core, peer, frame, err);
+        return;
+    }
+    note_started(peer, started);
+    for (uint16_t i = 0; i < frame->count; i++) {
+        leat_done done;
+        leat_done_next(&records, &done);
+        const uint32_t index = lease_of(core, peer, &done.token);
+        if (index == LEAT_NOBODY) {
+            except(&reply, &done.token, LEAT_ERR_STALE);
+            continue;
+        }
+        if (leat_item_durability(core, leat_items_at(&core->items, index)) == LEAT_DISK)
+            reply.depends = true;
+        end_attempt(core, peer, index, &done);
+    }
+    finish_reply(core, peer, frame->sequence, &reply);
+}
+
+static void
+snooze(leat_core *core, leat_peer *peer, uint32_t index, uint64_t delay_ms)
+{
+    static const char out[] = "it asked for later too often";
+    leat_item *const item = leat_items_at(&core->items, index);
+    leat_lease_unlink(core, peer, index);
+    if (item->state == LEAT_STATE_OVERDUE) {
+        leat_lease_fail(core, index, peer, false, 0, (leat_bytes){0});
+        return;
+    }
+    const bool again = item->snoozed + 1U < LEAT_SNOOZES_DEFAULT;
+    apply(item, again ? LEAT_EVENT_SNOOZE : LEAT_EVENT_SNOOZED_OUT);
+    if (item->state == LEAT_STATE_DELAYED)
+        leat_lease_delay(core, index, (int64_t)delay_ms);
+    else
+        settle(core, index, peer, 0, (leat_bytes){(const uint8_t *)out, sizeof out - 1});
+}
+
+static void
+stop_stale(leat_core *core, leat_peer *peer, const leat_token *tokens, uint16_t count)
+{
+    if (count == 0 || !leat_peer_can_send(peer))
+        return; /* it will hear STALE when it reports */
+    leat_buf frame = {0};
+    leat_frame_begin(&frame, LEAT_CMD_STOP);
+    for (uint16_t i = 0; i < count; i++)
+        leat_tokens_put(LEAT_CMD_STOP, &frame,
+                        &(leat_token_record){.token = tokens[i], .reason = LEAT_STOP_STALE});
+    leat_frame_finish(&frame, 0, count, 0);
+    (void)leat_peer_send(core, peer, &frame);
+    leat_buf_fini(&frame);
+}
+
+static void
+on_claims(leat_core *core, leat_peer *peer, uint16_t count, leat_reader *records)
+{
+    leat_token stale[256];
+    uint16_t stale_count = 0;
+    for (uint16_t i = 0; i < count; i++) {
+        leat_token_record claim;
+        leat_tokens_next(LEAT_CMD_CLAIM, records, &claim);
+        const uint32_t index = lease_of(core, peer, &claim.token);
+        if (index != LEAT_NOBODY) {
+            leat_item *const item = leat_items_at(&core->items, index);
+            item->flags |= LEAT_ITEM_CLAIMED;
+            if (claim.started != 0) {
+                item->flags |= LEAT_ITEM_STARTED;
+                note_started(peer,
+                             peer->next_number - ((uint32_t)peer->next_number - item->number));
+            }
+            continue;
+        }
+        stale[stale_count++] = claim.token;
+        if (stale_count == sizeof stale / sizeof *stale) {
+            stop_stale(core, peer, stale, stale_count);
+            stale_count = 0;
+        }
+    }
+    stop_stale(core, peer, stale, stale_count);
+}
+
+/* The worker has named everything that it has: the rest was never delivered to it. */
+static void
+on_end_of_claims(leat_core *core, leat_peer *peer)
+{
+    uint32_t index = peer->lease_head;
+    while (peer->claiming && index != LEAT_NOBODY) {
+        leat_item *const item = leat_items_at(&core->items, index);
+        const uint32_t next = item->next;
+        if ((item->flags & LEAT_ITEM_CLAIMED) == 0)
+            leat_lease_release(core, index);
+        else
+            item->flags &= (uint8_t)~LEAT_ITEM_CLAIMED;
+        index = next;
+    }
+    peer->claiming = false;
+    leat_peer_update_hunger(core, peer);
+}
+
+void
+leat_lease_on_tokens(
+    leat_core *core, leat_peer *peer, const leat_frame *frame, const uint8_t *body, size_t size)
+{
+    leat_reader records;
+    struct reply reply = {0};
+    const leat_err err = leat_tokens_open(frame->command, body, size, frame->count, &records);
+    if (err != LEAT_ERR_OK) {
+        leat_core_refuse_body(core, peer, frame, err);
+        return;
+    }
+    if (frame->command == LEAT_CMD_CLAIM) {
+        on_claims(core, peer, frame->count, &records);
+        return;
+    }
+    if (frame->command == LEAT_CMD_END) {
+        on_end_of_claims(core, peer);
+        return;
+    }
+    for (uint16_t i = 0; i < frame->count; i++) {
+        leat_token_record record;
+        leat_tokens_next(frame->command, &records, &record);
+        const uint32_t index = lease_of(core, peer, &record.token);
+        if (index == LEAT_NOBODY) {
+            except(&reply, &record.token, LEAT_ERR_STALE);
+            continue;
+        }
+        if (leat_item_durability(core, leat_items_at(&core->items, index)) == LEAT_DISK)
+            reply.depends = true;
+        if (frame->command == LEAT_CMD_RELEASE)
+            leat_lease_release(core, index);
+        else
+            snooze(core, peer, index, record.delay_ms);
+    }
+    finish_reply(core, peer, frame->sequence, &reply);
+}
+
+/* ------------------------------------------------------------------------------ messages */
+
+/* Does peer hold this message? Which client held which message is not on disk. What was handed out
+ * by an earlier process of this broker and waits again is taken from its line for a session that
+ * says that it has had it. */
+static bool
+may_acknowledge(leat_core *core, leat_peer *peer, uint32_t index)
+{
+    leat_item *const item = leat_items_at(&core->items, index);
+    if ((item->flags & LEAT_ITEM_MESSAGE) == 0)
+        return false;
+    if (item->state == LEAT_STATE_READY && item->id < core->first_id_of_life && peer->resumed &&
+        (item->flags & LEAT_ITEM_RETURNED) == 0) {
+        leat_class_remove(core, class_of(core, item), index);
+        apply(item, LEAT_EVENT_LEASE);
+        leat_lease_append(core, peer, index);
+    }
+    return item->holder == peer->index && leat_state_is_held_by_worker((leat_state)item->state);
+}
+
+void
+leat_lease_on_ack(
+    leat_core *core, leat_peer *peer, const leat_frame *frame, const uint8_t *body, size_t size)
+{
+    leat_reader records;
+    struct reply reply = {0};
+    const leat_err err = leat_ack_open(body, size, frame->count, &records);
+    if (err != LEAT_ERR_OK) {
+        leat_core_refuse_body(core, peer, frame, err);
+        return;
+    }
+    for (uint16_t i = 0; i < frame->count; i++) {
+        leat_ack ack;
+        leat_ack_next(&records, &ack);
+        if (ack.kind == LEAT_ACK_BATCH) {
+            leat_cursor_ack(core, peer, ack.id, ack.position);
+            continue;
+        }
+        const uint32_t index = leat_items_find(&core->items, ack.id);
+        leat_item *const item = index == LEAT_NOBODY ? NULL : leat_items_at(&core->items, index);
+        if (item == NULL || !may_acknowledge(core, peer, index)) {
+            except(&reply, &(leat_token){.id = ack.id}, LEAT_ERR_STALE);
+            continue;
+        }
+        if (leat_item_durability(core, item) == LEAT_DISK)
+            reply.depends = true;
+        leat_dispatch_message_taken(core, peer, item);
+        leat_lease_unlink(core, peer, index);
+        apply(item, LEAT_EVENT_FINISH);
+        leat_lease_end(core, index, LEAT_OUTCOME_DONE, NULL, 0, (leat_bytes){0});
+    }
+    if (frame->sequence > 0)
+        finish_reply(core, peer, frame->sequence, &reply);
+    else
+        leat_buf_fini(&reply.exceptions);
+}

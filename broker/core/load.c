@@ -1,0 +1,376 @@
+/* Load: the live state from the store. Objects make channels, batches and sessions; packs make
+ * items; turn records, in order, say what became of them; then every item is put into its line,
+ * into the timers, or into the hands of the session that holds it. */
+#include <stdio.h>
+#include <stdlib.h>
+
+#include "broker/core/machine.h"
+
+/* Until all turns are read, an item's due time lies in its links. */
+static void
+set_due(leat_item *item, uint64_t due_wall_ms)
+{
+    item->next = (uint32_t)(due_wall_ms >> 32);
+    item->prev = (uint32_t)due_wall_ms;
+}
+
+static int64_t
+take_due(leat_item *item)
+{
+    const uint64_t due = (uint64_t)item->next << 32 | item->prev;
+    item->next = item->prev = LEAT_NOBODY;
+    return (int64_t)due;
+}
+
+/* Items whose batch was not known when their pack was read: its record is in a turn. */
+struct orphan {
+    uint64_t item;
+    uint64_t batch;
+};
+
+struct loading {
+    leat_core *core;
+    struct orphan *orphans;
+    size_t orphan_count, orphan_capacity;
+    uint64_t last_turn;
+};
+
+static leat_err
+add_orphan(struct loading *l, uint64_t item, uint64_t batch)
+{
+    if (l->orphan_count == l->orphan_capacity) {
+        const size_t capacity = l->orphan_capacity == 0 ? 1024 : l->orphan_capacity * 2;
+        struct orphan *const orphans = realloc(l->orphans, capacity * sizeof *orphans);
+        if (orphans == NULL)
+            return LEAT_ERR_NOMEM;
+        l->orphans = orphans;
+        l->orphan_capacity = capacity;
+    }
+    l->orphans[l->orphan_count++] = (struct orphan){.item = item, .batch = batch};
+    return LEAT_ERR_OK;
+}
+
+static leat_err
+on_object(void *context, leat_object_kind kind, uint64_t id, const uint8_t *data, size_t size)
+{
+    const struct loading *const l = context;
+    return leat_object_apply(l->core, kind, id, data, size);
+}
+
+static leat_err
+add_item(struct loading *l,
+         const leat_pack_head *head,
+         leat_class *class,
+         uint64_t id,
+         const leat_pack_job *job)
+{
+    leat_core *const core = l->core;
+    if (leat_items_find(&core->items, id) != LEAT_NOBODY)
+        return LEAT_ERR_CORRUPT;
+    const leat_err err = leat_items_reserve(&core->items, id, 1);
+    if (err != LEAT_ERR_OK)
+        return err;
+    leat_item *const item = leat_items_at(&core->items, leat_items_add(&core->items, id));
+    item->class = class->index;
+    item->payload_bytes = job->payload_bytes;
+    item->place = head->batch == 0 ? 1 : head->place + job->offset;
+    item->born_s = (uint32_t)(head->born_wall_ms / 1000);
+    item->priority = head->priority & 15U;
+    item->flags = head->message ? LEAT_ITEM_MESSAGE : 0;
+    leat_item_restore(item, head->due_wall_ms == 0 ? LEAT_STATE_READY : LEAT_STATE_DELAYED);
+    set_due(item, head->due_wall_ms);
+    if (head->batch == 0)
+        return LEAT_ERR_OK;
+    item->batch = leat_table_find(&core->batches, head->batch);
+    return item->batch != LEAT_NOBODY ? LEAT_ERR_OK : add_orphan(l, id, head->batch);
+}
+
+static leat_err
+on_pack(void *context, uint64_t first_id, const uint8_t *data, size_t size)
+{
+    struct loading *const l = context;
+    leat_pack pack;
+    leat_pack_head head;
+    leat_err err = leat_pack_open(data, size, &pack);
+    if (err == LEAT_ERR_OK)
+        err = leat_object_read_pack_head(pack.head, pack.head_size, &head);
+    if (err != LEAT_ERR_OK)
+        return err;
+    leat_channel *const channel = leat_channel_ensure(l->core, head.channel, &err);
+    leat_class *const class = channel == NULL ? NULL
+                                              : leat_class_ensure(l->core, channel, head.handler,
+                                                                  head.failures, head.run_limit_ms);
+    if (class == NULL)
+        return LEAT_ERR_NOMEM;
+    channel->kind = head.message ? LEAT_KIND_MESSAGES : LEAT_KIND_JOBS;
+    for (uint8_t i = 0; i < pack.count && err == LEAT_ERR_OK; i++) {
+        leat_pack_job job;
+        leat_pack_next(&pack, &job);
+        err = add_item(l, &head, class, first_id + job.offset, &job);
+    }
+    return err;
+}
+
+/* ------------------------------------------------------------------------------ turns */
+
+static leat_err
+epoch_index(leat_core *core, uint64_t epoch, uint8_t *index)
+{
+    for (uint32_t i = 0; i < core->epoch_count; i++) {
+        if (core->epochs[i] == epoch) {
+            *index = (uint8_t)i;
+            return LEAT_ERR_OK;
+        }
+    }
+    if (core->epoch_count >= UINT8_MAX)
+        return LEAT_ERR_LIMIT;
+    uint64_t *const epochs = realloc(core->epochs, (core->epoch_count + 1) * sizeof *epochs);
+    if (epochs == NULL)
+        return LEAT_ERR_NOMEM;
+    core->epochs = epochs;
+    *index = (uint8_t)core->epoch_count;
+    epochs[core->epoch_count++] = epoch;
+    return LEAT_ERR_OK;
+}
+
+leat_err
+leat_load_epoch(leat_core *core, uint64_t epoch)
+{
+    uint8_t index;
+    return epoch_index(core, epoch, &index);
+}
+
+static leat_err
+apply_leases(leat_core *core, const leat_turn_entry *entry)
+{
+    leat_peer *const peer = leat_table_get(&core->peers, entry->session);
+    uint8_t epoch;
+    const leat_err err = epoch_index(core, entry->epoch, &epoch);
+    if (err != LEAT_ERR_OK)
+        return err;
+    for (uint32_t i = 0; i < entry->n; i++) {
+        uint64_t id;
+        uint32_t attempt;
+        leat_turn_lease(entry, i, &id, &attempt);
+        const uint32_t index = leat_items_find(&core->items, id);
+        if (index == LEAT_NOBODY)
+            continue; /* it has ended since, and its record is gone */
+        leat_item *const item = leat_items_at(&core->items, index);
+        if (attempt < item->attempt)
+            continue;
+        item->attempt = attempt;
+        item->number = (uint32_t)(entry->number + i);
+        item->epoch = epoch;
+        item->holder = peer == NULL ? LEAT_NOBODY : peer->index;
+        if (!leat_state_is_held_by_worker((leat_state)item->state))
+            leat_item_restore(item, LEAT_STATE_LEASED);
+    }
+    if (peer != NULL && entry->number + entry->n > peer->next_number)
+        peer->next_number = entry->number + entry->n;
+    return LEAT_ERR_OK;
+}
+
+static void
+drop_item(leat_core *core, uint64_t id)
+{
+    const uint32_t index = leat_items_find(&core->items, id);
+    if (index == LEAT_NOBODY)
+        return;
+    if (leat_items_remove(&core->items, index))
+        leat_changes_keep(&core->books[LEAT_DISK].changes, id / LEAT_CHUNK_IDS, 0);
+}
+
+static leat_err
+apply_ends(leat_core *core, uint64_t turn, const leat_turn_entry *entry)
+{
+    leat_reader log = leat_reader_over(entry->data, entry->size);
+    leat_items_run run;
+    if (leat_log_open(&log, &run) != LEAT_ERR_OK)
+        return LEAT_ERR_CORRUPT;
+    leat_batch *const batch = leat_table_get(&core->batches, entry->id);
+    if (batch != NULL) {
+        batch->counters = entry->counters;
+        batch->log_end = batch->durable_end = entry->number + run.n - 1;
+        leat_batch_add_segment(core, batch, entry->number, turn);
+    } else if ((entry->flags & LEAT_ENDS_ALONE) != 0) {
+        leat_batch_note_lone(core, LEAT_DISK, turn, entry->id);
+    }
+    for (uint16_t i = 0; i < run.n; i++) {
+        leat_completion completion;
+        leat_items_next_completion(&log, &completion);
+        drop_item(core, completion.job);
+    }
+    return LEAT_ERR_OK;
+}
+
+static void
+apply_item(leat_core *core, const leat_turn_entry *entry)
+{
+    const uint32_t index = leat_items_find(&core->items, entry->id);
+    if (index == LEAT_NOBODY || entry->state >= LEAT_STATE_COUNT)
+        return;
+    if (leat_state_is_final((leat_state)entry->state)) {
+        drop_item(core, entry->id);
+        return;
+    }
+    leat_item *const item = leat_items_at(&core->items, index);
+    leat_item_restore(item, (leat_state)entry->state);
+    item->flags = (uint8_t)((item->flags & LEAT_ITEM_MESSAGE) | entry->flags);
+    item->attempt = entry->attempt;
+    item->failed = entry->failed;
+    item->lost = (uint8_t)entry->lost;
+    item->snoozed = entry->snoozed;
+    set_due(item, entry->due_wall_ms);
+}
+
+static leat_err
+apply_object(leat_core *core, const leat_turn_entry *entry)
+{
+    if (entry->size > 0)
+        return leat_object_apply(core, (leat_object_kind)entry->object_kind, entry->id, entry->data,
+                                 entry->size);
+    if (entry->object_kind == LEAT_OBJECT_SESSION) {
+        leat_peer *const peer = leat_table_get(&core->peers, entry->id);
+        if (peer != NULL)
+            peer->ended = true; /* freed by the first sweep; its leases are nobody's */
+    }
+    return LEAT_ERR_OK;
+}
+
+static leat_err
+on_turn(void *context, uint64_t number, const uint8_t *data, size_t size)
+{
+    struct loading *const l = context;
+    leat_reader record = leat_reader_over(data, size);
+    leat_turn_entry entry;
+    leat_err err = LEAT_ERR_OK;
+    while (err == LEAT_ERR_OK && leat_turn_next(&record, &entry)) {
+        leat_peer *peer;
+        switch (entry.kind) {
+        case LEAT_TURN_LEASES:
+            err = apply_leases(l->core, &entry);
+            break;
+        case LEAT_TURN_ENDS:
+            err = apply_ends(l->core, number, &entry);
+            break;
+        case LEAT_TURN_ITEM:
+            apply_item(l->core, &entry);
+            break;
+        case LEAT_TURN_ANSWER:
+            peer = leat_table_get(&l->core->peers, entry.session);
+            if (peer != NULL)
+                leat_window_restore(l->core, peer, entry.number, entry.command, entry.data,
+                                    entry.size);
+            break;
+        case LEAT_TURN_CURSOR:
+            break; /* cursors are said again by who waits */
+        case LEAT_TURN_OBJECT:
+            err = apply_object(l->core, &entry);
+            break;
+        case LEAT_TURN_IDS:
+            if (entry.number > l->core->reserved_upto)
+                l->core->reserved_upto = entry.number;
+            break;
+        }
+    }
+    if (number > l->last_turn)
+        l->last_turn = number;
+    return err == LEAT_ERR_OK && record.failed ? LEAT_ERR_CORRUPT : err;
+}
+
+/* ------------------------------------------------------------------------------ placing */
+
+static void
+place(leat_core *core, uint32_t index)
+{
+    leat_item *const item = leat_items_at(&core->items, index);
+    leat_class *const class = leat_table_at(&core->classes, item->class);
+    const int64_t due = take_due(item);
+
+    if (leat_state_is_held_by_worker((leat_state)item->state)) {
+        leat_peer *const holder =
+            item->holder == LEAT_NOBODY ? NULL : leat_table_at(&core->peers, item->holder);
+        if (holder != NULL && !holder->ended && (item->flags & LEAT_ITEM_MESSAGE) == 0) {
+            leat_lease_append(core, holder, index);
+            return;
+        }
+        leat_item_restore(item, LEAT_STATE_READY);
+        item->holder = LEAT_NOBODY;
+    }
+    if (item->state == LEAT_STATE_DELAYED)
+        leat_lease_delay_until(core, index, due);
+    else
+        leat_class_append(core, class, index); /* in order of ids: that is every item's old place */
+}
+
+static int
+by_number(const void *a, const void *b)
+{
+    const uint64_t x = *(const uint64_t *)a;
+    const uint64_t y = *(const uint64_t *)b;
+    return x < y ? -1 : x > y;
+}
+
+static leat_err
+place_all(leat_core *core)
+{
+    const uint32_t count = core->items.leaf_count;
+    uint64_t *const leaves = malloc((count == 0 ? 1 : count) * sizeof *leaves);
+    if (leaves == NULL)
+        return LEAT_ERR_NOMEM;
+    (void)leat_items_leaves(&core->items, leaves, count);
+    qsort(leaves, count, sizeof *leaves, by_number);
+    for (uint32_t i = 0; i < count; i++) {
+        const leat_leaf *const leaf = leat_items_leaf(&core->items, leaves[i]);
+        for (uint32_t k = 0; k < 512; k++) {
+            if (leaf->items[k] != LEAT_NOBODY)
+                place(core, leaf->items[k]);
+        }
+    }
+    free(leaves);
+    return LEAT_ERR_OK;
+}
+
+static leat_err
+adopt(struct loading *l)
+{
+    leat_core *const core = l->core;
+    for (size_t i = 0; i < l->orphan_count; i++) {
+        const uint32_t index = leat_items_find(&core->items, l->orphans[i].item);
+        if (index == LEAT_NOBODY)
+            continue;
+        leat_items_at(&core->items, index)->batch =
+            leat_table_find(&core->batches, l->orphans[i].batch);
+        if (leat_items_at(&core->items, index)->batch == LEAT_NOBODY)
+            return LEAT_ERR_CORRUPT; /* a job without the batch that it was accepted with */
+    }
+    for (uint32_t i = leat_table_next(&core->batches, 0); i != 0;
+         i = leat_table_next(&core->batches, i)) {
+        const leat_batch *const batch = leat_table_at(&core->batches, i);
+        leat_peer *const peer = leat_table_get(&core->peers, batch->session);
+        if (batch->tag != 0 && peer != NULL && !peer->ended &&
+            leat_peer_tag(peer, batch->tag, batch->id) != LEAT_ERR_OK)
+            return LEAT_ERR_NOMEM;
+    }
+    return LEAT_ERR_OK;
+}
+
+leat_err
+leat_load_all(leat_core *core, char why[256])
+{
+    struct loading l = {.core = core};
+    const leat_load load = {.context = &l, .object = on_object, .pack = on_pack, .turn = on_turn};
+    leat_err err = leat_store_load(core->books[LEAT_DISK].store, &load);
+    if (err == LEAT_ERR_OK)
+        err = adopt(&l);
+    if (err == LEAT_ERR_OK)
+        err = place_all(core);
+    free(l.orphans);
+    if (core->books[LEAT_DISK].number < l.last_turn)
+        core->books[LEAT_DISK].number = l.last_turn;
+    if (err == LEAT_ERR_OK)
+        err = core->fault;
+    if (err != LEAT_ERR_OK)
+        (void)snprintf(why, 256, "the store cannot be loaded: %s", leat_err_message(err));
+    return err;
+}

@@ -1,0 +1,328 @@
+/* The records of channels, batches, sessions and the broker itself, and the head of a job pack:
+ * bytes
+ * <-> objects. A record begins with its own format number; fields are only ever added at the end
+ * under a new number, and old numbers are read for ever.
+ *
+ *   META     u8 1 · 16 broker id · u64 epoch · u64 reserved_upto · u64 next_channel_id ·
+ *            u64 number (of the turn before)
+ *   CHANNEL  u8 1 · text8 name · u8 kind · u8 durability · u8 flags (1 closed)
+ *   BATCH    u8 1 · text8 name · text8 channel · text8 handler · u16 failures · u64 run_limit_ms ·
+ *            u8 durability · u64 session · u32 tag · u8 flags (1 sealed, 2 abandoned, 4 finished) ·
+ *            u64 log_end · counters
+ *   SESSION  u8 1 · 16 id · u8 role · text8 name · text8 host · u64 next_number · u64 settled ·
+ *            u16 handlers · n × (text8 name · u8 runs) · u16 answers ·
+ *            n × (u64 sequence · u8 command · u32 size · bytes)
+ *   PACK head  u8 1 · u64 batch · u32 place · u8 priority · u8 message · u16 failures ·
+ *            u64 run_limit_ms · u64 due_wall_ms · u64 born_wall_ms · text8 channel · text8 handler
+ */
+#include <stdlib.h>
+
+#include "broker/core/machine.h"
+
+#define FORMAT 1U
+
+/* ------------------------------------------------------------------------------ writing */
+
+void
+leat_object_put_meta(leat_core *core, leat_buf *buf)
+{
+    leat_put_u8(buf, FORMAT);
+    leat_put_bytes(buf, core->broker_id, sizeof core->broker_id);
+    leat_put_u64(buf, core->epoch);
+    leat_put_u64(buf, core->reserved_upto);
+    leat_put_u64(buf, core->next_channel_id);
+    leat_put_u64(buf, core->books[LEAT_DISK].number);
+}
+
+void
+leat_object_put_channel(const leat_channel *channel, leat_buf *buf)
+{
+    leat_put_u8(buf, FORMAT);
+    leat_put_text8(buf, leat_text_of(channel->name));
+    leat_put_u8(buf, (uint8_t)channel->kind);
+    leat_put_u8(buf, (uint8_t)channel->durability);
+    leat_put_u8(buf, channel->closed ? 1 : 0);
+}
+
+void
+leat_object_put_batch(const leat_core *core, const leat_batch *batch, leat_buf *buf)
+{
+    const leat_channel *const channel = leat_table_at(&core->channels, batch->channel);
+    const leat_class *const class =
+        batch->handler == 0 ? NULL : leat_table_at(&core->classes, batch->handler);
+    leat_put_u8(buf, FORMAT);
+    leat_put_text8(buf, leat_text_of(batch->name));
+    leat_put_text8(buf, leat_text_of(channel->name));
+    leat_put_text8(buf, leat_text_of(class == NULL ? "" : class->handler));
+    leat_put_u16(buf, class == NULL ? LEAT_FAILURES_DEFAULT : class->failures);
+    leat_put_u64(buf, class == NULL ? 0 : class->run_limit_ms);
+    leat_put_u8(buf, (uint8_t)batch->durability);
+    leat_put_u64(buf, batch->session);
+    leat_put_u32(buf, batch->tag);
+    leat_put_u8(buf, (uint8_t)((batch->sealed ? 1U : 0U) | (batch->abandoned ? 2U : 0U) |
+                               (batch->finished ? 4U : 0U)));
+    leat_put_u64(buf, batch->log_end);
+    leat_put_u64(buf, batch->counters.total);
+    leat_put_u64(buf, batch->counters.done);
+    leat_put_u64(buf, batch->counters.dead);
+    leat_put_u64(buf, batch->counters.cancelled);
+    leat_put_u64(buf, batch->counters.expired);
+    leat_put_u64(buf, batch->counters.skipped);
+}
+
+static bool
+is_kept(const leat_answer *answer)
+{
+    return answer->stored && answer->bytes != NULL;
+}
+
+void
+leat_object_put_session(const leat_peer *peer, leat_buf *buf)
+{
+    leat_put_u8(buf, FORMAT);
+    leat_put_bytes(buf, peer->session.bytes, sizeof peer->session.bytes);
+    leat_put_u8(buf, (uint8_t)peer->role);
+    leat_put_text8(buf, leat_text_of(peer->name));
+    leat_put_text8(buf, leat_text_of(peer->host));
+    leat_put_u64(buf, peer->next_number);
+    leat_put_u64(buf, peer->settled);
+    leat_put_u16(buf, (uint16_t)peer->handler_count);
+    for (uint32_t i = 0; i < peer->handler_count; i++) {
+        leat_put_text8(buf, leat_text_of(peer->handlers[i].name));
+        leat_put_u8(buf, (uint8_t)peer->handlers[i].runs);
+    }
+    uint16_t answers = 0;
+    for (uint32_t i = 0; i < peer->window_capacity; i++)
+        answers = (uint16_t)(answers + is_kept(&peer->window[i]));
+    leat_put_u16(buf, answers);
+    for (uint64_t i = 1; i <= peer->window_capacity; i++) {
+        const uint64_t sequence = peer->settled + i;
+        const leat_answer *const answer = &peer->window[sequence & (peer->window_capacity - 1)];
+        if (!is_kept(answer))
+            continue;
+        leat_put_u64(buf, sequence);
+        leat_put_u8(buf, answer->command);
+        leat_put_u32(buf, answer->size);
+        leat_put_bytes(buf, answer->bytes, answer->size);
+    }
+}
+
+void
+leat_object_put_pack_head(const leat_pack_head *head, leat_buf *buf)
+{
+    leat_put_u8(buf, FORMAT);
+    leat_put_u64(buf, head->batch);
+    leat_put_u32(buf, head->place);
+    leat_put_u8(buf, head->priority);
+    leat_put_u8(buf, head->message ? 1 : 0);
+    leat_put_u16(buf, head->failures);
+    leat_put_u64(buf, head->run_limit_ms);
+    leat_put_u64(buf, head->due_wall_ms);
+    leat_put_u64(buf, head->born_wall_ms);
+    leat_put_text8(buf, head->channel);
+    leat_put_text8(buf, head->handler);
+}
+
+/* ------------------------------------------------------------------------------ reading */
+
+leat_err
+leat_object_read_pack_head(const uint8_t *data, size_t size, leat_pack_head *head)
+{
+    leat_reader r = leat_reader_over(data, size);
+    const uint8_t format = leat_read_u8(&r);
+    head->batch = leat_read_u64(&r);
+    head->place = leat_read_u32(&r);
+    head->priority = leat_read_u8(&r);
+    head->message = leat_read_u8(&r) != 0;
+    head->failures = leat_read_u16(&r);
+    head->run_limit_ms = leat_read_u64(&r);
+    head->due_wall_ms = leat_read_u64(&r);
+    head->born_wall_ms = leat_read_u64(&r);
+    head->channel = leat_read_text8(&r);
+    head->handler = leat_read_text8(&r);
+    if (r.failed || format != FORMAT || head->priority >= LEAT_PRIORITIES ||
+        !leat_name_is_valid(head->channel) ||
+        (head->message ? head->handler.size != 0 : !leat_name_is_valid(head->handler)))
+        return LEAT_ERR_CORRUPT;
+    return LEAT_ERR_OK;
+}
+
+static leat_err
+apply_meta(leat_core *core, leat_reader *r)
+{
+    const uint8_t *const id = leat_read_bytes(r, sizeof core->broker_id);
+    const uint64_t epoch = leat_read_u64(r);
+    const uint64_t reserved_upto = leat_read_u64(r);
+    const uint64_t next_channel_id = leat_read_u64(r);
+    const uint64_t number = leat_read_u64(r);
+    if (r->failed)
+        return LEAT_ERR_CORRUPT;
+    memcpy(core->broker_id, id, sizeof core->broker_id);
+    if (epoch > core->epoch)
+        core->epoch = epoch;
+    if (reserved_upto > core->reserved_upto)
+        core->reserved_upto = reserved_upto;
+    if (next_channel_id > core->next_channel_id)
+        core->next_channel_id = next_channel_id;
+    if (number > core->books[LEAT_DISK].number)
+        core->books[LEAT_DISK].number = number;
+    return LEAT_ERR_OK;
+}
+
+static leat_err
+apply_channel(leat_core *core, uint64_t id, leat_reader *r)
+{
+    const leat_text name = leat_read_text8(r);
+    const uint8_t kind = leat_read_u8(r);
+    const uint8_t durability = leat_read_u8(r);
+    const uint8_t flags = leat_read_u8(r);
+    if (r->failed || !leat_name_is_valid(name) || kind > LEAT_KIND_MESSAGES ||
+        durability > LEAT_MEMORY)
+        return LEAT_ERR_CORRUPT;
+    leat_err err = LEAT_ERR_OK;
+    leat_channel *const channel = leat_channel_ensure(core, name, &err);
+    if (channel == NULL)
+        return err;
+    channel->id = id;
+    channel->kind = (leat_kind)kind;
+    channel->durability = (leat_durability)durability;
+    channel->closed = (flags & 1U) != 0;
+    if (id >= core->next_channel_id)
+        core->next_channel_id = id + 1;
+    return LEAT_ERR_OK;
+}
+
+static void
+read_counters(leat_reader *r, leat_counters *counters)
+{
+    counters->total = leat_read_u64(r);
+    counters->done = leat_read_u64(r);
+    counters->dead = leat_read_u64(r);
+    counters->cancelled = leat_read_u64(r);
+    counters->expired = leat_read_u64(r);
+    counters->skipped = leat_read_u64(r);
+}
+
+static leat_err
+apply_batch(leat_core *core, uint64_t id, leat_reader *r)
+{
+    const leat_text name = leat_read_text8(r);
+    const leat_text channel_name = leat_read_text8(r);
+    const leat_text handler = leat_read_text8(r);
+    const uint16_t failures = leat_read_u16(r);
+    const uint64_t run_limit_ms = leat_read_u64(r);
+    const uint8_t durability = leat_read_u8(r);
+    const uint64_t session = leat_read_u64(r);
+    const uint32_t tag = leat_read_u32(r);
+    const uint8_t flags = leat_read_u8(r);
+    const uint64_t log_end = leat_read_u64(r);
+    leat_counters counters;
+    read_counters(r, &counters);
+    if (r->failed || name.size > LEAT_NAME_BYTES_MAX || !leat_name_is_valid(channel_name) ||
+        handler.size > LEAT_NAME_BYTES_MAX || durability > LEAT_MEMORY)
+        return LEAT_ERR_CORRUPT;
+
+    leat_err err = LEAT_ERR_NOMEM;
+    leat_channel *const channel = leat_channel_ensure(core, channel_name, &err);
+    leat_batch *batch = leat_table_get(&core->batches, id);
+    if (batch == NULL && channel != NULL)
+        batch = leat_batch_new(core, id, channel);
+    if (batch == NULL)
+        return err;
+    memset(batch->name, 0, sizeof batch->name);
+    memcpy(batch->name, name.size == 0 ? "" : name.data, name.size);
+    batch->durability = (leat_durability)durability;
+    batch->session = session;
+    batch->tag = tag;
+    batch->sealed = (flags & 1U) != 0;
+    batch->abandoned = (flags & 2U) != 0;
+    batch->log_end = batch->durable_end = log_end;
+    batch->counters = counters;
+    if (handler.size > 0) {
+        const leat_class *const class =
+            leat_class_ensure(core, channel, handler, failures, run_limit_ms);
+        batch->handler = class == NULL ? 0 : class->index;
+    }
+    if ((flags & 4U) != 0 && !batch->finished) {
+        batch->finished = true;
+        leat_list_append(&core->finished, &batch->finished_node);
+    }
+    return LEAT_ERR_OK;
+}
+
+static leat_err
+apply_session(leat_core *core, uint64_t key, leat_reader *r)
+{
+    leat_session_id session;
+    const uint8_t *const id = leat_read_bytes(r, sizeof session.bytes);
+    const uint8_t role = leat_read_u8(r);
+    const leat_text name = leat_read_text8(r);
+    const leat_text host = leat_read_text8(r);
+    const uint64_t next_number = leat_read_u64(r);
+    const uint64_t settled = leat_read_u64(r);
+    const uint16_t handlers = leat_read_u16(r);
+    if (r->failed || role < LEAT_ROLE_CLIENT || role > LEAT_ROLE_WORKER ||
+        name.size > LEAT_NAME_BYTES_MAX || host.size > LEAT_NAME_BYTES_MAX ||
+        handlers > LEAT_HANDLERS_MAX || leat_load_u64(id) != key)
+        return LEAT_ERR_CORRUPT;
+    memcpy(session.bytes, id, sizeof session.bytes);
+
+    leat_peer *peer = leat_peer_find(core, &session);
+    if (peer == NULL)
+        peer = leat_peer_new(core, &session);
+    leat_hello_handler *const list = calloc(handlers == 0 ? 1U : handlers, sizeof *list);
+    if (peer == NULL || list == NULL) {
+        free(list);
+        return LEAT_ERR_NOMEM;
+    }
+    free(peer->handlers);
+    peer->handlers = list;
+    peer->handler_count = handlers;
+    peer->role = (leat_role)role;
+    memcpy(peer->name, name.size == 0 ? "" : name.data, name.size);
+    memcpy(peer->host, host.size == 0 ? "" : host.data, host.size);
+    peer->grace_ms = LEAT_RESTART_GRACE_MS;
+    if (next_number > peer->next_number)
+        peer->next_number = next_number;
+    for (uint16_t i = 0; i < handlers; i++) {
+        const leat_text handler = leat_read_text8(r);
+        const uint8_t runs = leat_read_u8(r);
+        if (r->failed || handler.size > LEAT_NAME_BYTES_MAX)
+            return LEAT_ERR_CORRUPT;
+        memcpy(list[i].name, handler.size == 0 ? "" : handler.data, handler.size);
+        list[i].runs = (leat_runs)runs;
+    }
+    if (settled > peer->settled)
+        leat_window_reconnect(peer, settled);
+    const uint16_t answers = leat_read_u16(r);
+    for (uint16_t i = 0; i < answers; i++) {
+        const uint64_t sequence = leat_read_u64(r);
+        const uint8_t command = leat_read_u8(r);
+        const uint32_t size = leat_read_u32(r);
+        const uint8_t *const bytes = leat_read_bytes(r, size);
+        if (r->failed)
+            return LEAT_ERR_CORRUPT;
+        leat_window_restore(core, peer, sequence, command, bytes, size);
+    }
+    return r->failed ? LEAT_ERR_CORRUPT : LEAT_ERR_OK;
+}
+
+leat_err
+leat_object_apply(
+    leat_core *core, leat_object_kind kind, uint64_t id, const uint8_t *data, size_t size)
+{
+    leat_reader r = leat_reader_over(data, size);
+    if (leat_read_u8(&r) != FORMAT)
+        return LEAT_ERR_CORRUPT;
+    switch (kind) {
+    case LEAT_OBJECT_META:
+        return apply_meta(core, &r);
+    case LEAT_OBJECT_CHANNEL:
+        return apply_channel(core, id, &r);
+    case LEAT_OBJECT_BATCH:
+        return apply_batch(core, id, &r);
+    case LEAT_OBJECT_SESSION:
+        return apply_session(core, id, &r);
+    }
+    return LEAT_ERR_CORRUPT;
+}

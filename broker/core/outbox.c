@@ -1,0 +1,156 @@
+/* The outbox: effects that wait for the commit that they depend on.
+ *
+ * Each book has a queue in the order of its commits. What is released goes out in frames if the
+ * peer has room on the way; grants always have, it was kept for them when they were made. */
+#include <stdlib.h>
+
+#include "broker/core/machine.h"
+
+leat_effect *
+leat_outbox_add(leat_core *core, leat_durability durability, leat_effect_kind kind)
+{
+    leat_book *const book = &core->books[durability];
+    if (book->effect_count == book->effect_capacity) {
+        const uint32_t capacity = book->effect_capacity == 0 ? 64 : book->effect_capacity * 2;
+        leat_effect *const effects = malloc(capacity * sizeof *effects);
+        if (effects == NULL) {
+            leat_core_fault(core, LEAT_ERR_NOMEM);
+            return NULL;
+        }
+        for (uint32_t i = 0; i < book->effect_count; i++)
+            effects[i] = book->effects[(book->effect_head + i) % book->effect_capacity];
+        free(book->effects);
+        book->effects = effects;
+        book->effect_head = 0;
+        book->effect_capacity = capacity;
+    }
+    leat_effect *const effect =
+        &book->effects[(book->effect_head + book->effect_count) % book->effect_capacity];
+    book->effect_count++;
+    *effect = (leat_effect){.kind = kind, .number = book->number + 1};
+    return effect;
+}
+
+static void
+release_book(leat_core *core, leat_book *book)
+{
+    const uint64_t durable = leat_store_durable_upto(book->store);
+    while (book->effect_count > 0) {
+        leat_effect effect = book->effects[book->effect_head];
+        if (effect.number > durable)
+            return;
+        book->effect_head = (book->effect_head + 1) % book->effect_capacity;
+        book->effect_count--;
+        switch (effect.kind) {
+        case LEAT_EFFECT_GRANT:
+            leat_dispatch_grant(core, book, &effect);
+            break;
+        case LEAT_EFFECT_LOG:
+            leat_batch_durable(core, effect.batch, effect.position);
+            break;
+        }
+        free(effect.grants);
+    }
+}
+
+/* What is collected for a peer leaves: completions, welcome, answers. */
+static void
+speak(leat_core *core, leat_peer *peer)
+{
+    if (peer->ended)
+        return;
+    if (peer->welcome_due)
+        leat_control_welcome(core, peer);
+    if (peer->welcome_due || peer->route == 0)
+        return;
+    if (peer->items_runs > 0) {
+        leat_frame_finish(&peer->items_frame, 0, peer->items_runs, 0);
+        peer->items_runs = 0;
+        (void)leat_peer_send(core, peer, &peer->items_frame);
+    }
+    leat_control_release_replies(core, peer);
+    leat_window_release(core, peer);
+}
+
+void
+leat_outbox_release(leat_core *core)
+{
+    for (int d = 0; d < LEAT_DURABILITY_COUNT; d++)
+        release_book(core, &core->books[d]);
+    leat_cursor_release(core);
+
+    leat_list later;
+    leat_list_init(&later);
+    for (;;) {
+        leat_list_node *const node = leat_list_take_first(&core->speaking);
+        if (node == NULL)
+            break;
+        leat_peer *const peer = LEAT_CONTAINER_OF(node, leat_peer, speaking);
+        speak(core, peer);
+        /* What waits for a commit is looked at again when there is one. */
+        if ((peer->welcome_due || peer->due_count > 0 || peer->reply_count > 0) && !peer->ended &&
+            peer->route != 0 && !leat_list_is_linked(&peer->speaking))
+            leat_list_append(&later, &peer->speaking);
+    }
+    leat_list_append_all(&core->speaking, &later);
+}
+
+void
+leat_outbox_drop_grants(leat_core *core, uint64_t peer)
+{
+    for (int d = 0; d < LEAT_DURABILITY_COUNT; d++) {
+        leat_book *const book = &core->books[d];
+        for (uint32_t i = 0; i < book->effect_count; i++) {
+            leat_effect *const effect =
+                &book->effects[(book->effect_head + i) % book->effect_capacity];
+            if (effect->kind == LEAT_EFFECT_GRANT && effect->peer == peer)
+                effect->grant_count = 0;
+        }
+    }
+}
+
+void
+leat_outbox_fini(leat_core *core)
+{
+    for (int d = 0; d < LEAT_DURABILITY_COUNT; d++) {
+        leat_book *const book = &core->books[d];
+        for (uint32_t i = 0; i < book->effect_count; i++)
+            free(book->effects[(book->effect_head + i) % book->effect_capacity].grants);
+        free(book->effects);
+    }
+}
+
+void
+leat_outbox_error(leat_core *core,
+                  leat_route route,
+                  leat_peer *peer,
+                  leat_err err,
+                  uint64_t sequence,
+                  const char *sentence)
+{
+    leat_text text = leat_text_of(sentence == NULL ? leat_err_message(err) : sentence);
+    if (text.size > LEAT_SENTENCE_BYTES_MAX)
+        text.size = LEAT_SENTENCE_BYTES_MAX;
+    const leat_error_record record = {
+        .code = (uint16_t)err, .sequence = sequence, .sentence = text};
+
+    core->refused_frames++;
+    if (peer != NULL && sequence > 0) {
+        leat_buf answer = {0};
+        leat_error_put(&answer, &record);
+        leat_window_decide(core, peer, sequence, LEAT_CMD_ERROR, &answer, false);
+        leat_buf_fini(&answer);
+        return;
+    }
+    if (route == 0 || (peer != NULL && peer->route == route && !leat_peer_can_send(peer)))
+        return; /* it does not read: one more sentence would not be read either */
+    leat_buf frame = {0};
+    leat_frame_begin(&frame, LEAT_CMD_ERROR);
+    leat_error_put(&frame, &record);
+    leat_frame_finish(&frame, 0, 1, 0);
+    if (peer != NULL && peer->route == route)
+        (void)leat_peer_send(core, peer, &frame);
+    else if (!frame.failed)
+        (void)core->options.out.frame(core->options.out.context, route, &frame);
+    leat_buf_fini(&frame);
+}

@@ -1,0 +1,265 @@
+/* Answers to queries: the machine as JSON, for people and monitoring. Bounded: what does not fit is
+ * counted as left off. */
+#include <stdio.h>
+
+#include "broker/core/machine.h"
+
+#define ROWS_MAX 100U
+
+cJSON *
+leat_query_ping(leat_core *core)
+{
+    cJSON *const json = cJSON_CreateObject();
+    char id[33];
+    leat_session_id broker;
+    memcpy(broker.bytes, core->broker_id, sizeof broker.bytes);
+    leat_session_id_format(&broker, id);
+    (void)cJSON_AddStringToObject(json, "broker", id);
+    (void)leat_json_add_u64(json, "epoch", core->epoch);
+    (void)cJSON_AddStringToObject(json, "software", core->options.software);
+    (void)cJSON_AddNumberToObject(json, "pid", (double)core->options.pid);
+    (void)cJSON_AddNumberToObject(json, "uptime_s",
+                                  (double)(core->now.mono_ms - core->start_ms) / 1000.0);
+    (void)cJSON_AddStringToObject(json, "store", core->options.store_name);
+    return json;
+}
+
+/* Why nothing of this class runs, or "". */
+static void
+reason_of(const leat_core *core, const leat_class *class, char *out, size_t size)
+{
+    bool channel_served = false;
+    bool away = false;
+    if (class->offered > 0) {
+        for (uint32_t i = leat_table_next(&core->peers, 0); i != 0;
+             i = leat_table_next(&core->peers, i)) {
+            const leat_peer *const peer = leat_table_at(&core->peers, i);
+            const uint32_t word = class->index / 64;
+            if (word < peer->class_words &&
+                (peer->classes[word] >> (class->index % 64) & 1U) != 0 && peer->route != 0 &&
+                !peer->draining) {
+                (void)snprintf(out, size, "all slots are busy");
+                return;
+            }
+        }
+        away = true;
+    }
+    for (uint32_t i = leat_table_next(&core->peers, 0); i != 0 && !channel_served;
+         i = leat_table_next(&core->peers, i)) {
+        const leat_peer *const peer = leat_table_at(&core->peers, i);
+        if (peer->role != LEAT_ROLE_WORKER || peer->route == 0)
+            continue;
+        channel_served = peer->channel_count == 0 && strcmp(class->channel->name, "default") == 0;
+        for (uint32_t c = 0; c < peer->channel_count && !channel_served; c++)
+            channel_served = strcmp(peer->channels[c], class->channel->name) == 0;
+    }
+    if (away)
+        (void)snprintf(out, size, "no worker that offers handler \"%s\" is connected",
+                       class->handler);
+    else if (channel_served)
+        (void)snprintf(out, size, "no worker offers handler \"%s\"", class->handler);
+    else
+        (void)snprintf(out, size, "no worker for channel \"%s\"", class->channel->name);
+}
+
+static void
+add_workers(const leat_core *core, cJSON *json)
+{
+    unsigned up = 0;
+    unsigned draining = 0;
+    unsigned lost = 0;
+    double slots = 0;
+    double busy = 0;
+    for (uint32_t i = leat_table_next(&core->peers, 0); i != 0;
+         i = leat_table_next(&core->peers, i)) {
+        const leat_peer *const peer = leat_table_at(&core->peers, i);
+        if (peer->role != LEAT_ROLE_WORKER || peer->ended)
+            continue;
+        if (peer->route == 0) {
+            lost++;
+            continue;
+        }
+        if (peer->draining)
+            draining++;
+        else
+            up++;
+        slots += peer->slots;
+        busy += peer->held < peer->slots ? peer->held : peer->slots;
+    }
+    cJSON *const workers = cJSON_AddObjectToObject(json, "workers");
+    (void)cJSON_AddNumberToObject(workers, "up", up);
+    (void)cJSON_AddNumberToObject(workers, "draining", draining);
+    (void)cJSON_AddNumberToObject(workers, "lost", lost);
+    (void)cJSON_AddNumberToObject(workers, "slots", slots);
+    (void)cJSON_AddNumberToObject(workers, "busy", busy);
+}
+
+static double
+oldest_s(const leat_core *core, const leat_channel *channel)
+{
+    uint32_t born = UINT32_MAX;
+    for (uint32_t i = 0; i < channel->class_count; i++) {
+        const leat_class *const class = leat_table_at(&core->classes, channel->classes[i]);
+        uint32_t index;
+        if (leat_class_peek(core, class, &index) < 0)
+            continue;
+        const leat_item *const item = leat_items_at(&core->items, index);
+        if (item->born_s < born)
+            born = item->born_s;
+    }
+    const double now_s = (double)core->now.wall_ms / 1000.0;
+    return born == UINT32_MAX || now_s < born ? 0 : now_s - born;
+}
+
+static void
+add_channel(leat_core *core, cJSON *list, leat_channel *channel)
+{
+    static const char *const kinds[] = {"none", "jobs", "messages"};
+    cJSON *const row = cJSON_CreateObject();
+    (void)cJSON_AddItemToArray(list, row);
+    (void)cJSON_AddStringToObject(row, "name", channel->name);
+    (void)cJSON_AddStringToObject(row, "kind", kinds[channel->kind]);
+    (void)cJSON_AddStringToObject(row, "durability",
+                                  channel->durability == LEAT_DISK ? "disk" : "memory");
+    (void)cJSON_AddBoolToObject(row, "closed", channel->closed);
+    (void)leat_json_add_u64(row, "ready", channel->ready);
+    (void)leat_json_add_u64(row, "running", channel->running);
+    (void)leat_json_add_u64(row, "delayed", channel->delayed);
+    (void)leat_json_add_u64(row, "dead", channel->dead);
+    (void)leat_json_add_u64(row, "done", channel->done);
+    (void)cJSON_AddNumberToObject(row, "oldest_s", oldest_s(core, channel));
+    (void)cJSON_AddNumberToObject(row, "done_per_s", channel->done_per_s);
+}
+
+static void
+add_waiting(const leat_core *core, cJSON *list)
+{
+    unsigned rows = 0;
+    for (uint32_t i = leat_table_next(&core->classes, 0); i != 0 && rows < ROWS_MAX;
+         i = leat_table_next(&core->classes, i)) {
+        const leat_class *const class = leat_table_at(&core->classes, i);
+        char reason[256];
+        if (class->ready == 0 || class->handler[0] == '\0')
+            continue;
+        reason_of(core, class, reason, sizeof reason);
+        cJSON *const row = cJSON_CreateObject();
+        (void)cJSON_AddItemToArray(list, row);
+        (void)cJSON_AddStringToObject(row, "channel", class->channel->name);
+        (void)cJSON_AddStringToObject(row, "handler", class->handler);
+        (void)leat_json_add_u64(row, "ready", class->ready);
+        (void)cJSON_AddStringToObject(row, "reason", reason);
+        rows++;
+    }
+}
+
+cJSON *
+leat_query_status(leat_core *core)
+{
+    leat_store_facts facts;
+    leat_store_get_facts(core->books[LEAT_DISK].store, &facts);
+    cJSON *const json = cJSON_CreateObject();
+    cJSON *const broker = leat_query_ping(core);
+    (void)cJSON_AddItemToObject(json, "broker", broker);
+    (void)leat_json_add_u64(broker, "file_bytes", facts.file_bytes);
+    (void)leat_json_add_u64(broker, "history_jobs", facts.history_jobs);
+    add_workers(core, json);
+    cJSON *const channels = cJSON_AddArrayToObject(json, "channels");
+    unsigned rows = 0;
+    unsigned left_off = 0;
+    for (uint32_t i = leat_table_next(&core->channels, 0); i != 0;
+         i = leat_table_next(&core->channels, i)) {
+        if (rows++ < ROWS_MAX)
+            add_channel(core, channels, leat_table_at(&core->channels, i));
+        else
+            left_off++;
+    }
+    (void)cJSON_AddNumberToObject(json, "channels_left_off", left_off);
+    add_waiting(core, cJSON_AddArrayToObject(json, "waiting"));
+    return json;
+}
+
+cJSON *
+leat_query_batch(leat_core *core, const leat_batch *batch)
+{
+    const leat_channel *const channel = leat_table_at(&core->channels, batch->channel);
+    const leat_counters *const c = &batch->counters;
+    const uint64_t alive = c->total - leat_counters_ended(c);
+    const uint64_t ready = alive - batch->running - batch->delayed;
+    char reason[256] = "";
+    if (ready > 0 && batch->running == 0 && batch->handler != 0)
+        reason_of(core, leat_table_at(&core->classes, batch->handler), reason, sizeof reason);
+    char id[24];
+    (void)snprintf(id, sizeof id, "%llu", (unsigned long long)batch->id);
+
+    cJSON *const json = cJSON_CreateObject();
+    cJSON *const row = cJSON_AddObjectToObject(json, "batch");
+    (void)cJSON_AddStringToObject(row, "id", id);
+    (void)cJSON_AddStringToObject(row, "name", batch->name);
+    (void)cJSON_AddStringToObject(row, "channel", channel->name);
+    (void)leat_json_add_u64(row, "total", c->total);
+    (void)leat_json_add_u64(row, "ready", ready);
+    (void)leat_json_add_u64(row, "running", batch->running);
+    (void)leat_json_add_u64(row, "delayed", batch->delayed);
+    (void)leat_json_add_u64(row, "done", c->done);
+    (void)leat_json_add_u64(row, "dead", c->dead);
+    (void)leat_json_add_u64(row, "cancelled", c->cancelled);
+    (void)leat_json_add_u64(row, "expired", c->expired);
+    (void)leat_json_add_u64(row, "skipped", c->skipped);
+    (void)cJSON_AddBoolToObject(row, "sealed", batch->sealed);
+    (void)cJSON_AddBoolToObject(row, "finished", batch->finished);
+    (void)cJSON_AddBoolToObject(row, "abandoned", batch->abandoned);
+    (void)cJSON_AddStringToObject(row, "reason", reason);
+    return json;
+}
+
+static void
+add_worker(const leat_core *core, cJSON *list, const leat_peer *peer)
+{
+    const char *state = peer->lost         ? "lost"
+                        : peer->route == 0 ? "away"
+                        : peer->draining   ? "draining"
+                                           : "up";
+    cJSON *const row = cJSON_CreateObject();
+    (void)cJSON_AddItemToArray(list, row);
+    (void)cJSON_AddStringToObject(row, "name", peer->name);
+    (void)cJSON_AddStringToObject(row, "host", peer->host);
+    (void)cJSON_AddNumberToObject(row, "pid", (double)peer->pid);
+    (void)cJSON_AddNumberToObject(row, "slots", peer->slots);
+    const uint32_t running = peer->held < peer->slots ? peer->held : peer->slots;
+    (void)cJSON_AddNumberToObject(row, "running", running);
+    (void)cJSON_AddNumberToObject(row, "queued", peer->held - running);
+    (void)cJSON_AddStringToObject(row, "state", state);
+    (void)leat_json_add_u64(row, "done", peer->jobs_done);
+    (void)cJSON_AddNumberToObject(row, "seen_s",
+                                  (double)(core->now.mono_ms - peer->heard_ms) / 1000.0);
+    cJSON *const handlers = cJSON_AddArrayToObject(row, "handlers");
+    for (uint32_t i = 0; i < peer->handler_count; i++)
+        (void)cJSON_AddItemToArray(handlers, cJSON_CreateString(peer->handlers[i].name));
+    cJSON *const channels = cJSON_AddArrayToObject(row, "channels");
+    for (uint32_t i = 0; i < peer->channel_count; i++)
+        (void)cJSON_AddItemToArray(channels, cJSON_CreateString(peer->channels[i]));
+    if (peer->channel_count == 0)
+        (void)cJSON_AddItemToArray(channels, cJSON_CreateString("default"));
+}
+
+cJSON *
+leat_query_workers(leat_core *core, uint32_t offset)
+{
+    cJSON *const json = cJSON_CreateObject();
+    cJSON *const list = cJSON_AddArrayToObject(json, "workers");
+    uint32_t number = 0;
+    uint32_t rows = 0;
+    uint32_t left_off = 0;
+    for (uint32_t i = leat_table_next(&core->peers, 0); i != 0;
+         i = leat_table_next(&core->peers, i)) {
+        const leat_peer *const peer = leat_table_at(&core->peers, i);
+        if (peer->role != LEAT_ROLE_WORKER || peer->ended || number++ < offset)
+            continue;
+        if (rows++ < ROWS_MAX)
+            add_worker(core, list, peer);
+        else
+            left_off++;
+    }
+    (void)cJSON_AddNumberToObject(json, "left_off", left_off);
+    return json;
+}

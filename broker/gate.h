@@ -1,0 +1,39 @@
+/* leat_gate: ROUTER sockets on one side, the core's frames on the other.
+ *
+ * It knows bytes and connections, never what a frame means: a connection is the identity that a
+ * ROUTER gave it and becomes a leat_route, a number that is never used twice. */
+#ifndef LEAT_GATE_H
+#define LEAT_GATE_H
+
+#include <zmq.h>
+
+#include "broker/core/core.h"
+
+typedef struct leat_gate leat_gate;
+
+LEAT_NODISCARD leat_err leat_gate_new(leat_gate **out);
+void leat_gate_destroy(leat_gate **gate_p);
+
+/* Listen at url. ipc:// anywhere; tcp:// on loopback and only with insecure_loopback, since there
+ * are no keys. why gets a sentence that names the url on failure.
+ *
+ * LEAT_ERR_DENIED   an address that others could reach, or that needs a flag that is not given.
+ * LEAT_ERR_IN_USE   somebody listens there.
+ * LEAT_ERR_CONFIG   no address that can be understood, or a path that is too long.
+ * LEAT_ERR_IO */
+LEAT_NODISCARD leat_err leat_gate_bind(leat_gate *gate,
+                                       const char *url,
+                                       bool insecure_loopback,
+                                       char why[512]);
+
+/* The sockets, for the loop to wait on: fills items (at most max), returns how many there are. */
+int leat_gate_poll_items(const leat_gate *gate, zmq_pollitem_t *items, int max);
+
+/* Give the core at most LEAT_TURN_FRAMES_MAX frames of what has come, workers' before clients':
+ * results make room, sends take it. Returns how many there were. */
+unsigned leat_gate_receive(leat_gate *gate, leat_core *core, leat_now now);
+
+/* The gate as the core's way out. */
+leat_core_out leat_gate_out(leat_gate *gate);
+
+#endif

@@ -1,0 +1,65 @@
+/* The turn: receive what is waiting, do what is due, commit once, let out what has become durable.
+ * Group commit, and that nothing leaves before it is durable, are the order of these four lines. */
+#include "broker/loop.h"
+
+#include <errno.h>
+#include <unistd.h>
+
+#include "proto/base/clock.h"
+
+#define ITEMS_MAX 18
+
+leat_now
+leat_loop_now(void)
+{
+    return (leat_now){.mono_ms = leat_clock_mono_ms(), .wall_ms = leat_clock_wall_ms()};
+}
+
+static long
+wait_ms(const leat_loop *loop, unsigned received)
+{
+    if (received == LEAT_TURN_FRAMES_MAX || leat_core_is_busy(loop->core))
+        return 0;
+    const int64_t left = leat_core_next_due_ms(loop->core) - leat_clock_mono_ms();
+    return left < 0 ? 0 : (long)left;
+}
+
+static void
+drain(int fd)
+{
+    uint64_t count;
+    if (read(fd, &count, sizeof count) < 0)
+        return; /* somebody else's wake-up: nothing to drain */
+}
+
+leat_err
+leat_loop_run(leat_loop *loop)
+{
+    zmq_pollitem_t items[ITEMS_MAX];
+    const int sockets = leat_gate_poll_items(loop->gate, items, ITEMS_MAX - 2);
+    const int store = sockets;
+    const int signal = sockets + 1;
+    items[store] = (zmq_pollitem_t){.fd = loop->store_fd, .events = ZMQ_POLLIN};
+    items[signal] = (zmq_pollitem_t){.fd = loop->signal_fd, .events = ZMQ_POLLIN};
+    unsigned received = 0;
+
+    for (;;) {
+        if (zmq_poll(items, sockets + 2, wait_ms(loop, received)) < 0) {
+            if (errno == EINTR)
+                continue;
+            return leat_err_from_errno(errno);
+        }
+        if ((items[signal].revents & ZMQ_POLLIN) != 0)
+            return LEAT_ERR_OK;
+        if ((items[store].revents & ZMQ_POLLIN) != 0)
+            drain(loop->store_fd);
+
+        const leat_now now = leat_loop_now();
+        received = leat_gate_receive(loop->gate, loop->core, now);
+        leat_core_tick(loop->core, now);
+        const leat_err err = leat_core_commit(loop->core, now);
+        if (err != LEAT_ERR_OK)
+            return err;
+        leat_core_release(loop->core, now);
+    }
+}

@@ -1,0 +1,195 @@
+#include "broker/options.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "proto/link/link.h"
+
+static const leat_option rows[] = {
+    {.name = "bind",
+     .type = LEAT_OPTION_LIST,
+     .value = "URL",
+     .help = "listen here; may be given again (default: your own ipc://)"             },
+    {.name = "data",
+     .type = LEAT_OPTION_TEXT,
+     .value = "DIR",
+     .help = "keep the store here (default: $XDG_STATE_HOME/leat/store)"              },
+    {.name = "insecure-loopback",
+     .type = LEAT_OPTION_FLAG,
+     .help = "allow tcp:// on loopback although every local user can reach it"      },
+    {.name = "channel-default",
+     .type = LEAT_OPTION_LIST,
+     .value = "K=V",
+     .help = "of channels that nobody declared: durability=disk (default) or memory"},
+    {.name = "log-level",
+     .type = LEAT_OPTION_TEXT,
+     .value = "L",
+     .fallback = "info",
+     .help = "error, warn, info or debug"},
+    {.name = "config",
+     .type = LEAT_OPTION_TEXT,
+     .value = "F",
+     .help = "read this file instead of broker.ini",
+     .flags = LEAT_OPTION_NOT_IN_FILE},
+    {.name = "help",
+     .letter = 'h',
+     .type = LEAT_OPTION_FLAG,
+     .help = "show this",
+     .flags = LEAT_OPTION_NOT_IN_FILE},
+    {.name = "version",
+     .type = LEAT_OPTION_FLAG,
+     .help = "show the version",
+     .flags = LEAT_OPTION_NOT_IN_FILE                                                         },
+};
+
+static leat_err
+wrong(leat_broker_options *options, const char *what, const char *value)
+{
+    (void)snprintf(options->why, sizeof options->why, "%s%s", what, value);
+    return LEAT_ERR_CONFIG;
+}
+
+static bool
+is_given_before(const char *const *values, size_t index)
+{
+    for (size_t i = 0; i < index; i++) {
+        if (strcmp(values[i], values[index]) == 0)
+            return true;
+    }
+    return false;
+}
+
+static leat_err
+read_binds(leat_broker_options *options)
+{
+    const char *const *urls;
+    const size_t count = leat_options_list(options->options, "bind", &urls);
+    if (count > LEAT_BINDS_MAX)
+        return wrong(options, "--bind: more than 8 addresses", "");
+    for (size_t i = 0; i < count; i++) {
+        if (is_given_before(urls, i)) {
+            (void)snprintf(options->why, sizeof options->why, "--bind %.400s: given twice",
+                           urls[i]);
+            return LEAT_ERR_CONFIG;
+        }
+        options->binds[i] = strdup(urls[i]);
+        if (options->binds[i] == NULL)
+            return LEAT_ERR_NOMEM;
+        options->bind_count++;
+    }
+    if (count > 0)
+        return LEAT_ERR_OK;
+
+    char path[LEAT_URL_BYTES_MAX];
+    const leat_err err = leat_link_user_socket(true, path, sizeof path);
+    if (err != LEAT_ERR_OK) {
+        (void)snprintf(options->why, sizeof options->why,
+                       "no address: your own socket cannot be used (%s); give --bind",
+                       leat_err_message(err));
+        return LEAT_ERR_CONFIG;
+    }
+    char url[LEAT_URL_BYTES_MAX + 8];
+    (void)snprintf(url, sizeof url, "ipc://%s", path);
+    options->binds[0] = strdup(url);
+    options->bind_count = 1;
+    return options->binds[0] == NULL ? LEAT_ERR_NOMEM : LEAT_ERR_OK;
+}
+
+static leat_err
+read_data(leat_broker_options *options)
+{
+    const char *const given = leat_options_text(options->options, "data");
+    const char *const state = getenv("XDG_STATE_HOME"); /* NOLINT(concurrency-mt-unsafe) */
+    const char *const home = getenv("HOME");            /* NOLINT(concurrency-mt-unsafe) */
+    char path[4096];
+    if (given != NULL)
+        (void)snprintf(path, sizeof path, "%s", given);
+    else if (state != NULL && state[0] == '/')
+        (void)snprintf(path, sizeof path, "%s/leat/store", state);
+    else if (home != NULL && home[0] == '/')
+        (void)snprintf(path, sizeof path, "%s/.local/state/leat/store", home);
+    else
+        return wrong(options, "no folder for the store: give --data DIR", "");
+    options->data = strdup(path);
+    return options->data == NULL ? LEAT_ERR_NOMEM : LEAT_ERR_OK;
+}
+
+static leat_err
+read_channel_defaults(leat_broker_options *options)
+{
+    const char *const *pairs;
+    const size_t count = leat_options_list(options->options, "channel-default", &pairs);
+    for (size_t i = 0; i < count; i++) {
+        if (strcmp(pairs[i], "durability=memory") == 0)
+            options->default_memory = true;
+        else if (strcmp(pairs[i], "durability=disk") == 0)
+            options->default_memory = false;
+        else
+            return wrong(options,
+                         "--channel-default: only durability=disk and durability=memory, not ",
+                         pairs[i]);
+    }
+    return LEAT_ERR_OK;
+}
+
+static leat_err
+read_rest(leat_broker_options *options)
+{
+    leat_options *const o = options->options;
+    if (leat_options_read_rest(o, "broker.ini") != LEAT_ERR_OK)
+        return wrong(options, leat_options_why(o), "");
+    if (leat_options_operand_count(o) > 0) {
+        (void)snprintf(options->why, sizeof options->why,
+                       "unexpected argument \"%.200s\": leat-broker takes options only",
+                       leat_options_operand(o, 0));
+        return LEAT_ERR_CONFIG;
+    }
+    const char *const level = leat_options_text(o, "log-level");
+    if (!leat_log_level_of(level, &options->log_level))
+        return wrong(options, "--log-level: error, warn, info or debug, not ", level);
+    options->insecure_loopback = leat_options_flag(o, "insecure-loopback");
+    leat_err err = read_channel_defaults(options);
+    if (err == LEAT_ERR_OK)
+        err = read_binds(options);
+    if (err == LEAT_ERR_OK)
+        err = read_data(options);
+    return err;
+}
+
+leat_err
+leat_broker_options_read(leat_broker_options *options, int argc, char *const argv[])
+{
+    *options = (leat_broker_options){.log_level = LEAT_LOG_INFO};
+    leat_err err = leat_options_new(rows, sizeof rows / sizeof *rows, &options->options);
+    if (err != LEAT_ERR_OK)
+        return err;
+    err = leat_options_read_arguments(options->options, argc, argv, false);
+    if (err != LEAT_ERR_OK)
+        return wrong(options, leat_options_why(options->options), "");
+    options->help = leat_options_flag(options->options, "help");
+    options->version = leat_options_flag(options->options, "version");
+    return options->help || options->version ? LEAT_ERR_OK : read_rest(options);
+}
+
+void
+leat_broker_options_fini(leat_broker_options *options)
+{
+    for (size_t i = 0; i < options->bind_count; i++)
+        free(options->binds[i]);
+    free(options->data);
+    leat_options_destroy(&options->options);
+}
+
+void
+leat_broker_options_print_help(const leat_broker_options *options, FILE *out)
+{
+    (void)fputs("leat-broker: holds channels, gives jobs to workers, keeps what they answer\n\n"
+                "  leat-broker\n"
+                "  leat-broker --data /var/lib/leat --bind ipc:///run/leat/broker.sock\n"
+                "  leat-broker --bind tcp://127.0.0.1:5328 --insecure-loopback\n\n"
+                "Options:\n",
+                out);
+    leat_options_print_help(options->options, out);
+    (void)fputs("\nEach has a variable (LEAT_DATA) and a key in broker.ini (data).\n", out);
+}

@@ -1,0 +1,31 @@
+/* leat-broker's table of options, and what it means. */
+#ifndef LEAT_BROKER_OPTIONS_H
+#define LEAT_BROKER_OPTIONS_H
+
+#include "proto/base/log.h"
+#include "proto/base/option.h"
+
+#define LEAT_BINDS_MAX 8U
+
+typedef struct leat_broker_options {
+    leat_options *options;       /* owned */
+    char *binds[LEAT_BINDS_MAX]; /* owned */
+    size_t bind_count;
+    char *data; /* owned; folder of the store */
+    bool insecure_loopback;
+    bool default_memory;
+    leat_log_level log_level;
+    bool help;
+    bool version;
+    char why[640]; /* the sentence of a failure */
+} leat_broker_options;
+
+/* Read arguments, environment and broker.ini. LEAT_ERR_CONFIG: why says what is wrong. fini in any
+ * case. */
+LEAT_NODISCARD leat_err leat_broker_options_read(leat_broker_options *options,
+                                                 int argc,
+                                                 char *const argv[]);
+void leat_broker_options_fini(leat_broker_options *options);
+void leat_broker_options_print_help(const leat_broker_options *options, FILE *out);
+
+#endif
