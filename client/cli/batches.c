@@ -1,0 +1,82 @@
+/* Operands that name batches, and what the broker knows of a batch. */
+#include "client/cli/batches.h"
+
+#include <inttypes.h>
+#include <stdio.h>
+
+#include "client/cli/json.h"
+#include "client/cli/state.h"
+
+int
+leat_batches_select(leat_cli *cli, const char *text, leat_selector *out)
+{
+    const char *why;
+    if (!leat_selector_parse(text, out, &why))
+        return leat_cli_usage(cli, "\"%.100s\" names no batch or job: %s", text, why);
+    if (out->kind == LEAT_SELECTOR_NAME || out->kind == LEAT_SELECTOR_ALL)
+        return leat_cli_usage(
+            cli, "\"%.100s\" is not understood here: give the number of a batch, or last", text);
+    if (out->kind != LEAT_SELECTOR_LAST)
+        return LEAT_EXIT_OK;
+    out->kind = LEAT_SELECTOR_BATCH;
+    out->batch = leat_state_last();
+    if (out->batch != 0)
+        return LEAT_EXIT_OK;
+    return leat_cli_fail(cli, LEAT_EXIT_NOT_FOUND, "NOT_FOUND", "Name one: leat wait 42",
+                         "there is no last batch: nothing has been submitted from here");
+}
+
+int
+leat_batches_number(leat_cli *cli, const char *text, uint64_t *batch)
+{
+    leat_selector selector;
+    const int code = leat_batches_select(cli, text, &selector);
+    if (code != LEAT_EXIT_OK)
+        return code;
+    if (selector.kind != LEAT_SELECTOR_BATCH)
+        return leat_cli_usage(
+            cli, "\"%.100s\" names jobs; this command takes whole batches (%" PRIu64 ")", text,
+            selector.batch);
+    *batch = selector.batch;
+    return LEAT_EXIT_OK;
+}
+
+const char *
+leat_batches_outcome(int outcome)
+{
+    static const char *const words[] = {"?", "done", "dead", "cancelled", "expired", "skipped"};
+    return outcome >= LEAT_DONE && outcome <= LEAT_SKIPPED ? words[outcome] : words[0];
+}
+
+int
+leat_batches_ask(leat_cli *cli, uint64_t batch, leat_status *status, cJSON **json)
+{
+    char arguments[64];
+    char what[48];
+    const char *text;
+    *json = NULL;
+    (void)snprintf(arguments, sizeof arguments, "{\"batch\":\"%" PRIu64 "\"}", batch);
+    (void)snprintf(what, sizeof what, "batch %" PRIu64, batch);
+    const leat_status got = leat_query(cli->broker, "status", arguments, &text);
+    if (status != NULL)
+        *status = got;
+    if (got != LEAT_OK) {
+        if (status != NULL)
+            return LEAT_EXIT_LEAT;
+        if (got == LEAT_NOT_FOUND)
+            return leat_cli_fail(cli, LEAT_EXIT_NOT_FOUND, "NOT_FOUND", NULL,
+                                 "there is no batch %" PRIu64 " (any more)", batch);
+        return leat_cli_failed(cli, got, what);
+    }
+    cJSON *const answer = cJSON_Parse(text);
+    *json = cJSON_DetachItemFromObjectCaseSensitive(answer, "batch");
+    cJSON_Delete(answer);
+    if (*json != NULL)
+        return LEAT_EXIT_OK;
+    if (status != NULL) {
+        *status = LEAT_REFUSED;
+        return LEAT_EXIT_LEAT;
+    }
+    return leat_cli_fail(cli, LEAT_EXIT_LEAT, "PROTOCOL", NULL,
+                         "%s: the broker's answer is not understood", what);
+}

@@ -1,0 +1,25 @@
+/* leat_batches: the batches that a command's operands name. */
+#ifndef LEAT_CLI_BATCHES_H
+#define LEAT_CLI_BATCHES_H
+
+#include <cjson/cJSON.h>
+
+#include "client/cli/cli.h"
+#include "client/cli/selector.h"
+
+/* The selector of an operand, with `last` turned into the batch's number. On anything but
+ * LEAT_EXIT_OK the reason has been printed. */
+int leat_batches_select(leat_cli *cli, const char *text, leat_selector *out);
+
+/* The same for a command that takes whole batches only. */
+int leat_batches_number(leat_cli *cli, const char *text, uint64_t *batch);
+
+/* "done", "dead", … for leat_completed.outcome, or "?". */
+const char *leat_batches_outcome(int outcome);
+
+/* Ask the broker about a batch. On LEAT_EXIT_OK *json is the caller's (cJSON_Delete): the object
+ * {"id": …, "total": …, …}. The library's status is returned in *status when it is not NULL, and
+ * then nothing is printed. */
+int leat_batches_ask(leat_cli *cli, uint64_t batch, leat_status *status, cJSON **json);
+
+#endif

@@ -1,0 +1,271 @@
+/* What all commands do alike: connect, fail with a sentence, print. */
+#include "client/cli/cli.h"
+
+#include <signal.h>
+#include <stdarg.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include <cjson/cJSON.h>
+
+#include "client/cli/command.h"
+#include "client/cli/json.h"
+#include "client/cli/stop.h"
+#include "proto/link/link.h"
+
+#define ASK_GONE_MS  2000
+#define USUAL_PLACES "ipc in your runtime directory, /run/leat, tcp://127.0.0.1:5328"
+
+/* ---- saying ---- */
+
+static void
+print_json_error(const char *code, const char *message, const char *hint)
+{
+    cJSON *json = cJSON_CreateObject();
+    cJSON *const error = cJSON_AddObjectToObject(json, "error");
+    char flat[1024];
+    size_t used = 0;
+    /* The hint's lines become one, its runs of blanks single ones. */
+    for (const char *p = hint == NULL ? "" : hint; *p != '\0' && used + 3 < sizeof flat; p++) {
+        if (*p == '\n') {
+            flat[used++] = ';';
+            flat[used++] = ' ';
+        } else if (*p != ' ' || (used > 0 && flat[used - 1] != ' ')) {
+            flat[used++] = *p;
+        }
+    }
+    (void)cJSON_AddStringToObject(error, "code", code);
+    leat_json_put_bytes(error, "message", message, strlen(message));
+    leat_json_put_bytes(error, "hint", flat, used);
+    (void)leat_json_print(&json, stderr);
+}
+
+static void
+print_error(const leat_cli *cli, const char *code, const char *message, const char *hint)
+{
+    char safe[4096];
+    if (cli->json) {
+        print_json_error(code, message, hint);
+        return;
+    }
+    (void)leat_screen_safe(message, strlen(message), cli->err.utf8, 0, safe, sizeof safe);
+    (void)fprintf(stderr, "leat: %s\n", safe);
+    for (const char *line = hint; line != NULL && *line != '\0';) {
+        const size_t size = strcspn(line, "\n");
+        (void)leat_screen_safe(line, size, cli->err.utf8, 0, safe, sizeof safe);
+        (void)fprintf(stderr, "  %s\n", safe);
+        line += size + (line[size] == '\n');
+    }
+}
+
+int
+leat_cli_fail(
+    const leat_cli *cli, int exit_code, const char *code, const char *hint, const char *format, ...)
+{
+    char message[2048];
+    va_list arguments;
+    va_start(arguments, format);
+    (void)vsnprintf(message, sizeof message, format, arguments);
+    va_end(arguments);
+    print_error(cli, code, message, hint);
+    return exit_code;
+}
+
+int
+leat_cli_usage(const leat_cli *cli, const char *format, ...)
+{
+    char message[2048];
+    char hint[160] = "Help: leat -h";
+    va_list arguments;
+    va_start(arguments, format);
+    (void)vsnprintf(message, sizeof message, format, arguments);
+    va_end(arguments);
+    if (cli->command != NULL)
+        (void)snprintf(hint, sizeof hint, "Help: leat %s%s%s -h", cli->command->noun,
+                       cli->command->verb == NULL ? "" : " ",
+                       cli->command->verb == NULL ? "" : cli->command->verb);
+    print_error(cli, "WRONG_USE", message, hint);
+    return LEAT_EXIT_USAGE;
+}
+
+void
+leat_cli_say(const leat_cli *cli, const char *format, ...)
+{
+    char message[2048];
+    char safe[4096];
+    va_list arguments;
+    if (cli->quiet || cli->json)
+        return;
+    va_start(arguments, format);
+    (void)vsnprintf(message, sizeof message, format, arguments);
+    va_end(arguments);
+    (void)leat_screen_safe(message, strlen(message), cli->err.utf8, 0, safe, sizeof safe);
+    (void)fprintf(stderr, "leat: %s\n", safe);
+}
+
+bool
+leat_cli_flush(void)
+{
+    return fflush(stdout) == 0 && !ferror(stdout);
+}
+
+int
+leat_cli_stdout_failed(const leat_cli *cli)
+{
+    struct stat info;
+    if (fstat(STDOUT_FILENO, &info) == 0 && (S_ISFIFO(info.st_mode) || S_ISSOCK(info.st_mode))) {
+        (void)signal(SIGPIPE, SIG_DFL);
+        (void)raise(SIGPIPE);
+    }
+    return leat_cli_fail(cli, LEAT_EXIT_LEAT, "IO", NULL, "stdout cannot be written");
+}
+
+/* ---- connecting ---- */
+
+const char *
+leat_cli_place(const char *endpoint)
+{
+    char path[108];
+    if (strncmp(endpoint, "ipc://", 6) != 0)
+        return endpoint;
+    if (leat_link_user_socket(false, path, sizeof path) == LEAT_ERR_OK &&
+        strcmp(endpoint + 6, path) == 0)
+        return "ipc (yours)";
+    return endpoint;
+}
+
+static int
+no_broker(const leat_cli *cli, const char *given)
+{
+    char tried[512];
+    size_t used = 0;
+    for (const char *p = given == NULL ? USUAL_PLACES : given;
+         *p != '\0' && used + 3 < sizeof tried; p++) {
+        tried[used++] = *p;
+        if (*p == ',' && p[1] != ' ')
+            tried[used++] = ' ';
+    }
+    tried[used] = '\0';
+    return leat_cli_fail(
+        cli, LEAT_EXIT_LEAT, "NO_BROKER",
+        cli->err.utf8 ? "Start one here:   leat up\n"
+                        "Use another:      leat --broker tcp://HOST:5328 …   or set LEAT_BROKER"
+                      : "Start one here:   leat up\n"
+                        "Use another:      leat --broker tcp://HOST:5328 ...   or set LEAT_BROKER",
+        "no broker answered (tried %s)", tried);
+}
+
+/* The library calls this each second while the broker is away, and when it is back. */
+static void
+broker_gone(void *context, int gone, int64_t for_ms)
+{
+    leat_cli *const cli = context;
+    if (gone && cli->gone_limit_ms > 0 && for_ms >= cli->gone_limit_ms) {
+        cli->gave_up = true;
+        leat_interrupt(cli->broker);
+        return;
+    }
+    if (cli->on_gone != NULL) {
+        cli->on_gone(cli->on_gone_context, gone ? for_ms : -1);
+        return;
+    }
+    if (gone && !cli->told_gone && for_ms >= 1000) {
+        leat_cli_say(cli, "the broker is gone, reconnecting (Ctrl-C ends this)");
+        cli->told_gone = true;
+    } else if (!gone && cli->told_gone) {
+        leat_cli_say(cli, "connected again");
+        cli->told_gone = false;
+    }
+}
+
+leat_status
+leat_cli_connect_to(leat_cli *cli, const char *endpoint, int64_t timeout_ms)
+{
+    char software[64];
+    leat_connect_options options = {.broker = endpoint, .timeout_ms = timeout_ms};
+    (void)snprintf(software, sizeof software, "leat %s", leat_version());
+    options.software = software;
+    leat_cli_disconnect(cli);
+    cli->gave_up = false;
+    const leat_status status = leat_connect_with(&options, &cli->broker);
+    leat_stop_watch();
+    leat_stop_target(cli->broker);
+    if (status == LEAT_OK)
+        leat_on_gone(cli->broker, broker_gone, cli);
+    return status;
+}
+
+int
+leat_cli_connect(leat_cli *cli)
+{
+    const char *const given = leat_options_text(cli->options, "broker");
+    /* Without a time limit of its own the library gives up as soon as every place has refused. */
+    const leat_status status = leat_cli_connect_to(cli, given, 0);
+    if (status == LEAT_OK)
+        return LEAT_EXIT_OK;
+    if ((status == LEAT_NO_BROKER || status == LEAT_TIMED_OUT) && !leat_stop_wanted())
+        return no_broker(cli, given);
+    return leat_cli_failed(cli, status, "connecting");
+}
+
+void
+leat_cli_disconnect(leat_cli *cli)
+{
+    leat_stop_target(NULL);
+    if (cli->broker != NULL)
+        leat_disconnect(&cli->broker);
+}
+
+int
+leat_cli_query(leat_cli *cli, const char *name, const char *arguments, const char **json)
+{
+    const int64_t limit_ms = cli->gone_limit_ms;
+    cli->gone_limit_ms = ASK_GONE_MS;
+    const leat_status status = leat_query(cli->broker, name, arguments, json);
+    cli->gone_limit_ms = limit_ms;
+    return status == LEAT_OK ? LEAT_EXIT_OK : leat_cli_failed(cli, status, name);
+}
+
+/* ---- failing ---- */
+
+static const struct {
+    leat_status status;
+    int exit_code;
+    const char *code;
+    const char *words; /* where the library has none of its own */
+} failures[] = {
+    {LEAT_OK,        LEAT_EXIT_OK,        "OK",        "ok"                            },
+    {LEAT_END,       LEAT_EXIT_FAILED,    "END",       "nothing more will come"        },
+    {LEAT_TIMED_OUT, LEAT_EXIT_TIMEOUT,   "TIMEOUT",   "the time ran out"              },
+    {LEAT_FULL,      LEAT_EXIT_TIMEOUT,   "FULL",      "the channel is full"           },
+    {LEAT_CLOSED,    LEAT_EXIT_LEAT,      "CLOSED",    "the channel is closed"         },
+    {LEAT_TOO_LARGE, LEAT_EXIT_LEAT,      "TOO_LARGE", "larger than the limit of 1 MiB"},
+    {LEAT_NOT_FOUND, LEAT_EXIT_NOT_FOUND, "NOT_FOUND", "there is no such thing"        },
+    {LEAT_NO_BROKER, LEAT_EXIT_LEAT,      "NO_BROKER", "no broker answers"             },
+    {LEAT_REFUSED,   LEAT_EXIT_LEAT,      "REFUSED",   "the broker refused"            },
+    {LEAT_LOST,      LEAT_EXIT_FAILED,    "LOST",      "lost with the broker's memory" },
+    {LEAT_UNKNOWN,   LEAT_EXIT_LEAT,      "UNKNOWN",
+     "the answer was lost, it may or may "
+     "not have happened"                                                               },
+    {LEAT_NO_MEMORY, LEAT_EXIT_LEAT,      "NO_MEMORY", "out of memory"                 },
+    {LEAT_WRONG_USE, LEAT_EXIT_USAGE,     "WRONG_USE", "not a valid argument"          },
+};
+
+int
+leat_cli_failed(leat_cli *cli, leat_status status, const char *what)
+{
+    size_t row = 0;
+    if (leat_stop_signal() != 0)
+        return 128 + leat_stop_signal();
+    if (leat_stop_timed_out())
+        return leat_cli_fail(cli, LEAT_EXIT_TIMEOUT, "TIMEOUT", NULL, "%s: the time ran out", what);
+    if (cli->gave_up)
+        return no_broker(cli, cli->broker == NULL ? NULL : leat_endpoint(cli->broker));
+    while (row + 1 < LEAT_COUNT_OF(failures) && failures[row].status != status)
+        row++;
+    const char *const told = cli->broker == NULL ? "" : leat_sentence(cli->broker);
+    return leat_cli_fail(cli, failures[row].exit_code, failures[row].code, NULL, "%s: %s", what,
+                         *told == '\0' ? failures[row].words : told);
+}
