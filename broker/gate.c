@@ -377,17 +377,20 @@ give(leat_core *core, leat_now now, struct arrival *arrival)
     (void)zmq_msg_close(&arrival->message);
 }
 
-unsigned
+void
 leat_gate_receive(leat_gate *gate, leat_core *core, leat_now now)
 {
     struct arrival arrivals[LEAT_TURN_FRAMES_MAX];
     unsigned count = 0;
-    for (bool any = true; any && count < LEAT_TURN_FRAMES_MAX;) {
+    size_t bytes = 0;
+    for (bool any = true; any;) {
         any = false;
-        for (int s = 0; s < gate->socket_count && count < LEAT_TURN_FRAMES_MAX; s++) {
+        for (int s = 0; s < gate->socket_count; s++) {
+            if (count == LEAT_TURN_FRAMES_MAX || bytes > LEAT_TURN_BYTES_MAX)
+                break;
             if (take_one(gate, s, now, &arrivals[count])) {
                 any = true;
-                count++;
+                bytes += zmq_msg_size(&arrivals[count++].message);
             }
         }
     }
@@ -401,7 +404,6 @@ leat_gate_receive(leat_gate *gate, leat_core *core, leat_now now)
             give(core, now, &arrivals[i]);
     }
     forget_silent(gate, core, now);
-    return count;
 }
 
 /* ------------------------------------------------------------------------------ out */

@@ -29,9 +29,10 @@ LEAT_NODISCARD leat_err leat_gate_bind(leat_gate *gate,
 /* The sockets, for the loop to wait on: fills items (at most max), returns how many there are. */
 int leat_gate_poll_items(const leat_gate *gate, zmq_pollitem_t *items, int max);
 
-/* Give the core at most LEAT_TURN_FRAMES_MAX frames of what has come, workers' before clients':
- * results make room, sends take it. Returns how many there were. */
-unsigned leat_gate_receive(leat_gate *gate, leat_core *core, leat_now now);
+/* Give the core what has come, workers' frames before clients': results make room, sends take it.
+ * At most LEAT_TURN_FRAMES_MAX frames and about LEAT_TURN_BYTES_MAX bytes; the rest waits in the
+ * sockets, which then stay readable. */
+void leat_gate_receive(leat_gate *gate, leat_core *core, leat_now now);
 
 /* The gate as the core's way out. */
 leat_core_out leat_gate_out(leat_gate *gate);

@@ -16,9 +16,9 @@ leat_loop_now(void)
 }
 
 static long
-wait_ms(const leat_loop *loop, unsigned received)
+wait_ms(const leat_loop *loop)
 {
-    if (received == LEAT_TURN_FRAMES_MAX || leat_core_is_busy(loop->core))
+    if (leat_core_is_busy(loop->core))
         return 0;
     const int64_t left = leat_core_next_due_ms(loop->core) - leat_clock_mono_ms();
     return left < 0 ? 0 : (long)left;
@@ -41,10 +41,9 @@ leat_loop_run(leat_loop *loop)
     const int signal = sockets + 1;
     items[store] = (zmq_pollitem_t){.fd = loop->store_fd, .events = ZMQ_POLLIN};
     items[signal] = (zmq_pollitem_t){.fd = loop->signal_fd, .events = ZMQ_POLLIN};
-    unsigned received = 0;
 
     for (;;) {
-        if (zmq_poll(items, sockets + 2, wait_ms(loop, received)) < 0) {
+        if (zmq_poll(items, sockets + 2, wait_ms(loop)) < 0) {
             if (errno == EINTR)
                 continue;
             return leat_err_from_errno(errno);
@@ -55,7 +54,7 @@ leat_loop_run(leat_loop *loop)
             drain(loop->store_fd);
 
         const leat_now now = leat_loop_now();
-        received = leat_gate_receive(loop->gate, loop->core, now);
+        leat_gate_receive(loop->gate, loop->core, now);
         leat_core_tick(loop->core, now);
         const leat_err err = leat_core_commit(loop->core, now);
         if (err != LEAT_ERR_OK)

@@ -57,7 +57,8 @@
 #define LEAT_CHUNK_IDS        32U          /* ids that leave the store together */
 
 /* ---- turn ---- */
-#define LEAT_TURN_FRAMES_MAX 256U /* frames that are read in one turn */
+#define LEAT_TURN_FRAMES_MAX 256U      /* frames that are read in one turn */
+#define LEAT_TURN_BYTES_MAX  16777216U /* … and bytes, but for the last of them */
 #define LEAT_TURN_ENDS_MAX   2000U
 
 static_assert(LEAT_NAME_BYTES_MAX <= UINT8_MAX, "names travel with a u8 length");

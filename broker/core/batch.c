@@ -110,6 +110,14 @@ name_worker(leat_core *core, leat_batch *batch, leat_peer *worker)
         return LEAT_NO_WORKER;
     if (worker->stamp == batch->log_stamp)
         return worker->stamp_index;
+    /* It may have been named here before and have ended jobs of another batch since. */
+    for (uint16_t i = batch->log_worker_count; i > 0; i--) {
+        if (batch->log_workers[i - 1] == worker->index) {
+            worker->stamp = batch->log_stamp;
+            worker->stamp_index = (uint16_t)(i - 1);
+            return worker->stamp_index;
+        }
+    }
     if (batch->log_worker_count == batch->log_worker_capacity) {
         const uint16_t capacity =
             batch->log_worker_capacity == 0 ? 8 : (uint16_t)(batch->log_worker_capacity * 2);
@@ -353,19 +361,21 @@ leat_batch_write_turn(leat_core *core)
         if (effect != NULL) {
             effect->batch = batch->id;
             effect->position = batch->log_end;
+            effect->counters = batch->counters;
         }
     }
     core->touched_count = 0;
 }
 
 void
-leat_batch_durable(leat_core *core, uint64_t id, uint64_t position)
+leat_batch_durable(leat_core *core, uint64_t id, uint64_t position, const leat_counters *counters)
 {
     leat_batch *const batch = leat_table_get(&core->batches, id);
     if (batch == NULL)
         return;
     if (position > batch->durable_end)
         batch->durable_end = position;
+    batch->durable_counters = *counters;
     LEAT_LIST_FOREACH (node, &batch->cursors)
         leat_cursor_wake(core, LEAT_CONTAINER_OF(node, leat_cursor, of_batch));
 }

@@ -377,6 +377,10 @@ on_peer_frame(leat_core *core,
         if (connection->route == peer->beat_route && frame->command == LEAT_CMD_HEARTBEAT) {
             peer->heard_ms = core->now.mono_ms;
             peer->grace_ms = peer->route == 0 ? peer->grace_ms : LEAT_LOST_MS;
+            if (peer->route != 0 && peer->lost) {
+                peer->lost = false;
+                leat_peer_update_hunger(core, peer);
+            }
             on_heartbeat(core, peer, frame, body, size);
         }
         return;

@@ -9,6 +9,8 @@
 
 /* A frame that has grown to this takes no further run: a few completions would not be worth it. */
 #define FRAME_BYTES_FULL (LEAT_FRAME_BYTES_CLOSE - 16384U)
+/* Names of workers and the head of a run may make a frame so much larger. */
+#define FRAME_BYTES_SPARE 2048U
 
 void
 leat_cursor_wake(leat_core *core, leat_cursor *cursor)
@@ -75,6 +77,7 @@ on_ended(void *context, const leat_fetched *fetched)
     batch->counters.cancelled = completion.outcome == LEAT_OUTCOME_CANCELLED;
     batch->counters.expired = completion.outcome == LEAT_OUTCOME_EXPIRED;
     batch->counters.skipped = completion.outcome == LEAT_OUTCOME_SKIPPED;
+    batch->durable_counters = batch->counters;
     batch->log_end = batch->durable_end = 1;
     leat_list_append(&core->finished, &batch->finished_node);
     lookup->found = true;
@@ -123,7 +126,7 @@ leat_batch_find(leat_core *core, uint64_t id)
             return NULL;
         batch->alone = batch->sealed = true;
         batch->handler = class->index;
-        batch->counters.total = 1;
+        batch->counters.total = batch->durable_counters.total = 1;
         batch->running = leat_state_is_held_by_worker((leat_state)item->state);
         batch->delayed = item->state == LEAT_STATE_DELAYED;
         item->batch = batch->index;
@@ -203,11 +206,13 @@ leat_cursor_ack(leat_core *core, leat_peer *peer, uint64_t batch, uint64_t posit
 
 /* ------------------------------------------------------------------------------ serving */
 
-/* True when a frame is open that has room, or one may be opened. */
+/* True when a frame is open that has room for so many more bytes, or one may be opened. */
 static bool
-open_frame(leat_core *core, leat_peer *peer)
+open_frame(leat_core *core, leat_peer *peer, size_t bytes)
 {
-    if (peer->items_runs > 0 && peer->items_frame.size >= FRAME_BYTES_FULL) {
+    if (peer->items_runs > 0 &&
+        (peer->items_frame.size >= FRAME_BYTES_FULL ||
+         peer->items_frame.size + bytes > LEAT_FRAME_BYTES_CLOSE + FRAME_BYTES_SPARE)) {
         leat_frame_finish(&peer->items_frame, 0, peer->items_runs, 0);
         peer->items_runs = 0;
         (void)leat_peer_send(core, peer, &peer->items_frame);
@@ -222,13 +227,14 @@ open_frame(leat_core *core, leat_peer *peer)
 }
 
 static uint8_t
-flags_of(const leat_cursor *cursor)
+flags_of(const leat_core *core, const leat_cursor *cursor)
 {
     const leat_batch *const batch = cursor->batch;
+    const leat_book *const book = &core->books[batch->durability];
     uint8_t flags = batch->sealed ? LEAT_ITEMS_SEALED : 0;
     if (batch->abandoned)
         flags |= LEAT_ITEMS_ABANDONED;
-    if (batch->finished)
+    if (batch->finished && batch->number <= leat_store_durable_upto(book->store))
         flags |= LEAT_ITEMS_FINISHED;
     if (cursor->expired)
         flags |= LEAT_ITEMS_EXPIRED;
@@ -242,11 +248,12 @@ goal_is_reached(leat_core *core, const leat_cursor *cursor)
     const leat_batch *const batch = cursor->batch;
     if (cursor->goal_kind == LEAT_GOAL_COUNT && cursor->handed >= cursor->goal)
         return true;
-    if (cursor->handed < batch->durable_end || batch->durable_end < batch->log_end ||
-        batch->number > leat_store_durable_upto(core->books[batch->durability].store))
+    if (cursor->handed < batch->durable_end)
         return false;
-    return batch->finished ||
-           (cursor->goal_kind == LEAT_GOAL_OK && batch->counters.done >= cursor->goal);
+    if (cursor->goal_kind == LEAT_GOAL_OK && batch->durable_counters.done >= cursor->goal)
+        return true;
+    return batch->finished && batch->durable_end == batch->log_end &&
+           batch->number <= leat_store_durable_upto(core->books[batch->durability].store);
 }
 
 static void
@@ -261,7 +268,8 @@ put_run(leat_core *core,
     leat_peer *const peer = cursor->peer;
     const leat_counters none = {0};
     leat_items_put_completions(&peer->items_frame, cursor->batch_id, first,
-                               cursor->batch == NULL ? &none : &cursor->batch->counters, flags);
+                               cursor->batch == NULL ? &none : &cursor->batch->durable_counters,
+                               flags);
     if (log == NULL)
         leat_put_bytes(&peer->items_frame, empty_log, sizeof empty_log);
     else
@@ -315,7 +323,7 @@ credit_of(const leat_cursor *cursor)
 static bool
 hand_out(leat_core *core, leat_cursor *cursor, uint64_t first, const uint8_t *log, size_t size)
 {
-    if (!open_frame(core, cursor->peer))
+    if (!open_frame(core, cursor->peer, 0))
         return false;
     if (first > cursor->handed + 1) { /* older ones are out of retention */
         cursor->handed = first - 1;
@@ -325,10 +333,11 @@ hand_out(leat_core *core, leat_cursor *cursor, uint64_t first, const uint8_t *lo
     const uint64_t skip = cursor->handed + 1 - first;
     const uint16_t n = slice_log(core, log, size, skip, credit_of(cursor),
                                  LEAT_FRAME_BYTES_CLOSE - cursor->peer->items_frame.size);
-    if (n == 0)
+    if (n == 0 || !open_frame(core, cursor->peer, core->scratch.size))
         return false;
-    put_run(core, cursor, cursor->handed + 1, flags_of(cursor) & (uint8_t)~LEAT_ITEMS_FINISHED,
-            core->scratch.data, core->scratch.size);
+    put_run(core, cursor, cursor->handed + 1,
+            flags_of(core, cursor) & (uint8_t)~LEAT_ITEMS_FINISHED, core->scratch.data,
+            core->scratch.size);
     cursor->handed += n;
     return true;
 }
@@ -394,10 +403,38 @@ serve_from_piece(leat_core *core, leat_cursor *cursor, bool *found)
 static void
 tell_end(leat_core *core, leat_cursor *cursor, uint8_t flags)
 {
-    if (cursor->told || !open_frame(core, cursor->peer))
+    if (cursor->told || !open_frame(core, cursor->peer, 0))
         return;
     put_run(core, cursor, cursor->handed + 1, flags, NULL, 0);
     cursor->told = true;
+}
+
+/* The end of a job alone is in a commit that is not on disk yet: it can be found later. */
+static bool
+is_on_its_way(const leat_core *core, uint64_t id)
+{
+    for (int d = 0; d < LEAT_DURABILITY_COUNT; d++) {
+        const leat_book *const book = &core->books[d];
+        const uint64_t durable = leat_store_durable_upto(book->store);
+        for (uint32_t i = book->lone_count; i > 0 && book->lone[i - 1].turn > durable; i--) {
+            if (id >= book->lone[i - 1].id_min && id <= book->lone[i - 1].id_max)
+                return true;
+        }
+    }
+    return false;
+}
+
+/* False: it has to be looked at again when more is on disk. */
+static bool
+find_batch(leat_core *core, leat_cursor *cursor)
+{
+    if (cursor->batch != NULL || cursor->told)
+        return true;
+    cursor->batch = leat_batch_find(core, cursor->batch_id);
+    if (cursor->batch == NULL)
+        return !is_on_its_way(core, cursor->batch_id);
+    leat_list_append(&cursor->batch->cursors, &cursor->of_batch);
+    return true;
 }
 
 static void
@@ -423,18 +460,25 @@ serve(leat_core *core, leat_cursor *cursor)
     }
     leat_batch_trim_pieces(cursor->batch);
     if (goal_is_reached(core, cursor))
-        tell_end(core, cursor, flags_of(cursor) | LEAT_ITEMS_GOAL);
+        tell_end(core, cursor, flags_of(core, cursor) | LEAT_ITEMS_GOAL);
 }
 
 void
 leat_cursor_release(leat_core *core)
 {
+    leat_list later;
+    leat_list_init(&later);
     for (;;) {
         leat_list_node *const node = leat_list_take_first(&core->waking);
         if (node == NULL)
             break;
         leat_cursor *const cursor = LEAT_CONTAINER_OF(node, leat_cursor, waking);
+        if (!find_batch(core, cursor)) {
+            leat_list_append(&later, node);
+            continue;
+        }
         serve(core, cursor);
         leat_peer_speak(core, cursor->peer); /* its frame is closed with its answers */
     }
+    leat_list_append_all(&core->waking, &later);
 }

@@ -12,6 +12,7 @@
 
 #define GRANT_BYTES_MAX (LEAT_FRAME_BYTES_CLOSE - 8192U) /* room for the runs' heads */
 #define GRANT_JOBS_MAX  2048U
+#define RUN_BYTES       20U /* of a run's head beside its names */
 
 /* A grant that is being collected for one peer. */
 struct filling {
@@ -20,7 +21,8 @@ struct filling {
     leat_effect effect;
     uint32_t capacity;
     size_t bytes;
-    size_t leases; /* offset of the LEASES entry */
+    uint32_t class; /* of the last item: another one begins a run */
+    uint32_t batch;
 };
 
 /* ------------------------------------------------------------------------------ collecting */
@@ -67,6 +69,7 @@ close_grant(leat_core *core, struct filling *f)
     f->effect = (leat_effect){0};
     f->capacity = 0;
     f->bytes = 0;
+    f->class = 0;
     f->peer->grants_waiting++;
     leat_peer_update_hunger(core, f->peer);
 }
@@ -86,6 +89,12 @@ grant(leat_core *core, struct filling *f, uint32_t index)
     f->effect.grants[f->effect.grant_count++] =
         (leat_grant){.id = item->id, .index = index, .attempt = item->attempt};
     f->bytes += LEAT_JOBS_JOB_BYTES + (size_t)item->payload_bytes;
+    if (item->class == f->class && item->batch == f->batch && item->batch != LEAT_NOBODY)
+        return;
+    const leat_class *const class = leat_table_at(&core->classes, item->class);
+    f->bytes += RUN_BYTES + strlen(class->channel->name) + strlen(class->handler);
+    f->class = item->class;
+    f->batch = item->batch;
 }
 
 /* ------------------------------------------------------------------------------ jobs */
@@ -262,7 +271,17 @@ leat_dispatch_message_taken(leat_core *core, leat_peer *peer, const leat_item *i
 }
 
 void
-leat_dispatch_channel_drained(leat_core *core, leat_channel *channel)
+leat_dispatch_channel_drained(leat_core *core, const leat_channel *channel)
+{
+    if (leat_list_is_empty(&channel->receivers))
+        return;
+    leat_effect *const effect = leat_outbox_add(core, LEAT_DISK, LEAT_EFFECT_DRAINED);
+    if (effect != NULL)
+        effect->position = channel->index;
+}
+
+void
+leat_dispatch_tell_drained(leat_core *core, const leat_channel *channel)
 {
     LEAT_LIST_FOREACH (node, &channel->receivers) {
         leat_receiver *const receiver = LEAT_CONTAINER_OF(node, leat_receiver, of_channel);
@@ -285,6 +304,7 @@ wants_message(const leat_receiver *receiver)
 {
     const leat_peer *const peer = receiver->peer;
     return receiver->held < receiver->credit && peer->route != 0 && !peer->unreachable &&
+           !peer->lost && peer->out_unconfirmed_bytes < LEAT_OUT_BYTES &&
            peer->out_sequence - peer->out_seen + peer->grants_waiting < LEAT_OUT_FRAMES - 2;
 }
 
@@ -361,7 +381,7 @@ leat_dispatch_match(leat_core *core)
 /* A frame of JOBS or messages that is being written from grants and payloads. */
 struct writing {
     leat_core *core;
-    const leat_effect *effect;
+    leat_effect *effect;
     leat_buf frame;
     uint16_t runs;
     uint16_t run_jobs;
@@ -369,7 +389,7 @@ struct writing {
     uint32_t class;
     uint64_t batch;
     uint32_t sent;
-    uint64_t failed_id;       /* a job whose record could not be read, or 0 */
+    bool failed;              /* a job's record could not be read: its grant says attempt 0 */
     const uint8_t *pack_data; /* the pack that the last payload came from, NULL: none */
     leat_pack pack;
     uint32_t pack_left; /* jobs of it behind `job` */
@@ -432,11 +452,12 @@ static void
 on_payload(void *context, const leat_fetched *fetched)
 {
     struct writing *const w = context;
-    const leat_grant *const granted = &w->effect->grants[fetched->fetch.cookie];
+    leat_grant *const granted = &w->effect->grants[fetched->fetch.cookie];
     leat_item *const item = leat_items_at(&w->core->items, granted->index);
 
     if (fetched->err != LEAT_ERR_OK || !find_in_pack(w, fetched, granted->id)) {
-        w->failed_id = granted->id;
+        granted->attempt = 0;
+        w->failed = true;
         return;
     }
     const uint64_t batch =
@@ -495,9 +516,9 @@ leat_dispatch_grant(leat_core *core, leat_book *book, leat_effect *effect)
         return;
     peer->grants_waiting--;
     leat_peer_update_hunger(core, peer);
-    /* A grant of an earlier connection is not sent on this one: END will say that it never came. */
-    if (peer->route == 0 || peer->unreachable || peer->ended ||
-        effect->connection != peer->connection || effect->grant_count == 0)
+    /* A grant of before this HELLO is not sent after it: END will say that it never came. */
+    if (peer->route == 0 || peer->unreachable || peer->ended || peer->claiming ||
+        peer->welcome_due || effect->connection != peer->connection || effect->grant_count == 0)
         return;
 
     struct writing w = {.core = core, .effect = effect};
@@ -525,8 +546,8 @@ leat_dispatch_grant(leat_core *core, leat_book *book, leat_effect *effect)
         (void)leat_peer_send(core, peer, &w.frame);
     }
     leat_buf_fini(&w.frame);
-    for (uint32_t i = 0; i < effect->grant_count && w.failed_id != 0; i++) {
-        if (effect->grants[i].id == w.failed_id)
+    for (uint32_t i = 0; i < effect->grant_count && w.failed; i++) {
+        if (effect->grants[i].attempt == 0)
             end_unreadable(core, effect->grants[i].index);
     }
 }

@@ -97,6 +97,8 @@ leat_lease_unlink(leat_core *core, leat_peer *peer, uint32_t index)
     class->channel->running--;
     if (batch != NULL)
         batch->running--;
+    if ((item->flags & LEAT_ITEM_MESSAGE) != 0)
+        leat_dispatch_message_taken(core, peer, item);
     leat_peer_update_hunger(core, peer);
 }
 
@@ -151,7 +153,6 @@ apply(leat_item *item, leat_event event)
 static void
 settle(leat_core *core, uint32_t index, leat_peer *worker, uint64_t run_us, leat_bytes result)
 {
-    static const char timeout[] = "it ran longer than its limit";
     leat_item *const item = leat_items_at(&core->items, index);
     leat_outcome outcome = LEAT_OUTCOME_DEAD;
 
@@ -164,8 +165,6 @@ settle(leat_core *core, uint32_t index, leat_peer *worker, uint64_t run_us, leat
         outcome = LEAT_OUTCOME_DONE;
         break;
     case LEAT_STATE_DEAD:
-        if (result.size == 0)
-            result = (leat_bytes){(const uint8_t *)timeout, sizeof timeout - 1};
         break;
     case LEAT_STATE_CANCELLED:
         outcome = LEAT_OUTCOME_CANCELLED;
@@ -182,6 +181,15 @@ settle(leat_core *core, uint32_t index, leat_peer *worker, uint64_t run_us, leat
     leat_lease_end(core, index, outcome, worker, run_us, result);
 }
 
+/* Over its run limit, and what came is no result: a failure. */
+static void
+time_out(leat_core *core, uint32_t index, leat_peer *worker)
+{
+    static const char sentence[] = "it ran longer than its limit";
+    leat_lease_fail(core, index, worker, false, 0,
+                    (leat_bytes){(const uint8_t *)sentence, sizeof sentence - 1});
+}
+
 void
 leat_lease_release(leat_core *core, uint32_t index)
 {
@@ -189,7 +197,7 @@ leat_lease_release(leat_core *core, uint32_t index)
     leat_peer *const peer = leat_table_at(&core->peers, item->holder);
     leat_lease_unlink(core, peer, index);
     if (item->state == LEAT_STATE_OVERDUE) {
-        leat_lease_fail(core, index, peer, false, 0, (leat_bytes){0});
+        time_out(core, index, peer);
         return;
     }
     apply(item, LEAT_EVENT_RELEASE);
@@ -335,7 +343,7 @@ lose_one(leat_core *core, leat_peer *peer, uint32_t index, bool died)
         if (blame)
             item->flags |= LEAT_ITEM_SUSPECT;
         if (item->state == LEAT_STATE_OVERDUE) {
-            leat_lease_fail(core, index, peer, false, 0, (leat_bytes){0});
+            time_out(core, index, peer);
             return;
         }
         apply(item, LEAT_EVENT_RELEASE);
@@ -344,7 +352,7 @@ lose_one(leat_core *core, leat_peer *peer, uint32_t index, bool died)
     }
     leat_lease_unlink(core, peer, index);
     if (item->state == LEAT_STATE_OVERDUE) {
-        leat_lease_fail(core, index, peer, false, 0, (leat_bytes){0});
+        time_out(core, index, peer);
         return;
     }
     apply(item, item->lost + 1U < LEAT_LOSSES_DEFAULT ? LEAT_EVENT_LOSE : LEAT_EVENT_POISON);
@@ -462,7 +470,7 @@ snooze(leat_core *core, leat_peer *peer, uint32_t index, uint64_t delay_ms)
     leat_item *const item = leat_items_at(&core->items, index);
     leat_lease_unlink(core, peer, index);
     if (item->state == LEAT_STATE_OVERDUE) {
-        leat_lease_fail(core, index, peer, false, 0, (leat_bytes){0});
+        time_out(core, index, peer);
         return;
     }
     const bool again = item->snoozed + 1U < LEAT_SNOOZES_DEFAULT;
@@ -617,7 +625,6 @@ leat_lease_on_ack(
         }
         if (leat_item_durability(core, item) == LEAT_DISK)
             reply.depends = true;
-        leat_dispatch_message_taken(core, peer, item);
         leat_lease_unlink(core, peer, index);
         apply(item, LEAT_EVENT_FINISH);
         leat_lease_end(core, index, LEAT_OUTCOME_DONE, NULL, 0, (leat_bytes){0});

@@ -140,6 +140,19 @@ leat_load_epoch(leat_core *core, uint64_t epoch)
     return epoch_index(core, epoch, &index);
 }
 
+/* What a turn record says of an object is not in the object's own record, and the turn goes with
+ * the next round of the hand: the round has to write the object. */
+static void
+note_changed(leat_core *core, leat_object_kind kind, uint64_t id)
+{
+    leat_peer *const peer = kind == LEAT_OBJECT_SESSION ? leat_table_get(&core->peers, id) : NULL;
+    leat_batch *const batch = kind == LEAT_OBJECT_BATCH ? leat_table_get(&core->batches, id) : NULL;
+    if (peer != NULL)
+        peer->dirty = true;
+    if (batch != NULL && !batch->finished && !leat_list_is_linked(&batch->stale_node))
+        leat_list_append(&core->stale, &batch->stale_node);
+}
+
 static leat_err
 apply_leases(leat_core *core, const leat_turn_entry *entry)
 {
@@ -167,6 +180,7 @@ apply_leases(leat_core *core, const leat_turn_entry *entry)
     }
     if (peer != NULL && entry->number + entry->n > peer->next_number)
         peer->next_number = entry->number + entry->n;
+    note_changed(core, LEAT_OBJECT_SESSION, entry->session);
     return LEAT_ERR_OK;
 }
 
@@ -190,8 +204,10 @@ apply_ends(leat_core *core, uint64_t turn, const leat_turn_entry *entry)
     leat_batch *const batch = leat_table_get(&core->batches, entry->id);
     if (batch != NULL) {
         batch->counters = entry->counters;
+        batch->durable_counters = entry->counters;
         batch->log_end = batch->durable_end = entry->number + run.n - 1;
         leat_batch_add_segment(core, batch, entry->number, turn);
+        note_changed(core, LEAT_OBJECT_BATCH, batch->id);
     } else if ((entry->flags & LEAT_ENDS_ALONE) != 0) {
         leat_batch_note_lone(core, LEAT_DISK, turn, entry->id);
     }
@@ -226,9 +242,12 @@ apply_item(leat_core *core, const leat_turn_entry *entry)
 static leat_err
 apply_object(leat_core *core, const leat_turn_entry *entry)
 {
-    if (entry->size > 0)
-        return leat_object_apply(core, (leat_object_kind)entry->object_kind, entry->id, entry->data,
-                                 entry->size);
+    if (entry->size > 0) {
+        const leat_object_kind kind = (leat_object_kind)entry->object_kind;
+        const leat_err err = leat_object_apply(core, kind, entry->id, entry->data, entry->size);
+        note_changed(core, kind, entry->id);
+        return err;
+    }
     if (entry->object_kind == LEAT_OBJECT_SESSION) {
         leat_peer *const peer = leat_table_get(&core->peers, entry->id);
         if (peer != NULL)
@@ -261,6 +280,7 @@ on_turn(void *context, uint64_t number, const uint8_t *data, size_t size)
             if (peer != NULL)
                 leat_window_restore(l->core, peer, entry.number, entry.command, entry.data,
                                     entry.size);
+            note_changed(l->core, LEAT_OBJECT_SESSION, entry.session);
             break;
         case LEAT_TURN_CURSOR:
             break; /* cursors are said again by who waits */

@@ -234,10 +234,11 @@ typedef struct leat_batch {
     bool dirty;   /* its record has to be written with this turn */
     bool touched; /* in core->touched: has an entry to write this turn */
     bool finished;
-    uint64_t log_end;       /* positions given */
-    uint64_t durable_end;   /* … that are on disk */
-    uint64_t number;        /* commit of its last change */
-    leat_segment *segments; /* owned; rising */
+    uint64_t log_end;               /* positions given */
+    uint64_t durable_end;           /* … that are on disk */
+    leat_counters durable_counters; /* … as they are on disk: what waiters are told */
+    uint64_t number;                /* commit of its last change */
+    leat_segment *segments;         /* owned; rising */
     uint32_t segment_count, segment_capacity;
     /* this turn's completions */
     leat_buf log; /* without head */
@@ -273,6 +274,7 @@ typedef struct leat_cursor {
 typedef enum leat_effect_kind {
     LEAT_EFFECT_GRANT = 1, /* JOBS or MESSAGES of items leased to peer */
     LEAT_EFFECT_LOG,       /* batch's log is durable up to position */
+    LEAT_EFFECT_DRAINED,   /* channel with index `position` is closed, and nothing is left in it */
 } leat_effect_kind;
 
 typedef struct leat_grant {
@@ -283,12 +285,13 @@ typedef struct leat_grant {
 
 typedef struct leat_effect {
     leat_effect_kind kind;
-    uint64_t number;     /* commit of the book that it lies in */
-    uint64_t peer;       /* key; GRANT */
-    uint64_t connection; /* GRANT: of the peer when it was made */
-    uint64_t batch;      /* id; LOG */
-    uint64_t position;   /* LOG: end; GRANT: first JOBS number */
-    leat_grant *grants;  /* owned */
+    uint64_t number;        /* commit of the book that it lies in */
+    uint64_t peer;          /* key; GRANT */
+    uint64_t connection;    /* GRANT: of the peer when it was made */
+    uint64_t batch;         /* id; LOG */
+    leat_counters counters; /* LOG: of the batch */
+    uint64_t position;      /* LOG: end; GRANT: first JOBS number */
+    leat_grant *grants;     /* owned */
     uint32_t grant_count;
     bool messages; /* GRANT */
 } leat_effect;
@@ -419,7 +422,8 @@ void leat_batch_note_lone(leat_core *core, leat_durability durability, uint64_t 
 /* End of the turn: write logs and objects of all touched batches into the books. */
 void leat_batch_write_turn(leat_core *core);
 /* The log is durable up to position. */
-void leat_batch_durable(leat_core *core, uint64_t id, uint64_t position);
+void
+leat_batch_durable(leat_core *core, uint64_t id, uint64_t position, const leat_counters *counters);
 /* Forget finished batches whose log is in history and that nobody waits for. */
 void leat_batch_sweep(leat_core *core);
 /* Pieces that every cursor has been handed go. */
@@ -530,7 +534,9 @@ void leat_submit_on_send(
 void leat_dispatch_match(leat_core *core);
 void leat_dispatch_receiver_credit(leat_core *core, leat_peer *peer, const leat_credit *credit);
 void leat_dispatch_receiver_free(leat_core *core, leat_receiver *receiver);
-void leat_dispatch_channel_drained(leat_core *core, leat_channel *channel);
+/* The channel is closed and nothing is left in it: told to its receivers when that is on disk. */
+void leat_dispatch_channel_drained(leat_core *core, const leat_channel *channel);
+void leat_dispatch_tell_drained(leat_core *core, const leat_channel *channel);
 void leat_dispatch_message_taken(leat_core *core, leat_peer *peer, const leat_item *item);
 void leat_dispatch_grant(leat_core *core, leat_book *book, leat_effect *effect);
 

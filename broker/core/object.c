@@ -187,6 +187,7 @@ apply_channel(leat_core *core, uint64_t id, leat_reader *r)
     channel->kind = (leat_kind)kind;
     channel->durability = (leat_durability)durability;
     channel->closed = (flags & 1U) != 0;
+    channel->dirty = true; /* it may come from a turn record, which goes with the next round */
     if (id >= core->next_channel_id)
         core->next_channel_id = id + 1;
     return LEAT_ERR_OK;
@@ -237,7 +238,7 @@ apply_batch(leat_core *core, uint64_t id, leat_reader *r)
     batch->sealed = (flags & 1U) != 0;
     batch->abandoned = (flags & 2U) != 0;
     batch->log_end = batch->durable_end = log_end;
-    batch->counters = counters;
+    batch->counters = batch->durable_counters = counters;
     if (handler.size > 0) {
         const leat_class *const class =
             leat_class_ensure(core, channel, handler, failures, run_limit_ms);

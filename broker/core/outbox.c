@@ -46,7 +46,11 @@ release_book(leat_core *core, leat_book *book)
             leat_dispatch_grant(core, book, &effect);
             break;
         case LEAT_EFFECT_LOG:
-            leat_batch_durable(core, effect.batch, effect.position);
+            leat_batch_durable(core, effect.batch, effect.position, &effect.counters);
+            break;
+        case LEAT_EFFECT_DRAINED:
+            leat_dispatch_tell_drained(core,
+                                       leat_table_at(&core->channels, (uint32_t)effect.position));
             break;
         }
         free(effect.grants);

@@ -161,6 +161,10 @@ leat_peer_heard(leat_core *core, leat_peer *peer, uint64_t sequence, uint64_t se
     peer->heard_ms = core->now.mono_ms;
     peer->gone_ms = INT64_MAX;
     peer->grace_ms = LEAT_LOST_MS;
+    if (peer->lost) { /* it was silent, and its connection has stood */
+        peer->lost = false;
+        leat_peer_update_hunger(core, peer);
+    }
     if (sequence > peer->in_seen)
         peer->in_seen = sequence;
     if (seen <= peer->out_seen || seen > peer->out_sequence)
@@ -174,6 +178,11 @@ leat_peer_heard(leat_core *core, leat_peer *peer, uint64_t sequence, uint64_t se
     leat_peer_speak(core, peer);
     LEAT_LIST_FOREACH (node, &peer->cursors)
         leat_cursor_wake(core, LEAT_CONTAINER_OF(node, leat_cursor, of_peer));
+    LEAT_LIST_FOREACH (node, &peer->receivers) {
+        const leat_receiver *const receiver = LEAT_CONTAINER_OF(node, leat_receiver, of_peer);
+        if (!receiver->told_closed && leat_channel_is_drained(receiver->channel))
+            leat_dispatch_channel_drained(core, receiver->channel);
+    }
     leat_peer_update_hunger(core, peer);
 }
 
@@ -269,7 +278,8 @@ sweep_one(leat_core *core, leat_peer *peer)
     }
     const bool gone =
         peer->gone_ms != INT64_MAX && core->now.mono_ms - peer->gone_ms > LEAT_GONE_GRACE_MS;
-    if (peer->held > 0 && (gone || silent > peer->grace_ms))
+    /* Also one that holds nothing: what it would be given now would be lost with it. */
+    if (!peer->lost && (gone || silent > peer->grace_ms))
         leat_peer_lose(core, peer);
     beat(core, peer);
 }

@@ -4,7 +4,11 @@
 
 #include "broker/core/machine.h"
 
-#define ROWS_MAX 100U
+/* So many rows of each list stay below LEAT_JSON_BYTES_MAX, whatever the names. */
+#define ROWS_MAX         50U
+#define WORKER_LISTS_MAX 32U    /* handlers and channels that are shown of one worker */
+#define WORKER_ROW_BYTES 800U   /* the rest of its row */
+#define WORKERS_BYTES    32768U /* a row that begins below this is taken */
 
 cJSON *
 leat_query_ping(leat_core *core)
@@ -37,7 +41,7 @@ reason_of(const leat_core *core, const leat_class *class, char *out, size_t size
             const uint32_t word = class->index / 64;
             if (word < peer->class_words &&
                 (peer->classes[word] >> (class->index % 64) & 1U) != 0 && peer->route != 0 &&
-                !peer->draining) {
+                !peer->lost && !peer->draining) {
                 (void)snprintf(out, size, "all slots are busy");
                 return;
             }
@@ -75,7 +79,7 @@ add_workers(const leat_core *core, cJSON *json)
         const leat_peer *const peer = leat_table_at(&core->peers, i);
         if (peer->role != LEAT_ROLE_WORKER || peer->ended)
             continue;
-        if (peer->route == 0) {
+        if (peer->route == 0 || peer->lost) {
             lost++;
             continue;
         }
@@ -212,7 +216,16 @@ leat_query_batch(leat_core *core, const leat_batch *batch)
     return json;
 }
 
-static void
+/* A name may double when its quotes are escaped. */
+static size_t
+add_name(cJSON *list, const char *name)
+{
+    (void)cJSON_AddItemToArray(list, cJSON_CreateString(name));
+    return 2 * strlen(name) + 3;
+}
+
+/* A row; about how many bytes it may have at most. */
+static size_t
 add_worker(const leat_core *core, cJSON *list, const leat_peer *peer)
 {
     const char *state = peer->lost         ? "lost"
@@ -232,14 +245,16 @@ add_worker(const leat_core *core, cJSON *list, const leat_peer *peer)
     (void)leat_json_add_u64(row, "done", peer->jobs_done);
     (void)cJSON_AddNumberToObject(row, "seen_s",
                                   (double)(core->now.mono_ms - peer->heard_ms) / 1000.0);
+    size_t bytes = WORKER_ROW_BYTES;
     cJSON *const handlers = cJSON_AddArrayToObject(row, "handlers");
-    for (uint32_t i = 0; i < peer->handler_count; i++)
-        (void)cJSON_AddItemToArray(handlers, cJSON_CreateString(peer->handlers[i].name));
+    for (uint32_t i = 0; i < peer->handler_count && i < WORKER_LISTS_MAX; i++)
+        bytes += add_name(handlers, peer->handlers[i].name);
     cJSON *const channels = cJSON_AddArrayToObject(row, "channels");
-    for (uint32_t i = 0; i < peer->channel_count; i++)
-        (void)cJSON_AddItemToArray(channels, cJSON_CreateString(peer->channels[i]));
+    for (uint32_t i = 0; i < peer->channel_count && i < WORKER_LISTS_MAX; i++)
+        bytes += add_name(channels, peer->channels[i]);
     if (peer->channel_count == 0)
-        (void)cJSON_AddItemToArray(channels, cJSON_CreateString("default"));
+        bytes += add_name(channels, "default");
+    return bytes;
 }
 
 cJSON *
@@ -248,15 +263,15 @@ leat_query_workers(leat_core *core, uint32_t offset)
     cJSON *const json = cJSON_CreateObject();
     cJSON *const list = cJSON_AddArrayToObject(json, "workers");
     uint32_t number = 0;
-    uint32_t rows = 0;
+    size_t bytes = 0;
     uint32_t left_off = 0;
     for (uint32_t i = leat_table_next(&core->peers, 0); i != 0;
          i = leat_table_next(&core->peers, i)) {
         const leat_peer *const peer = leat_table_at(&core->peers, i);
         if (peer->role != LEAT_ROLE_WORKER || peer->ended || number++ < offset)
             continue;
-        if (rows++ < ROWS_MAX)
-            add_worker(core, list, peer);
+        if (bytes < WORKERS_BYTES)
+            bytes += add_worker(core, list, peer);
         else
             left_off++;
     }

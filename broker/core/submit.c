@@ -51,10 +51,6 @@ check_channel(struct submission *s)
                        s->channel->kind == LEAT_KIND_JOBS ? "jobs" : "messages");
         return LEAT_ERR_WRONG_KIND;
     }
-    if (s->channel->kind == LEAT_KIND_NONE) {
-        s->channel->kind = kind;
-        leat_channel_changed(s->core, s->channel);
-    }
     return LEAT_ERR_OK;
 }
 
@@ -124,7 +120,7 @@ check_batch(struct submission *s)
         return LEAT_ERR_OK;
 
     const uint64_t id = leat_core_next_ids(core, s->channel->durability, 1);
-    if (s->peer->tag_count > 64)
+    if (s->peer->tag_count == s->peer->tag_capacity) /* before it grows */
         forget_tags(core, s->peer);
     if (leat_peer_tag(s->peer, s->head.tag, id) != LEAT_ERR_OK)
         return refuse(s, LEAT_ERR_NOMEM, leat_err_message(LEAT_ERR_NOMEM));
@@ -246,6 +242,10 @@ take(struct submission *s, uint64_t *first)
     err = leat_items_reserve(&core->items, *first, s->count);
     if (err != LEAT_ERR_OK)
         return refuse(s, err, leat_err_message(err));
+    if (s->channel->kind == LEAT_KIND_NONE) {
+        s->channel->kind = s->messages ? LEAT_KIND_MESSAGES : LEAT_KIND_JOBS;
+        leat_channel_changed(core, s->channel);
+    }
     take_records(s, *first);
     if (s->batch != NULL) {
         s->batch->counters.total += s->count;

@@ -32,7 +32,7 @@ static const struct row {
     {LEAT_STATE_LEASED,   LEAT_EVENT_POISON,      LEAT_STATE_DEAD,      LEAT_COST_LOST   },
     {LEAT_STATE_LEASED,   LEAT_EVENT_CANCEL,      LEAT_STATE_STOPPING,  LEAT_COST_NONE   },
     {LEAT_STATE_LEASED,   LEAT_EVENT_LIMIT,       LEAT_STATE_OVERDUE,   LEAT_COST_NONE   },
-    /* told to stop by a cancel: a result still counts, all else is the cancel's end */
+ /* told to stop by a cancel: a result still counts, all else is the cancel's end */
     {LEAT_STATE_STOPPING, LEAT_EVENT_FINISH,      LEAT_STATE_DONE,      LEAT_COST_NONE   },
     {LEAT_STATE_STOPPING, LEAT_EVENT_RETRY,       LEAT_STATE_CANCELLED, LEAT_COST_NONE   },
     {LEAT_STATE_STOPPING, LEAT_EVENT_FAIL,        LEAT_STATE_CANCELLED, LEAT_COST_NONE   },
@@ -41,7 +41,7 @@ static const struct row {
     {LEAT_STATE_STOPPING, LEAT_EVENT_RELEASE,     LEAT_STATE_CANCELLED, LEAT_COST_NONE   },
     {LEAT_STATE_STOPPING, LEAT_EVENT_LOSE,        LEAT_STATE_CANCELLED, LEAT_COST_NONE   },
     {LEAT_STATE_STOPPING, LEAT_EVENT_POISON,      LEAT_STATE_CANCELLED, LEAT_COST_NONE   },
-    /* told to stop over its run limit: a timeout is a failure */
+ /* told to stop over its run limit: a timeout is a failure */
     {LEAT_STATE_OVERDUE,  LEAT_EVENT_FINISH,      LEAT_STATE_DONE,      LEAT_COST_NONE   },
     {LEAT_STATE_OVERDUE,  LEAT_EVENT_RETRY,       LEAT_STATE_DELAYED,   LEAT_COST_FAILED },
     {LEAT_STATE_OVERDUE,  LEAT_EVENT_FAIL,        LEAT_STATE_DEAD,      LEAT_COST_FAILED },
@@ -60,7 +60,7 @@ ParameterizedTestParameters(state, every_pair_leads_where_the_design_says)
         for (int e = 0; e < LEAT_EVENT_COUNT; e++)
             pairs[s * LEAT_EVENT_COUNT + e] = (struct pair){(leat_state)s, (leat_event)e};
     }
-    return cr_make_param_array(struct pair, pairs, LEAT_STATE_COUNT * LEAT_EVENT_COUNT);
+    return cr_make_param_array(struct pair, pairs, sizeof pairs / sizeof *pairs);
 }
 
 ParameterizedTest(struct pair *pair, state, every_pair_leads_where_the_design_says)

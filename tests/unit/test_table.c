@@ -59,7 +59,7 @@ Test(table, a_walk_visits_everybody_once_though_some_leave)
     for (uint32_t i = 0; i < 100; i++) {
         uint32_t index;
         objects[i] = 0;
-        LEAT_PASS(leat_table_add(&table, i * 3, &objects[i], &index));
+        LEAT_PASS(leat_table_add(&table, 3ULL * i, &objects[i], &index));
     }
 
     for (uint32_t i = leat_table_next(&table, 0); i != 0; i = leat_table_next(&table, i)) {
