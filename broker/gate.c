@@ -9,13 +9,17 @@
 #include <unistd.h>
 
 #include "broker/core/table.h"
+#include "broker/zap.h"
 #include "proto/base/list.h"
 #include "proto/base/log.h"
 
-#define SOCKETS_MAX  16
-#define IDENTITY_MAX 8U
-#define SILENT_MS    60000 /* a connection that serves no session is forgotten after this */
-#define PIPE_FRAMES  16    /* high-water mark of one connection: a fuse, the window is lower */
+#define SOCKETS_MAX 16
+/* ZMQ_ZAP_ENFORCE_DOMAIN: a draft name in 4.3.4, which works by its number. */
+#define ENFORCE_ZAP_DOMAIN 93
+#define IDENTITY_MAX       8U
+#define REFRESH_MS         200   /* how often the keys directory is looked at */
+#define SILENT_MS          60000 /* a connection that serves no session is forgotten after this */
+#define PIPE_FRAMES        16 /* high-water mark of one connection: a fuse, the window is lower */
 
 struct place {
     leat_list_node by_age; /* in gate->by_age */
@@ -27,23 +31,43 @@ struct place {
     int socket;
     uint8_t identity[IDENTITY_MAX];
     uint8_t identity_size;
+    uint64_t generation;      /* of the keys, when `principal` was looked up */
+    bool known;               /* principal is somebody */
+    leat_principal principal; /* who speaks here */
 };
 
 struct leat_gate {
     void *context;
     void *sockets[SOCKETS_MAX];
-    int locks[SOCKETS_MAX]; /* descriptors of the lock files of ipc paths, -1: none */
+    int locks[SOCKETS_MAX];  /* descriptors of the lock files of ipc paths, -1: none */
+    bool curve[SOCKETS_MAX]; /* peers have keys */
     int socket_count;
     leat_table places;     /* by route; owns */
     leat_table identities; /* by socket and identity */
     leat_list by_age;      /* the one that has been silent for longest first */
     leat_route next_route;
+    leat_access *access; /* borrowed; NULL: no keys */
+    leat_zap *zap;
+    int64_t refresh_ms; /* monotonic; next look at the keys */
 };
 
-leat_err
-leat_gate_new(leat_gate **out)
+/* LEAT_FAULT_OPEN_DOOR is a bug that we put in on purpose, to see the self-test find it. */
+#ifdef LEAT_FAULT_OPEN_DOOR
+#define DOOR_IS_OPEN true
+#else
+#define DOOR_IS_OPEN false
+#endif
+
+static leat_err
+start_zap(leat_gate *gate)
 {
-    leat_gate *const gate = calloc(1, sizeof *gate);
+    return DOOR_IS_OPEN ? LEAT_ERR_OK : leat_zap_start(gate->context, gate->access, &gate->zap);
+}
+
+leat_err
+leat_gate_new(leat_access *access, leat_gate **out)
+{
+    leat_gate *gate = calloc(1, sizeof *gate);
     if (gate == NULL)
         return LEAT_ERR_NOMEM;
     leat_table_init(&gate->places);
@@ -56,6 +80,11 @@ leat_gate_new(leat_gate **out)
         return LEAT_ERR_NOMEM;
     }
     (void)zmq_ctx_set(gate->context, ZMQ_MAX_SOCKETS, 65535);
+    gate->access = access;
+    if (access != NULL && start_zap(gate) != LEAT_ERR_OK) {
+        leat_gate_destroy(&gate);
+        return LEAT_ERR_IO;
+    }
     *out = gate;
     return LEAT_ERR_OK;
 }
@@ -68,6 +97,8 @@ leat_gate_destroy(leat_gate **gate_p)
         return;
     for (int i = 0; i < gate->socket_count; i++)
         (void)zmq_close(gate->sockets[i]);
+    (void)zmq_ctx_shutdown(gate->context); /* ends the ZAP handler */
+    leat_zap_stop(&gate->zap);
     (void)zmq_ctx_term(gate->context);
     for (int i = 0; i < gate->socket_count; i++) {
         if (gate->locks[i] >= 0)
@@ -104,26 +135,41 @@ is_port(const char *text)
     return digits > 0 && text[digits] == '\0' && port > 0 && port <= 65535;
 }
 
+/* An open port that nobody can use would only be something to attack. */
 static leat_err
-check_tcp(const char *url, bool insecure_loopback, char why[512])
+check_keys(const leat_gate *gate, const char *url, const char *port, char why[512])
+{
+    if (leat_access_count(gate->access) > 0)
+        return LEAT_ERR_OK;
+    (void)snprintf(why, 512,
+                   "--bind %s: no key is allowed yet. Make one:  "
+                   "leat key new w1 --role worker --keys DIR --broker tcp://HOST%s",
+                   url, port);
+    return LEAT_ERR_DENIED;
+}
+
+static leat_err
+check_tcp(const leat_gate *gate, const char *url, bool insecure_loopback, char why[512])
 {
     const char *const host = url + strlen("tcp://");
-    const char *const colon = strrchr(host, ':');
-    if (colon == NULL || colon == host || !is_port(colon + 1)) {
+    const char *const port = strrchr(host, ':');
+    if (port == NULL || port == host || !is_port(port + 1)) {
         (void)snprintf(why, 512, "--bind %s: no port from 1 to 65535 (tcp://127.0.0.1:5328)", url);
         return LEAT_ERR_CONFIG;
     }
-    if (!is_loopback(host, (size_t)(colon - host))) {
+    if (gate->access != NULL)
+        return check_keys(gate, url, port, why);
+    if (!is_loopback(host, (size_t)(port - host))) {
         (void)snprintf(why, 512,
-                       "--bind %s: others could reach it and there are no keys yet; use ipc:// or "
-                       "tcp://127.0.0.1%s with --insecure-loopback",
-                       url, colon);
+                       "--bind %s: others can reach it, so it needs keys: --keys DIR. Make some:  "
+                       "leat key new w1 --role worker --keys DIR --broker tcp://HOST%s",
+                       url, port);
         return LEAT_ERR_DENIED;
     }
     if (!insecure_loopback) {
         (void)snprintf(why, 512,
-                       "--bind %s: every user of this machine could reach it; use ipc://, or add "
-                       "--insecure-loopback",
+                       "--bind %s: every user of this machine can reach it; use ipc://, give "
+                       "--keys DIR, or add --insecure-loopback",
                        url);
         return LEAT_ERR_DENIED;
     }
@@ -200,6 +246,33 @@ new_router(leat_gate *gate)
     return socket;
 }
 
+/* An address that means "all of this host's" is reached by loopback. */
+static void
+self_test_url(const char *url, char out[LEAT_URL_BYTES_MAX])
+{
+    static const char *const all[] = {"tcp://*:", "tcp://0.0.0.0:", "tcp://[::]:"};
+    (void)snprintf(out, LEAT_URL_BYTES_MAX, "%s", url);
+    for (size_t i = 0; i < sizeof all / sizeof *all; i++) {
+        if (strncmp(url, all[i], strlen(all[i])) == 0)
+            (void)snprintf(out, LEAT_URL_BYTES_MAX, "tcp://127.0.0.1:%s", url + strlen(all[i]));
+    }
+}
+
+static void
+use_keys(const leat_gate *gate, void *socket)
+{
+    const leat_key *const own = leat_access_key(gate->access);
+    set_int(socket, ZMQ_CURVE_SERVER, 1);
+    int rc = zmq_setsockopt(socket, ZMQ_CURVE_SECRETKEY, own->secret, sizeof own->secret);
+    assert(rc == 0);
+    if (!DOOR_IS_OPEN) {
+        rc = zmq_setsockopt(socket, ZMQ_ZAP_DOMAIN, LEAT_ZAP_DOMAIN, sizeof LEAT_ZAP_DOMAIN - 1);
+        assert(rc == 0);
+        set_int(socket, ENFORCE_ZAP_DOMAIN, 1);
+    }
+    (void)rc;
+}
+
 leat_err
 leat_gate_bind(leat_gate *gate, const char *url, bool insecure_loopback, char why[512])
 {
@@ -210,7 +283,7 @@ leat_gate_bind(leat_gate *gate, const char *url, bool insecure_loopback, char wh
         return LEAT_ERR_CONFIG;
     }
     if (strncmp(url, "tcp://", 6) == 0)
-        err = check_tcp(url, insecure_loopback, why);
+        err = check_tcp(gate, url, insecure_loopback, why);
     else if (strncmp(url, "ipc://", 6) == 0)
         err = lock_ipc(url, &lock, why);
     else {
@@ -221,6 +294,9 @@ leat_gate_bind(leat_gate *gate, const char *url, bool insecure_loopback, char wh
         return err;
 
     void *const socket = new_router(gate);
+    const bool curve = gate->access != NULL && strncmp(url, "tcp://", 6) == 0;
+    if (socket != NULL && curve)
+        use_keys(gate, socket);
     if (socket == NULL || zmq_bind(socket, url) != 0) {
         const int errnum = errno;
         (void)snprintf(why, 512, "--bind %s: %s", url,
@@ -234,8 +310,13 @@ leat_gate_bind(leat_gate *gate, const char *url, bool insecure_loopback, char wh
         return errnum == EINVAL || errnum == ENODEV ? LEAT_ERR_CONFIG : LEAT_ERR_IO;
     }
     gate->locks[gate->socket_count] = lock;
+    gate->curve[gate->socket_count] = curve;
     gate->sockets[gate->socket_count++] = socket;
-    return LEAT_ERR_OK;
+    if (!curve)
+        return LEAT_ERR_OK;
+    char reachable[LEAT_URL_BYTES_MAX];
+    self_test_url(url, reachable);
+    return leat_zap_self_test(reachable, leat_access_key(gate->access)->public_key, why);
 }
 
 int
@@ -332,10 +413,34 @@ forget_silent(leat_gate *gate, leat_core *core, leat_now now)
 
 struct arrival {
     leat_route route;
+    leat_principal principal;
+    bool known;
     zmq_msg_t message;
     bool more;
     bool worker;
 };
+
+/* Who has sent this message. The key is the connection's, so the answer is good until the keys
+ * change. */
+static void
+identify(leat_gate *gate, struct place *place, zmq_msg_t *message)
+{
+    if (!gate->curve[place->socket]) {
+        place->principal = leat_principal_local;
+        place->known = true;
+        return;
+    }
+    const uint64_t generation = leat_access_generation(gate->access);
+    if (place->generation == generation)
+        return;
+    const char *const public_key = zmq_msg_gets(message, "User-Id");
+    const leat_principal *const principal =
+        public_key == NULL ? NULL : leat_access_find(gate->access, public_key);
+    place->generation = generation;
+    place->known = principal != NULL;
+    if (principal != NULL)
+        place->principal = *principal;
+}
 
 /* One message off a socket; false when there is none. A message of several parts is read to its
  * end, of which only the first counts. */
@@ -353,8 +458,12 @@ take_one(leat_gate *gate, int s, leat_now now, struct arrival *arrival)
         zmq_msg_recv(&arrival->message, gate->sockets[s], ZMQ_DONTWAIT) >= 0) {
         struct place *const place =
             place_of(gate, s, zmq_msg_data(&identity), zmq_msg_size(&identity));
-        if (place != NULL)
+        if (place != NULL) {
             make_youngest(gate, place, now.mono_ms);
+            identify(gate, place, &arrival->message);
+            arrival->principal = place->principal;
+            arrival->known = place->known;
+        }
         arrival->route = place == NULL ? 0 : place->route;
         arrival->more = zmq_msg_more(&arrival->message);
         for (int more = arrival->more; more;) {
@@ -372,8 +481,9 @@ static void
 give(leat_core *core, leat_now now, struct arrival *arrival)
 {
     if (arrival->route != 0)
-        leat_core_on_frame(core, now, arrival->route, zmq_msg_data(&arrival->message),
-                           zmq_msg_size(&arrival->message), arrival->more);
+        leat_core_on_frame(core, now, arrival->route, arrival->known ? &arrival->principal : NULL,
+                           zmq_msg_data(&arrival->message), zmq_msg_size(&arrival->message),
+                           arrival->more);
     (void)zmq_msg_close(&arrival->message);
 }
 
@@ -404,6 +514,26 @@ leat_gate_receive(leat_gate *gate, leat_core *core, leat_now now)
             give(core, now, &arrivals[i]);
     }
     forget_silent(gate, core, now);
+}
+
+static bool
+is_allowed(const void *context, uint64_t principal)
+{
+    const leat_gate *const gate = context;
+    return principal == LEAT_PRINCIPAL_LOCAL || leat_access_has(gate->access, principal);
+}
+
+void
+leat_gate_refresh(leat_gate *gate, leat_core *core, leat_now now, bool force)
+{
+    if (gate->access == NULL || (!force && now.mono_ms < gate->refresh_ms))
+        return;
+    gate->refresh_ms = now.mono_ms + REFRESH_MS;
+    if (leat_access_refresh(gate->access, force)) {
+        LEAT_LOG(LEAT_LOG_INFO, "access.read", "allowed keys read",
+                 LEAT_KV_U64("allowed", leat_access_count(gate->access)));
+        leat_core_check_principals(core, now, is_allowed, gate);
+    }
 }
 
 /* ------------------------------------------------------------------------------ out */

@@ -3,6 +3,8 @@
 #include "broker/loop.h"
 
 #include <errno.h>
+#include <signal.h>
+#include <sys/signalfd.h>
 #include <unistd.h>
 
 #include "proto/base/clock.h"
@@ -32,6 +34,14 @@ drain(int fd)
         return; /* somebody else's wake-up: nothing to drain */
 }
 
+/* SIGHUP: read the keys again. Everything else that is told to us ends us. */
+static bool
+is_hangup(int signal_fd)
+{
+    struct signalfd_siginfo info;
+    return read(signal_fd, &info, sizeof info) == sizeof info && info.ssi_signo == SIGHUP;
+}
+
 leat_err
 leat_loop_run(leat_loop *loop)
 {
@@ -48,12 +58,13 @@ leat_loop_run(leat_loop *loop)
                 continue;
             return leat_err_from_errno(errno);
         }
-        if ((items[signal].revents & ZMQ_POLLIN) != 0)
+        const leat_now now = leat_loop_now();
+        if ((items[signal].revents & ZMQ_POLLIN) != 0 && !is_hangup(loop->signal_fd))
             return LEAT_ERR_OK;
+        leat_gate_refresh(loop->gate, loop->core, now, (items[signal].revents & ZMQ_POLLIN) != 0);
         if ((items[store].revents & ZMQ_POLLIN) != 0)
             drain(loop->store_fd);
 
-        const leat_now now = leat_loop_now();
         leat_gate_receive(loop->gate, loop->core, now);
         leat_core_tick(loop->core, now);
         const leat_err err = leat_core_commit(loop->core, now);

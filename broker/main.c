@@ -4,6 +4,7 @@
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <string.h>
 #include <sys/signalfd.h>
 #include <unistd.h>
 
@@ -22,6 +23,7 @@ struct broker {
     leat_broker_options options;
     leat_store *disk;
     leat_store *memory;
+    leat_access *access;
     leat_gate *gate;
     leat_core *core;
     int signal_fd;
@@ -34,8 +36,8 @@ complain(int code, const char *sentence)
     return code;
 }
 
-/* All threads block all signals, libraries' too, since they inherit the mask; SIGTERM and SIGINT
- * arrive as something to read. */
+/* All threads block all signals, libraries' too, since they inherit the mask; SIGTERM, SIGINT
+ * and SIGHUP (read the keys again) arrive as something to read. */
 static int
 signals_as_fd(void)
 {
@@ -46,6 +48,7 @@ signals_as_fd(void)
     (void)sigemptyset(&ours);
     (void)sigaddset(&ours, SIGTERM);
     (void)sigaddset(&ours, SIGINT);
+    (void)sigaddset(&ours, SIGHUP);
     return signalfd(-1, &ours, SFD_CLOEXEC | SFD_NONBLOCK);
 }
 
@@ -55,6 +58,26 @@ code_of(leat_err err)
     if (err == LEAT_ERR_CONFIG)
         return EXIT_USAGE;
     return err == LEAT_ERR_DENIED ? EXIT_DENIED : EXIT_CANNOT;
+}
+
+static int
+open_gate(struct broker *broker)
+{
+    char why[512] = "";
+    if (broker->options.keys != NULL) {
+        const leat_err err = leat_access_open(broker->options.keys, &broker->access, why);
+        if (err != LEAT_ERR_OK) {
+            const size_t used = strlen(why);
+            if (err == LEAT_ERR_NOT_FOUND)
+                (void)snprintf(why + used, sizeof why - used,
+                               ". Make one:  leat key new w1 --role worker --keys %.200s",
+                               broker->options.keys);
+            return complain(err == LEAT_ERR_NOT_FOUND ? EXIT_USAGE : code_of(err), why);
+        }
+    }
+    if (broker->signal_fd < 0 || leat_gate_new(broker->access, &broker->gate) != LEAT_ERR_OK)
+        return complain(EXIT_CANNOT, "the process cannot be set up");
+    return 0;
 }
 
 static int
@@ -138,9 +161,9 @@ serve(struct broker *broker)
 {
     leat_link_process_init();
     broker->signal_fd = signals_as_fd();
-    if (broker->signal_fd < 0 || leat_gate_new(&broker->gate) != LEAT_ERR_OK)
-        return complain(EXIT_CANNOT, "the process cannot be set up");
-    int code = open_stores(broker);
+    int code = open_gate(broker);
+    if (code == 0)
+        code = open_stores(broker);
     if (code == 0)
         code = open_core(broker);
     if (code == 0)
@@ -176,6 +199,7 @@ main(int argc, char **argv)
     leat_store_destroy(&broker.disk);
     leat_store_destroy(&broker.memory);
     leat_gate_destroy(&broker.gate);
+    leat_access_close(&broker.access);
     if (broker.signal_fd >= 0)
         (void)close(broker.signal_fd);
     leat_broker_options_fini(&broker.options);

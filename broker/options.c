@@ -3,7 +3,9 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
+#include "proto/link/key.h"
 #include "proto/link/link.h"
 
 static const leat_option rows[] = {
@@ -15,6 +17,11 @@ static const leat_option rows[] = {
      .type = LEAT_OPTION_TEXT,
      .value = "DIR",
      .help = "keep the store here (default: $XDG_STATE_HOME/leat/store)"              },
+    {.name = "keys",
+     .type = LEAT_OPTION_TEXT,
+     .value = "DIR",
+     .help = "keys directory: who may come in by tcp:// (default: $XDG_STATE_HOME/leat/keys, if it "
+             "is there)"                                                              },
     {.name = "insecure-loopback",
      .type = LEAT_OPTION_FLAG,
      .help = "allow tcp:// on loopback although every local user can reach it"      },
@@ -115,6 +122,28 @@ read_data(leat_broker_options *options)
     return options->data == NULL ? LEAT_ERR_NOMEM : LEAT_ERR_OK;
 }
 
+/* The folder that was named, or the usual one if there is a broker's key in it. */
+static leat_err
+read_keys(leat_broker_options *options)
+{
+    const char *const given = leat_options_text(options->options, "keys");
+    char folder[4096];
+    char file[4096 + 32];
+    if (given != NULL && options->insecure_loopback)
+        return wrong(options, "--keys and --insecure-loopback exclude each other", "");
+    if (options->insecure_loopback)
+        return LEAT_ERR_OK;
+    if (given == NULL) {
+        if (leat_key_folder(folder, sizeof folder) != LEAT_ERR_OK)
+            return LEAT_ERR_OK;
+        (void)snprintf(file, sizeof file, "%s/%s", folder, LEAT_KEY_BROKER_FILE);
+        if (access(file, F_OK) != 0)
+            return LEAT_ERR_OK;
+    }
+    options->keys = strdup(given != NULL ? given : folder);
+    return options->keys == NULL ? LEAT_ERR_NOMEM : LEAT_ERR_OK;
+}
+
 static leat_err
 read_channel_defaults(leat_broker_options *options)
 {
@@ -154,6 +183,8 @@ read_rest(leat_broker_options *options)
         err = read_binds(options);
     if (err == LEAT_ERR_OK)
         err = read_data(options);
+    if (err == LEAT_ERR_OK)
+        err = read_keys(options);
     return err;
 }
 
@@ -178,6 +209,7 @@ leat_broker_options_fini(leat_broker_options *options)
     for (size_t i = 0; i < options->bind_count; i++)
         free(options->binds[i]);
     free(options->data);
+    free(options->keys);
     leat_options_destroy(&options->options);
 }
 
@@ -187,6 +219,7 @@ leat_broker_options_print_help(const leat_broker_options *options, FILE *out)
     (void)fputs("leat-broker: holds channels, gives jobs to workers, keeps what they answer\n\n"
                 "  leat-broker\n"
                 "  leat-broker --data /var/lib/leat --bind ipc:///run/leat/broker.sock\n"
+                "  leat-broker --bind tcp://0.0.0.0:5328 --keys /etc/leat/keys\n"
                 "  leat-broker --bind tcp://127.0.0.1:5328 --insecure-loopback\n\n"
                 "Options:\n",
                 out);

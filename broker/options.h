@@ -12,6 +12,7 @@ typedef struct leat_broker_options {
     char *binds[LEAT_BINDS_MAX]; /* owned */
     size_t bind_count;
     char *data; /* owned; folder of the store */
+    char *keys; /* owned; the keys directory, NULL: none */
     bool insecure_loopback;
     bool default_memory;
     leat_log_level log_level;

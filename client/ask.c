@@ -208,8 +208,14 @@ leat_call_on_reply(leat *self, const uint8_t *body, size_t size)
     char why[128];
     cJSON *json = NULL;
     uint64_t number = 0;
-    if (leat_json_parse(body, size, &json, why) != LEAT_ERR_OK)
+    if (leat_json_parse(body, size, &json, why) != LEAT_ERR_OK) {
+        if (self->call.kind != LEAT_CALL_NONE && !self->call.answered) {
+            self->call.answered = true;
+            self->call.status =
+                leat_fail(self, LEAT_REFUSED, "the broker's answer cannot be read: %s", why);
+        }
         return;
+    }
     const leat_call_kind kind = leat_json_u64(json, "id", &number)         ? LEAT_CALL_QUERY
                                 : leat_json_u64(json, "sequence", &number) ? LEAT_CALL_COMMAND
                                                                            : LEAT_CALL_NONE;

@@ -99,6 +99,8 @@ leat_status_of(leat_err err)
         return LEAT_UNKNOWN;
     case LEAT_ERR_NO_BROKER:
         return LEAT_NO_BROKER;
+    case LEAT_ERR_DENIED:
+        return LEAT_DENIED;
     default:
         return LEAT_REFUSED;
     }
@@ -359,7 +361,7 @@ on_event(leat *self, const leat_link_event *event)
                    (leat_text){.data = lost, .size = sizeof lost - 1});
         break;
     case LEAT_LINK_REFUSED:
-        self->stopped = true;
+        self->stopped = event->err == LEAT_ERR_DENIED ? LEAT_DENIED : LEAT_REFUSED;
         (void)snprintf(self->refusal, sizeof self->refusal, "%s", event->sentence);
         break;
     }
@@ -379,8 +381,8 @@ leat_turn(leat *self, int64_t until_ms)
         on_event(self, &event);
         return LEAT_OK;
     }
-    if (self->stopped)
-        return leat_fail(self, LEAT_REFUSED, "%s", self->refusal);
+    if (self->stopped != LEAT_OK)
+        return leat_fail(self, self->stopped, "%s", self->refusal);
     const int64_t now_ms = leat_clock_mono_ms();
     tell_gone(self, now_ms);
     if (now_ms >= until_ms) {
@@ -443,21 +445,44 @@ fill_hello(leat_hello *hello, const char *software)
     hello->host[sizeof hello->host - 1] = '\0';
 }
 
+/* A variable that is set and not empty, or NULL. */
+static const char *
+from_environment(const char *name)
+{
+    const char *const value = getenv(name); /* NOLINT(concurrency-mt-unsafe): nobody sets it here */
+    return value == NULL || value[0] == '\0' ? NULL : value;
+}
+
+/* Without a key file key stays empty. */
+static leat_status
+read_key(leat *self, const leat_connect_options *options, leat_key *key)
+{
+    const char *const path =
+        options->key_file != NULL ? options->key_file : from_environment("LEAT_KEY_FILE");
+    if (path == NULL || path[0] == '\0')
+        return LEAT_OK;
+    const leat_err err = leat_key_read(path, LEAT_KEY_OF_PRINCIPAL, key, self->refusal);
+    if (err == LEAT_ERR_OK)
+        return LEAT_OK;
+    return leat_fail(self, err == LEAT_ERR_DENIED ? LEAT_DENIED : LEAT_WRONG_USE, "%s",
+                     self->refusal);
+}
+
 /* leat_hello is too large for the stack of a small thread. */
 static leat_status
-make_link(leat *self, const leat_connect_options *options)
+make_link(leat *self, const leat_connect_options *options, const leat_key *key)
 {
     char *endpoints[LEAT_LINK_ENDPOINTS_MAX] = {0};
     size_t count = 0;
-    leat_err err = leat_link_endpoints(options->broker, endpoints, &count);
+    const bool by_key = options->broker == NULL && from_environment("LEAT_BROKER") == NULL &&
+                        key->broker[0] != '\0';
+    leat_err err = leat_link_endpoints(by_key ? key->broker : options->broker, endpoints, &count);
     if (err == LEAT_ERR_CONFIG || err == LEAT_ERR_LIMIT) {
-        /* NOLINTNEXTLINE(concurrency-mt-unsafe): nobody here sets it */
-        const char *const from_environment = getenv("LEAT_BROKER");
         (void)snprintf(self->refusal, sizeof self->refusal,
                        "%s \"%s\" is not understood: tcp://HOST:PORT or ipc://PATH, at most %d "
                        "with commas between",
                        options->broker != NULL ? "broker address" : "LEAT_BROKER",
-                       options->broker != NULL ? options->broker : from_environment,
+                       options->broker != NULL ? options->broker : from_environment("LEAT_BROKER"),
                        LEAT_LINK_ENDPOINTS_MAX);
         return leat_fail(self, LEAT_WRONG_USE, "%s", self->refusal);
     }
@@ -466,6 +491,7 @@ make_link(leat *self, const leat_connect_options *options)
         link_options->endpoints = (const char *const *)endpoints;
         link_options->endpoint_count = count;
         link_options->answers_beats = true;
+        link_options->key = key->name[0] == '\0' ? NULL : key;
         fill_hello(&link_options->hello, options->software);
         err = leat_link_new(link_options, &self->link);
     }
@@ -491,7 +517,11 @@ leat_connect_with(const leat_connect_options *options, leat **out)
     leat_list_init(&self->batches);
     leat_list_init(&self->waits);
     leat_list_init(&self->receivers);
-    leat_status status = make_link(self, options);
+    leat_key key = {0};
+    leat_status status = read_key(self, options, &key);
+    if (status == LEAT_OK)
+        status = make_link(self, options, &key);
+    leat_key_wipe(&key);
     if (status != LEAT_OK)
         return status;
 

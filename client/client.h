@@ -59,10 +59,10 @@ typedef struct leat_received leat_received; /* a message, channel.c */
 struct leat {
     leat_link *link; /* NULL: the address could not be understood */
     atomic_bool interrupted;
-    bool stopped;    /* the broker refuses us for good; refusal says why */
-    bool was_down;   /* a DOWN has been told since the last UP */
-    bool was_up;     /* there has been a WELCOME */
-    char broker[33]; /* id of its store */
+    leat_status stopped; /* not LEAT_OK: the broker refuses us for good; refusal says why */
+    bool was_down;       /* a DOWN has been told since the last UP */
+    bool was_up;         /* there has been a WELCOME */
+    char broker[33];     /* id of its store */
     char sentence[1024];
     char refusal[1024];
 
@@ -127,8 +127,8 @@ void leat_batch_on_sent(leat_batch *batch, const leat_sent *sent, uint32_t jobs)
 void leat_batch_on_failure(leat_batch *batch, leat_status status, leat_text why, uint32_t jobs);
 void leat_batches_free(leat *self);
 
-/* A run of completions that begins at records; shared is held if it is kept. false: completions before
- * it are missing. */
+/* A run of completions that begins at records; shared is held if it is kept. false: completions
+ * before it are missing. */
 bool leat_waits_on_run(leat *self,
                        const leat_items_run *run,
                        const leat_reader *records,

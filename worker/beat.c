@@ -1,65 +1,53 @@
-/* The beat's thread. See beat.h.
+/* The beat's actor. See beat.h.
  *
- * The loop leaves its figures in atomics and, rarely, a new session under a lock. The thread looks
- * at them whenever it wakes: at the link's due times, and at least every second. */
+ *     loop ── atomics: what a heartbeat says, and that it turns ──► actor ── link ──► broker
+ *          ── pipe: another session; the end ─────────────────────►
+ *
+ * The loop tells its figures in every pass, so they are no messages: the actor looks at them
+ * whenever it wakes, at the link's due times and at least every second. The pipe is for what
+ * happens once a connection. A message in it is an endpoint and a session, or CZMQ's "$TERM". */
 #include "worker/beat.h"
 
-#include <errno.h>
-#include <poll.h>
 #include <pthread.h>
 #include <signal.h>
 #include <stdatomic.h>
 #include <stdlib.h>
-#include <sys/eventfd.h>
 #include <sys/prctl.h>
-#include <unistd.h>
+
+#include <czmq.h>
 
 #include "proto/base/clock.h"
 #include "proto/base/log.h"
 #include "proto/link/link.h"
 
 struct leat_beat {
-    pthread_t thread;
-    bool has_thread;
-    int wake_fd; /* eventfd: a new session, or the end */
-    atomic_bool stopping;
+    zactor_t *actor;
     atomic_uint_fast64_t turns;
     atomic_uint_fast64_t started;
     atomic_uint_fast32_t running;
 
-    pthread_mutex_t lock;
-    uint64_t changes; /* under lock: how often the session or endpoint was set */
+    /* the loop's own: what the actor was told last; "" before the first time */
     leat_session_id session;
     char endpoint[LEAT_URL_BYTES_MAX];
 
-    /* the thread's own */
+    /* the actor's own */
     leat_link_options options;
+    leat_key key;    /* what options.key points at, if it does */
     leat_link *link; /* NULL: no session yet, or refused */
-    uint64_t changes_seen;
     uint64_t turns_seen;
     int64_t turned_ms; /* when the loop was last seen turning */
     bool stalled;
 };
 
-/* ------------------------------------------------------------------------------- the thread */
+/* -------------------------------------------------------------------------------- the actor */
 
-/* Connect anew if the worker has another session or broker. */
+/* Connect anew, for another session or to another broker. */
 static void
-follow(leat_beat *beat)
+follow(leat_beat *beat, const char *endpoint, const void *session)
 {
-    char endpoint[LEAT_URL_BYTES_MAX];
-    pthread_mutex_lock(&beat->lock);
-    const bool same = beat->changes == beat->changes_seen;
-    beat->changes_seen = beat->changes;
-    beat->options.hello.session = beat->session;
-    memcpy(endpoint, beat->endpoint, sizeof endpoint);
-    pthread_mutex_unlock(&beat->lock);
-    if (same)
-        return;
-
     leat_link_destroy(&beat->link);
-    const char *const endpoints[] = {endpoint};
-    beat->options.endpoints = endpoints;
+    memcpy(&beat->options.hello.session, session, sizeof beat->options.hello.session);
+    beat->options.endpoints = &endpoint;
     beat->options.endpoint_count = 1;
     const leat_err err = leat_link_new(&beat->options, &beat->link);
     beat->options.endpoints = NULL;
@@ -67,6 +55,26 @@ follow(leat_beat *beat)
         LEAT_LOG(LEAT_LOG_WARN, "beat.failed", "no connection for heartbeats", LEAT_KV_ERR(err));
         beat->link = NULL;
     }
+}
+
+/* Do what the loop has said; false: it has said that this is the end. */
+static bool
+listen_to_loop(leat_beat *beat, zsock_t *pipe)
+{
+    bool goes_on = true;
+    while (goes_on && (zsock_events(pipe) & ZMQ_POLLIN) != 0) {
+        char *endpoint = NULL;
+        byte *session = NULL;
+        size_t size = 0;
+        /* What a message lacks is NULL; without a message the pipe is gone. */
+        goes_on = zsock_recv(pipe, "sb", &endpoint, &session, &size) == 0 && session != NULL;
+        assert(!goes_on || size == sizeof(leat_session_id));
+        if (goes_on)
+            follow(beat, endpoint, session);
+        free(endpoint);
+        free(session);
+    }
+    return goes_on;
 }
 
 static void
@@ -102,56 +110,66 @@ work_link(leat_beat *beat)
     }
 }
 
-static void *
-thread_main(void *argument)
+/* Until the loop speaks, the link has something, or there is something to do anyway. */
+static void
+wait_for_either(const leat_beat *beat, zsock_t *pipe)
+{
+    zmq_pollitem_t items[2] = {
+        {.socket = zsock_resolve(pipe), .events = ZMQ_POLLIN},
+        {.events = ZMQ_POLLIN                            },
+    };
+    int64_t wait_ms = LEAT_BEAT_TURN_MS;
+    /* While the loop stands still the link is left alone. */
+    const bool has_link = beat->link != NULL && !beat->stalled;
+    if (has_link) {
+        items[1].fd = leat_link_fd(beat->link);
+        const int64_t due_ms = leat_link_due_ms(beat->link) - leat_clock_mono_ms();
+        if (due_ms < wait_ms)
+            wait_ms = due_ms;
+    }
+    (void)zmq_poll(items, has_link ? 2 : 1, wait_ms < 0 ? 0 : (long)wait_ms);
+}
+
+static void
+actor_main(zsock_t *pipe, void *argument)
 {
     leat_beat *const beat = argument;
     prctl(PR_SET_NAME, "leat-beat");
     beat->turned_ms = leat_clock_mono_ms();
+    zsock_signal(pipe, 0);
 
-    while (!atomic_load(&beat->stopping)) {
-        int64_t now_ms = leat_clock_mono_ms();
-        int64_t until_ms = now_ms + LEAT_BEAT_TURN_MS;
-        follow(beat);
-        watch_loop(beat, now_ms);
-        /* While the loop stands still the link is left alone: it can only beat when it is asked. */
-        const bool works = beat->link != NULL && !beat->stalled;
-        if (works)
+    while (listen_to_loop(beat, pipe)) {
+        watch_loop(beat, leat_clock_mono_ms());
+        /* The link beats only when it is asked to do something: no asking, no beat. */
+        if (beat->link != NULL && !beat->stalled)
             work_link(beat);
-        if (works && beat->link != NULL && leat_link_due_ms(beat->link) < until_ms)
-            until_ms = leat_link_due_ms(beat->link);
-
-        struct pollfd fds[2] = {
-            {.fd = beat->wake_fd, .events = POLLIN},
-            {.fd = -1,            .events = POLLIN},
-        };
-        if (works && beat->link != NULL)
-            fds[1].fd = leat_link_fd(beat->link);
-        now_ms = leat_clock_mono_ms();
-        (void)poll(fds, 2, until_ms <= now_ms ? 0 : (int)(until_ms - now_ms));
-        uint64_t woken;
-        if ((fds[0].revents & POLLIN) != 0)
-            (void)!read(beat->wake_fd, &woken, sizeof woken);
+        wait_for_either(beat, pipe);
     }
     leat_link_destroy(&beat->link);
-    return NULL;
 }
 
-/* ------------------------------------------------------------------------------- the loop's side
- */
+/* --------------------------------------------------------------------------- the loop's side */
 
 static void
-wake(const leat_beat *beat)
+init_process(void)
 {
-    const uint64_t one = 1;
-    while (write(beat->wake_fd, &one, sizeof one) < 0 && errno == EINTR) {
-    }
+    zsys_handler_set(NULL); /* SIGINT and SIGTERM are the worker's */
+    zsys_init();
+    zsys_set_io_threads(0); /* its context has pipes in this process only */
+    leat_link_process_init();
+}
+
+void
+leat_beat_process_init(void)
+{
+    static pthread_once_t once = PTHREAD_ONCE_INIT;
+    (void)pthread_once(&once, init_process);
 }
 
 leat_err
-leat_beat_new(const leat_hello *hello, leat_beat **out)
+leat_beat_new(const leat_hello *hello, const leat_key *key, leat_beat **out)
 {
-    leat_beat *beat = calloc(1, sizeof *beat);
+    leat_beat *const beat = calloc(1, sizeof *beat);
     if (beat == NULL)
         return LEAT_ERR_NOMEM;
     beat->options.hello = *hello;
@@ -159,23 +177,17 @@ leat_beat_new(const leat_hello *hello, leat_beat **out)
     beat->options.hello.handler_count = 0;
     beat->options.hello.channel_count = 0;
     beat->options.answers_beats = false;
-    pthread_mutex_init(&beat->lock, NULL);
-    beat->wake_fd = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
-    leat_err err = beat->wake_fd < 0 ? leat_err_from_errno(errno) : LEAT_ERR_OK;
-    if (err == LEAT_ERR_OK) {
-        sigset_t all;
-        sigset_t before;
-        sigfillset(&all);
-        pthread_sigmask(SIG_SETMASK, &all, &before);
-        beat->has_thread = pthread_create(&beat->thread, NULL, thread_main, beat) == 0;
-        pthread_sigmask(SIG_SETMASK, &before, NULL);
-        if (!beat->has_thread)
-            err = LEAT_ERR_LIMIT;
+    if (key != NULL) {
+        beat->key = *key;
+        beat->options.key = &beat->key;
     }
-    if (err != LEAT_ERR_OK) {
-        leat_beat_destroy(&beat);
-        return err;
-    }
+
+    sigset_t all;
+    sigset_t before;
+    sigfillset(&all);
+    pthread_sigmask(SIG_SETMASK, &all, &before);
+    beat->actor = zactor_new(actor_main, beat);
+    pthread_sigmask(SIG_SETMASK, &before, NULL);
     *out = beat;
     return LEAT_ERR_OK;
 }
@@ -187,14 +199,8 @@ leat_beat_destroy(leat_beat **beat_p)
     *beat_p = NULL;
     if (beat == NULL)
         return;
-    atomic_store(&beat->stopping, true);
-    if (beat->has_thread) {
-        wake(beat);
-        pthread_join(beat->thread, NULL);
-    }
-    if (beat->wake_fd >= 0)
-        close(beat->wake_fd);
-    pthread_mutex_destroy(&beat->lock);
+    zactor_destroy(&beat->actor);
+    leat_key_wipe(&beat->key);
     free(beat);
 }
 
@@ -202,18 +208,13 @@ void
 leat_beat_set_session(leat_beat *beat, const leat_session_id *session, const char *endpoint)
 {
     const size_t bytes = strlen(endpoint) + 1;
-    assert(bytes <= sizeof beat->endpoint);
-    pthread_mutex_lock(&beat->lock);
-    const bool same = beat->changes > 0 && strcmp(beat->endpoint, endpoint) == 0 &&
-                      memcmp(&beat->session, session, sizeof *session) == 0;
-    if (!same) {
-        beat->changes++;
-        beat->session = *session;
-        memcpy(beat->endpoint, endpoint, bytes);
-    }
-    pthread_mutex_unlock(&beat->lock);
-    if (!same)
-        wake(beat);
+    assert(bytes > 1 && bytes <= sizeof beat->endpoint);
+    if (strcmp(beat->endpoint, endpoint) == 0 &&
+        memcmp(&beat->session, session, sizeof *session) == 0)
+        return;
+    beat->session = *session;
+    memcpy(beat->endpoint, endpoint, bytes);
+    zsock_send(beat->actor, "sb", endpoint, session, sizeof *session);
 }
 
 void

@@ -10,7 +10,7 @@
 #include <sys/signalfd.h>
 #include <unistd.h>
 
-#include "proto/link/link.h"
+#include "proto/base/log.h"
 #include "worker/options.h"
 
 #define EXIT_NOT_ANSWERED 1
@@ -77,7 +77,6 @@ static int
 work(leat_worker_options *options)
 {
     leat_worker *worker;
-    leat_link_process_init();
     options->signal_fd = signals_as_fd();
     if (options->signal_fd < 0)
         return complain(EXIT_CANNOT, leat_err_message(leat_err_from_errno(errno)));
@@ -109,8 +108,10 @@ main(int argc, char *argv[])
     int code = 0;
     const leat_err err = leat_worker_settings_read(&settings, argc, argv);
     if (err != LEAT_ERR_OK) {
-        code = err == LEAT_ERR_CONFIG ? complain(EXIT_USAGE, settings.why)
-                                      : complain(EXIT_CANNOT, leat_err_message(err));
+        if (err == LEAT_ERR_CONFIG || err == LEAT_ERR_DENIED)
+            code = complain(err == LEAT_ERR_DENIED ? EXIT_DENIED : EXIT_USAGE, settings.why);
+        else
+            code = complain(EXIT_CANNOT, leat_err_message(err));
     } else if (settings.wish == LEAT_WORKER_WISH_HELP) {
         leat_worker_print_help(&settings, stdout);
     } else if (settings.wish == LEAT_WORKER_WISH_VERSION) {

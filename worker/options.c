@@ -15,6 +15,11 @@ static const leat_option rows[] = {
      .value = "URL",
      .help = "where the broker is; several are tried in turn (default: your own, the system's, "
              "tcp://127.0.0.1:5328)"                                                   },
+    {.name = "key-file",
+     .type = LEAT_OPTION_TEXT,
+     .value = "F",
+     .help = "who this worker is, made by `leat key new`; needed over TCP. It also says where the "
+             "broker is"                                                               },
     {.name = "slots",
      .type = LEAT_OPTION_NUMBER,
      .value = "N",
@@ -87,12 +92,25 @@ core_count(void)
  */
 
 static leat_err
+take_key(leat_worker_settings *settings)
+{
+    const char *const path = leat_options_text(settings->options, "key-file");
+    if (path == NULL)
+        return LEAT_ERR_OK;
+    const leat_err err = leat_key_read(path, LEAT_KEY_OF_PRINCIPAL, &settings->key, settings->why);
+    if (err == LEAT_ERR_OK)
+        settings->worker.key = &settings->key;
+    return err == LEAT_ERR_OK || err == LEAT_ERR_DENIED ? err : LEAT_ERR_CONFIG;
+}
+
+static leat_err
 take_endpoints(leat_worker_settings *settings)
 {
     const char *const *given = NULL;
     const size_t count = leat_options_list(settings->options, "broker", &given);
     if (count == 0)
-        return leat_link_endpoints(NULL, settings->endpoints, &settings->worker.endpoint_count);
+        return leat_link_endpoints(settings->key.broker[0] != '\0' ? settings->key.broker : NULL,
+                                   settings->endpoints, &settings->worker.endpoint_count);
     if (count > LEAT_LINK_ENDPOINTS_MAX)
         return wrong(settings, "--broker: at most %d addresses", LEAT_LINK_ENDPOINTS_MAX);
     for (size_t i = 0; i < count; i++) {
@@ -223,7 +241,9 @@ leat_worker_settings_read(leat_worker_settings *settings, int argc, char *const 
     settings->worker.threads = number_or(settings->options, "threads", core_count());
     settings->worker.handlers = leat_handlers(&settings->worker.handler_count);
     settings->worker.endpoints = (const char *const *)settings->endpoints;
-    err = take_endpoints(settings);
+    err = take_key(settings);
+    if (err == LEAT_ERR_OK)
+        err = take_endpoints(settings);
     if (err == LEAT_ERR_OK)
         err = take_channels(settings);
     if (err == LEAT_ERR_OK)
@@ -239,6 +259,7 @@ leat_worker_settings_fini(leat_worker_settings *settings)
     for (size_t i = 0; i < LEAT_LINK_ENDPOINTS_MAX; i++)
         free(settings->endpoints[i]);
     leat_options_destroy(&settings->options);
+    leat_key_wipe(&settings->key);
 }
 
 void
@@ -248,7 +269,8 @@ leat_worker_print_help(const leat_worker_settings *settings, FILE *out)
         "leat-worker: takes jobs from a Leat broker and runs them\n"
         "\n"
         "  leat-worker                                    your own broker, a slot a core\n"
-        "  leat-worker --broker tcp://10.0.0.1:5328 --slots 4\n"
+        "  leat-worker --key-file w1.key --slots 4        the broker that the key is for\n"
+        "  leat-worker --broker ipc:///run/leat/broker.sock --slots 4\n"
         "  leat-worker --slots 1000000                    a million sleeping jobs\n"
         "  leat-worker --channel mail --channel thumbs --name w1\n"
         "\n"

@@ -27,13 +27,15 @@ typedef struct leat_worker_settings {
     leat_options *options;                    /* owned */
     char *endpoints[LEAT_LINK_ENDPOINTS_MAX]; /* owned */
     const char *channels[LEAT_SUBSCRIPTIONS_MAX];
+    leat_key key; /* what worker.key points at, if it does; wiped by fini */
     char name[LEAT_NAME_BYTES_MAX + 1];
 } leat_worker_settings;
 
-/* Read and check everything. settings is filled in any case, and must not move afterwards; give it
- * to leat_worker_settings_fini.
+/* Read and check everything, the key file too. settings is filled in any case, and must not move
+ * afterwards; give it to leat_worker_settings_fini.
  *
  * LEAT_ERR_CONFIG  settings->why says which option, variable or line is wrong, and how.
+ * LEAT_ERR_DENIED  the key file is open to others, or is not for this user; settings->why says so.
  * LEAT_ERR_NOMEM. */
 LEAT_NODISCARD leat_err leat_worker_settings_read(leat_worker_settings *settings,
                                                   int argc,

@@ -60,10 +60,11 @@ make_link(leat_worker *worker, const leat_worker_options *options)
     link->endpoints = options->endpoints;
     link->endpoint_count = options->endpoint_count;
     link->answers_beats = true;
+    link->key = options->key;
     fill_hello(&link->hello, options);
     leat_err err = leat_link_new(link, &worker->link);
     if (err == LEAT_ERR_OK)
-        err = leat_beat_new(&link->hello, &worker->beat);
+        err = leat_beat_new(&link->hello, options->key, &worker->beat);
     free(link);
     return err;
 }
@@ -98,6 +99,7 @@ leat_worker_new(const leat_worker_options *options, leat_worker **out)
 {
     assert(options->slots >= 1 && options->slots <= LEAT_SLOTS_MAX);
     assert(options->threads >= 1);
+    leat_beat_process_init();
     leat_worker *worker = calloc(1, sizeof *worker);
     if (worker == NULL)
         return LEAT_ERR_NOMEM;

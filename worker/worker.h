@@ -11,6 +11,7 @@
 #ifndef LEAT_WORKER_WORKER_H
 #define LEAT_WORKER_WORKER_H
 
+#include "proto/link/key.h"
 #include "worker/handler.h"
 
 typedef struct leat_worker leat_worker;
@@ -18,8 +19,9 @@ typedef struct leat_worker leat_worker;
 typedef struct leat_worker_options {
     const char *const *endpoints; /* of the broker, tried in this order; copied */
     size_t endpoint_count;
-    const char *name; /* at most LEAT_NAME_BYTES_MAX; copied */
-    uint32_t slots;   /* jobs at once, 1 … LEAT_SLOTS_MAX */
+    const leat_key *key; /* of its principal; copied. NULL: none */
+    const char *name;    /* at most LEAT_NAME_BYTES_MAX; copied */
+    uint32_t slots;      /* jobs at once, 1 … LEAT_SLOTS_MAX */
     uint32_t threads; /* for handlers that compute, at least 1; never more than slots are started */
     const char *const *channels;  /* to take jobs from; copied. None: "default" */
     size_t channel_count;         /* at most LEAT_SUBSCRIPTIONS_MAX */
@@ -29,7 +31,8 @@ typedef struct leat_worker_options {
                       borrowed; -1: none */
 } leat_worker_options;
 
-/* Everything but the connection. All threads that it starts have all signals blocked.
+/* Everything but the connection. All threads that it starts have all signals blocked. A process
+ * that makes sockets or links before calls leat_beat_process_init before those.
  *
  * LEAT_ERR_CONFIG  an endpoint that ZeroMQ does not understand.
  * LEAT_ERR_NOMEM, LEAT_ERR_LIMIT (threads, descriptors), LEAT_ERR_IO. */

@@ -133,9 +133,16 @@ welcome_beat(leat_core *core, leat_connection *connection, leat_peer *peer)
     leat_buf_fini(&frame);
 }
 
+static bool
+may_be(const leat_principal *principal, leat_role role)
+{
+    return role == LEAT_ROLE_CLIENT ? principal->may_ask : principal->may_work;
+}
+
 void
 leat_control_on_hello(leat_core *core,
                       leat_connection *connection,
+                      const leat_principal *principal,
                       const leat_frame *frame,
                       const uint8_t *body,
                       size_t size)
@@ -149,7 +156,20 @@ leat_control_on_hello(leat_core *core,
         leat_outbox_error(core, connection->route, NULL, err, 0, sentence);
         return;
     }
+    if (!may_be(principal, hello->role)) {
+        char sentence[160];
+        (void)snprintf(sentence, sizeof sentence, "key \"%s\" has the role %s, not %s",
+                       principal->name, principal->role,
+                       hello->role == LEAT_ROLE_CLIENT ? "client" : "worker");
+        leat_outbox_error(core, connection->route, NULL, LEAT_ERR_DENIED, 0, sentence);
+        return;
+    }
     leat_peer *peer = leat_peer_find(core, &hello->session);
+    if (peer != NULL && !peer->ended && peer->principal != principal->id) {
+        leat_outbox_error(core, connection->route, NULL, LEAT_ERR_DENIED, 0,
+                          "HELLO: this session belongs to another key");
+        return;
+    }
     if (peer != NULL && peer->ended)
         peer = NULL;
     const bool known = peer != NULL && (hello->role == LEAT_ROLE_BEAT || peer->role == hello->role);
@@ -176,6 +196,8 @@ leat_control_on_hello(leat_core *core,
         return;
     }
     peer->role = hello->role;
+    peer->principal = principal->id;
+    (void)snprintf(peer->principal_name, sizeof peer->principal_name, "%s", principal->name);
     peer->resumed = hello->resume;
     detach(core, connection);
     connection->told = false;

@@ -410,14 +410,26 @@ on_peer_frame(leat_core *core,
 }
 
 void
-leat_core_on_frame(
-    leat_core *core, leat_now now, leat_route route, const uint8_t *data, size_t size, bool more)
+leat_core_on_frame(leat_core *core,
+                   leat_now now,
+                   leat_route route,
+                   const leat_principal *principal,
+                   const uint8_t *data,
+                   size_t size,
+                   bool more)
 {
     leat_frame frame;
     core->now = now;
     leat_connection *const connection = connection_of(core, route);
     if (connection == NULL)
         return; /* no memory for a stranger */
+    if (principal == NULL) {
+        if (!connection->told)
+            leat_outbox_error(core, route, NULL, LEAT_ERR_DENIED, 0,
+                              "this key is not allowed (any more)");
+        connection->told = true;
+        return;
+    }
     if (more) {
         leat_outbox_error(core, route, NULL, LEAT_ERR_MALFORMED, 0,
                           "message refused: it has more than one part; the session is ended");
@@ -434,9 +446,28 @@ leat_core_on_frame(
     const uint8_t *const body = data + LEAT_FRAME_BYTES;
     const size_t body_size = size - LEAT_FRAME_BYTES;
     if (frame.command == LEAT_CMD_HELLO)
-        leat_control_on_hello(core, connection, &frame, body, body_size);
+        leat_control_on_hello(core, connection, principal, &frame, body, body_size);
     else
         on_peer_frame(core, connection, &frame, body, body_size);
+}
+
+void
+leat_core_check_principals(leat_core *core,
+                           leat_now now,
+                           bool (*is_allowed)(const void *context, uint64_t principal),
+                           const void *context)
+{
+    core->now = now;
+    for (uint32_t i = leat_table_next(&core->peers, 0); i != 0;
+         i = leat_table_next(&core->peers, i)) {
+        leat_peer *const peer = leat_table_at(&core->peers, i);
+        char sentence[160];
+        if (peer->ended || is_allowed(context, peer->principal))
+            continue;
+        (void)snprintf(sentence, sizeof sentence, "key \"%s\" was revoked", peer->principal_name);
+        leat_outbox_error(core, peer->route, peer, LEAT_ERR_DENIED, 0, sentence);
+        leat_peer_end(core, peer);
+    }
 }
 
 void

@@ -14,6 +14,7 @@
 #ifndef LEAT_CORE_H
 #define LEAT_CORE_H
 
+#include "broker/core/principal.h"
 #include "broker/store/store.h"
 #include "proto/base/bytes.h"
 #include "proto/control.h"
@@ -63,9 +64,22 @@ void leat_core_destroy(leat_core **core_p);
 LEAT_NODISCARD leat_err leat_core_load(leat_core *core, leat_now now, char why[256]);
 
 /* One message from a route: any bytes. What is wrong with it is answered to the route. data is
- * borrowed for the call. more: the message had further parts, which no frame of ours has. */
-void leat_core_on_frame(
-    leat_core *core, leat_now now, leat_route route, const uint8_t *data, size_t size, bool more);
+ * borrowed for the call. principal: who speaks there, borrowed; NULL: nobody who is allowed (any
+ * more). more: the message had further parts, which no frame of ours has. */
+void leat_core_on_frame(leat_core *core,
+                        leat_now now,
+                        leat_route route,
+                        const leat_principal *principal,
+                        const uint8_t *data,
+                        size_t size,
+                        bool more);
+
+/* The allowed keys have changed: end the sessions of every principal of which `is_allowed` says no.
+ * Their leases return uncounted, and they are told. */
+void leat_core_check_principals(leat_core *core,
+                                leat_now now,
+                                bool (*is_allowed)(const void *context, uint64_t principal),
+                                const void *context);
 
 /* The gate has seen that nobody is at this route any more. */
 void leat_core_on_gone(leat_core *core, leat_now now, leat_route route);

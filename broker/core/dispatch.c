@@ -56,11 +56,16 @@ close_grant(leat_core *core, struct filling *f)
             leat_put_u32(&book->turn, f->effect.grants[i].attempt);
         }
         leat_turn_end_leases(&book->turn, at, f->effect.grant_count);
-        f->peer->dirty = true;
     }
-    leat_effect *const effect = leat_outbox_add(core, f->durability, LEAT_EFFECT_GRANT);
+    if (!f->effect.messages)
+        f->peer->dirty = true; /* its next number */
+    /* JOBS leave in the order of their numbers: not before those that still wait for the disk. */
+    const leat_durability queue = f->peer->disk_grants > 0 ? LEAT_DISK : f->durability;
+    leat_effect *const effect = leat_outbox_add(core, queue, LEAT_EFFECT_GRANT);
     if (effect == NULL)
         return;
+    f->peer->disk_grants += queue == LEAT_DISK;
+    f->effect.durability = f->durability;
     f->effect.kind = LEAT_EFFECT_GRANT;
     f->effect.number = effect->number;
     f->effect.peer = f->peer->key;
@@ -509,12 +514,13 @@ is_current(leat_core *core, const leat_peer *peer, const leat_grant *granted)
 }
 
 void
-leat_dispatch_grant(leat_core *core, leat_book *book, leat_effect *effect)
+leat_dispatch_grant(leat_core *core, const leat_book *book, leat_effect *effect)
 {
     leat_peer *const peer = leat_table_get(&core->peers, effect->peer);
     if (peer == NULL)
         return;
     peer->grants_waiting--;
+    peer->disk_grants -= book == &core->books[LEAT_DISK];
     leat_peer_update_hunger(core, peer);
     /* A grant of before this HELLO is not sent after it: END will say that it never came. */
     if (peer->route == 0 || peer->unreachable || peer->ended || peer->claiming ||
@@ -537,7 +543,8 @@ leat_dispatch_grant(leat_core *core, leat_book *book, leat_effect *effect)
     if (!effect->messages)
         leat_jobs_put_head(
             &w.frame, &(leat_jobs_head){.epoch = core->epoch, .first_number = effect->position});
-    if (count > 0 && leat_store_fetch(book->store, fetches, count, on_payload, &w) != LEAT_ERR_OK)
+    leat_store *const store = core->books[effect->durability].store;
+    if (count > 0 && leat_store_fetch(store, fetches, count, on_payload, &w) != LEAT_ERR_OK)
         leat_core_fault(core, LEAT_ERR_IO);
     free(fetches);
     end_run(&w);

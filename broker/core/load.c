@@ -6,6 +6,8 @@
 
 #include "broker/core/machine.h"
 
+#define NUMBERS_SKIPPED (1U << 22) /* of JOBS, at each start */
+
 /* Until all turns are read, an item's due time lies in its links. */
 static void
 set_due(leat_item *item, uint64_t due_wall_ms)
@@ -375,6 +377,19 @@ adopt(struct loading *l)
     return LEAT_ERR_OK;
 }
 
+/* Jobs of memory channels have numbers that no record tells, as many as were given out since the
+ * session was last written: go on behind them. */
+static void
+skip_numbers(leat_core *core)
+{
+    for (uint32_t i = leat_table_next(&core->peers, 0); i != 0;
+         i = leat_table_next(&core->peers, i)) {
+        leat_peer *const peer = leat_table_at(&core->peers, i);
+        peer->next_number += NUMBERS_SKIPPED;
+        peer->dirty = true;
+    }
+}
+
 leat_err
 leat_load_all(leat_core *core, char why[256])
 {
@@ -385,6 +400,7 @@ leat_load_all(leat_core *core, char why[256])
         err = adopt(&l);
     if (err == LEAT_ERR_OK)
         err = place_all(core);
+    skip_numbers(core);
     free(l.orphans);
     if (core->books[LEAT_DISK].number < l.last_turn)
         core->books[LEAT_DISK].number = l.last_turn;

@@ -101,7 +101,9 @@ typedef struct leat_peer {
     uint64_t key; /* first 8 bytes of the session id; id of its object */
     uint32_t index;
     leat_session_id session;
+    uint64_t principal; /* whose session it is */
     leat_role role;
+    char principal_name[65];
     char name[LEAT_NAME_BYTES_MAX + 1];
     char host[LEAT_NAME_BYTES_MAX + 1];
     char software[64];
@@ -159,6 +161,7 @@ typedef struct leat_peer {
     uint32_t running;        /* as its heartbeat says */
     uint32_t suspects;       /* leases that are suspects: nothing beside them */
     uint32_t grants_waiting; /* JOBS effects that have not left */
+    uint32_t disk_grants;    /* … of these in the queue of the disk's book */
     uint64_t jobs_done;
     leat_list_node hungry; /* in core->hungry while it may take jobs */
     uint64_t stamp;        /* the log flush in which it was named last, and its index there */
@@ -293,7 +296,8 @@ typedef struct leat_effect {
     uint64_t position;      /* LOG: end; GRANT: first JOBS number */
     leat_grant *grants;     /* owned */
     uint32_t grant_count;
-    bool messages; /* GRANT */
+    bool messages;              /* GRANT */
+    leat_durability durability; /* GRANT: of the items; the queue may be the other one */
 } leat_effect;
 
 /* Which ids ended alone in a turn that is not yet in history. */
@@ -538,7 +542,7 @@ void leat_dispatch_receiver_free(leat_core *core, leat_receiver *receiver);
 void leat_dispatch_channel_drained(leat_core *core, const leat_channel *channel);
 void leat_dispatch_tell_drained(leat_core *core, const leat_channel *channel);
 void leat_dispatch_message_taken(leat_core *core, leat_peer *peer, const leat_item *item);
-void leat_dispatch_grant(leat_core *core, leat_book *book, leat_effect *effect);
+void leat_dispatch_grant(leat_core *core, const leat_book *book, leat_effect *effect);
 
 /* ---- outbox.c ---- */
 leat_effect *leat_outbox_add(leat_core *core, leat_durability durability, leat_effect_kind kind);
@@ -556,6 +560,7 @@ void leat_outbox_error(leat_core *core,
 /* ---- control.c ---- */
 void leat_control_on_hello(leat_core *core,
                            leat_connection *connection,
+                           const leat_principal *principal,
                            const leat_frame *frame,
                            const uint8_t *body,
                            size_t size);

@@ -11,7 +11,7 @@
  *            u64 log_end · counters
  *   SESSION  u8 1 · 16 id · u8 role · text8 name · text8 host · u64 next_number · u64 settled ·
  *            u16 handlers · n × (text8 name · u8 runs) · u16 answers ·
- *            n × (u64 sequence · u8 command · u32 size · bytes)
+ *            n × (u64 sequence · u8 command · u32 size · bytes) · u64 principal · text8 its name
  *   PACK head  u8 1 · u64 batch · u32 place · u8 priority · u8 message · u16 failures ·
  *            u64 run_limit_ms · u64 due_wall_ms · u64 born_wall_ms · text8 channel · text8 handler
  */
@@ -105,6 +105,8 @@ leat_object_put_session(const leat_peer *peer, leat_buf *buf)
         leat_put_u32(buf, answer->size);
         leat_put_bytes(buf, answer->bytes, answer->size);
     }
+    leat_put_u64(buf, peer->principal);
+    leat_put_text8(buf, leat_text_of(peer->principal_name));
 }
 
 void
@@ -305,7 +307,12 @@ apply_session(leat_core *core, uint64_t key, leat_reader *r)
             return LEAT_ERR_CORRUPT;
         leat_window_restore(core, peer, sequence, command, bytes, size);
     }
-    return r->failed ? LEAT_ERR_CORRUPT : LEAT_ERR_OK;
+    peer->principal = leat_read_u64(r);
+    const leat_text principal = leat_read_text8(r);
+    if (r->failed || principal.size >= sizeof peer->principal_name)
+        return LEAT_ERR_CORRUPT;
+    memcpy(peer->principal_name, principal.size == 0 ? "" : principal.data, principal.size);
+    return LEAT_ERR_OK;
 }
 
 leat_err

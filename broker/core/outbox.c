@@ -79,8 +79,10 @@ speak(leat_core *core, leat_peer *peer)
 void
 leat_outbox_release(leat_core *core)
 {
-    for (int d = 0; d < LEAT_DURABILITY_COUNT; d++)
-        release_book(core, &core->books[d]);
+    /* Memory first: what lies in its queue is of this turn and was numbered before what the disk's
+     * has of it, see close_grant. */
+    release_book(core, &core->books[LEAT_MEMORY]);
+    release_book(core, &core->books[LEAT_DISK]);
     leat_cursor_release(core);
 
     leat_list later;

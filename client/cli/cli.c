@@ -136,25 +136,23 @@ leat_cli_place(const char *endpoint)
     return endpoint;
 }
 
+/* Where the library has looked, and what it found there; or, when it has said something else
+ * meanwhile, only where. */
 static int
 no_broker(const leat_cli *cli, const char *given)
 {
-    char tried[512];
-    size_t used = 0;
-    for (const char *p = given == NULL ? USUAL_PLACES : given;
-         *p != '\0' && used + 3 < sizeof tried; p++) {
-        tried[used++] = *p;
-        if (*p == ',' && p[1] != ' ')
-            tried[used++] = ' ';
-    }
-    tried[used] = '\0';
+    const char *const told = cli->broker == NULL ? "" : leat_sentence(cli->broker);
+    const bool is_told = strncmp(told, "no broker answered", 18) == 0;
     return leat_cli_fail(
         cli, LEAT_EXIT_LEAT, "NO_BROKER",
         cli->err.utf8 ? "Start one here:   leat up\n"
                         "Use another:      leat --broker tcp://HOST:5328 …   or set LEAT_BROKER"
                       : "Start one here:   leat up\n"
                         "Use another:      leat --broker tcp://HOST:5328 ...   or set LEAT_BROKER",
-        "no broker answered (tried %s)", tried);
+        is_told ? "%s" : "no broker answered (tried %s)",
+        is_told         ? told
+        : given == NULL ? USUAL_PLACES
+                        : given);
 }
 
 /* The library calls this each second while the broker is away, and when it is back. */
@@ -180,16 +178,15 @@ broker_gone(void *context, int gone, int64_t for_ms)
     }
 }
 
-leat_status
-leat_cli_connect_to(leat_cli *cli, const char *endpoint, int64_t timeout_ms)
+static leat_status
+connect_with(leat_cli *cli, leat_connect_options *options)
 {
     char software[64];
-    leat_connect_options options = {.broker = endpoint, .timeout_ms = timeout_ms};
     (void)snprintf(software, sizeof software, "leat %s", leat_version());
-    options.software = software;
+    options->software = software;
     leat_cli_disconnect(cli);
     cli->gave_up = false;
-    const leat_status status = leat_connect_with(&options, &cli->broker);
+    const leat_status status = leat_connect_with(options, &cli->broker);
     leat_stop_watch();
     leat_stop_target(cli->broker);
     if (status == LEAT_OK)
@@ -197,16 +194,31 @@ leat_cli_connect_to(leat_cli *cli, const char *endpoint, int64_t timeout_ms)
     return status;
 }
 
+leat_status
+leat_cli_connect_to(leat_cli *cli, const char *endpoint, int64_t timeout_ms)
+{
+    leat_connect_options options = {.broker = endpoint, .timeout_ms = timeout_ms, .key_file = ""};
+    return connect_with(cli, &options);
+}
+
+leat_status
+leat_cli_try(leat_cli *cli, int64_t timeout_ms)
+{
+    leat_connect_options options = {.broker = leat_options_text(cli->options, "broker"),
+                                    .timeout_ms = timeout_ms,
+                                    .key_file = leat_options_text(cli->options, "key-file")};
+    return connect_with(cli, &options);
+}
+
 int
 leat_cli_connect(leat_cli *cli)
 {
-    const char *const given = leat_options_text(cli->options, "broker");
     /* Without a time limit of its own the library gives up as soon as every place has refused. */
-    const leat_status status = leat_cli_connect_to(cli, given, 0);
+    const leat_status status = leat_cli_try(cli, 0);
     if (status == LEAT_OK)
         return LEAT_EXIT_OK;
     if ((status == LEAT_NO_BROKER || status == LEAT_TIMED_OUT) && !leat_stop_wanted())
-        return no_broker(cli, given);
+        return no_broker(cli, leat_options_text(cli->options, "broker"));
     return leat_cli_failed(cli, status, "connecting");
 }
 
@@ -251,6 +263,7 @@ static const struct {
      "not have happened"                                                               },
     {LEAT_NO_MEMORY, LEAT_EXIT_LEAT,      "NO_MEMORY", "out of memory"                 },
     {LEAT_WRONG_USE, LEAT_EXIT_USAGE,     "WRONG_USE", "not a valid argument"          },
+    {LEAT_DENIED,    LEAT_EXIT_DENIED,    "DENIED",    "not allowed"                   },
 };
 
 int

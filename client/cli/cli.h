@@ -56,12 +56,15 @@ typedef struct leat_cli {
     void *on_gone_context;
 } leat_cli;
 
-/* Connect to the broker that --broker, LEAT_BROKER or the usual places name. On failure the reason
- * is printed and the exit code returned, else LEAT_EXIT_OK. */
+/* Connect to the broker that --broker, LEAT_BROKER, the key file or the usual places name, with the
+ * key of --key-file. On failure the reason is printed and the exit code returned, else
+ * LEAT_EXIT_OK. */
 int leat_cli_connect(leat_cli *cli);
 
-/* The same to these endpoints (NULL: the usual places), trying again until timeout_ms have passed
- * (0: once each), saying nothing on failure. */
+/* The same, trying again until timeout_ms have passed (0: once each), saying nothing on failure. */
+leat_status leat_cli_try(leat_cli *cli, int64_t timeout_ms);
+
+/* The same to a broker of one's own, where no key is needed. */
 leat_status leat_cli_connect_to(leat_cli *cli, const char *endpoint, int64_t timeout_ms);
 
 /* Say good-bye; nothing when not connected. */

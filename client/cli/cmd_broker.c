@@ -59,7 +59,6 @@ static int
 run_wait(leat_cli *cli)
 {
     char waited[LEAT_DURATION_BYTES];
-    const char *const given = leat_options_text(cli->options, "broker");
     const int64_t limit_ms = leat_options_ms(cli->options, "timeout");
     const int64_t until_ms = leat_clock_mono_ms() + limit_ms;
     if (leat_options_operand_count(cli->options) > 0)
@@ -67,7 +66,7 @@ run_wait(leat_cli *cli)
     for (;;) {
         const int64_t left_ms = until_ms - leat_clock_mono_ms();
         const leat_status status =
-            leat_cli_connect_to(cli, given, left_ms < TRY_MS && left_ms > 0 ? left_ms : TRY_MS);
+            leat_cli_try(cli, left_ms < TRY_MS && left_ms > 0 ? left_ms : TRY_MS);
         if (status == LEAT_OK)
             break;
         if (leat_stop_signal() != 0)

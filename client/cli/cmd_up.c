@@ -18,6 +18,7 @@
 #include "client/cli/command.h"
 #include "client/cli/duration.h"
 #include "client/cli/json.h"
+#include "client/cli/listen.h"
 #include "client/cli/service.h"
 #include "client/cli/stop.h"
 #include "proto/base/clock.h"
@@ -46,7 +47,12 @@ static const leat_option rows[] = {
      .letter = 'd',
      .type = LEAT_OPTION_FLAG,
      .help = "go to the background when all is up",
-     .flags = LEAT_OPTION_NOT_IN_FILE                    },
+     .flags = LEAT_OPTION_NOT_IN_FILE},
+    {.name = "listen",
+     .type = LEAT_OPTION_FLAG,
+     .help = "also serve other hosts, with keys; ADDR is HOST, HOST:PORT or :PORT (default: this "
+             "host's first address, port 5328)"  },
+    LEAT_ROW_KEYS,
 };
 
 typedef struct restart {
@@ -59,6 +65,7 @@ typedef struct up {
     leat_cli *cli;
     leat_service service;
     int lock; /* NO_LOCK: somebody else has it, or it is not needed */
+    leat_listen listen;
     unsigned slots;
     char worker_name[LEAT_NAME_BYTES_MAX + 1];
     restart broker;
@@ -122,23 +129,33 @@ static void
 print_up(const up *self)
 {
     const leat_cli *const cli = self->cli;
+    const bool has_others = self->listen.bind[0] != '\0';
     if (cli->json) {
         cJSON *json = cJSON_CreateObject();
         (void)cJSON_AddStringToObject(json, "endpoint", self->service.endpoint);
         (void)cJSON_AddNumberToObject(json, "pid", getpid());
         (void)cJSON_AddNumberToObject(json, "slots", self->slots);
         (void)cJSON_AddStringToObject(json, "state", self->service.folder);
+        if (has_others) {
+            (void)cJSON_AddStringToObject(json, "listen", self->listen.url);
+            (void)cJSON_AddStringToObject(json, "keys", self->listen.keys);
+        }
         (void)leat_json_print(&json, stdout);
     } else if (!cli->quiet) {
         (void)printf("Leat is up.\n"
-                     "  broker  %s\n"
-                     "  worker  %s, %u slot%s\n"
+                     "  broker  %s\n",
+                     self->service.endpoint);
+        if (has_others)
+            (void)printf("          %s, for those who have a key\n", self->listen.url);
+        (void)printf("  worker  %s, %u slot%s\n"
                      "  state   %s\n"
-                     "Try:   leat submit --handler echo hello && leat wait && leat result last\n"
-                     "Stop:  %s\n",
-                     self->service.endpoint, self->worker_name, self->slots,
-                     self->slots == 1 ? "" : "s", self->service.folder,
-                     self->report >= 0 ? "leat down" : "Ctrl-C, or leat down");
+                     "Try:   leat submit --handler echo hello && leat wait && leat result last\n",
+                     self->worker_name, self->slots, self->slots == 1 ? "" : "s",
+                     self->service.folder);
+        if (has_others)
+            (void)puts("Others: leat key new w1 --role worker, copy w1.key there, and: "
+                       "leat-worker --key-file w1.key");
+        (void)printf("Stop:  %s\n", self->report >= 0 ? "leat down" : "Ctrl-C, or leat down");
     }
     (void)leat_cli_flush();
 }
@@ -348,6 +365,21 @@ take_state(up *self)
     return LEAT_EXIT_OK;
 }
 
+/* What other hosts need, before anything is started. */
+static int
+prepare_listen(up *self)
+{
+    const leat_options *const options = self->cli->options;
+    if (!leat_options_flag(options, "listen"))
+        return LEAT_EXIT_OK;
+    const bool has_address = leat_options_operand_count(options) > 0;
+    const int code = leat_listen_prepare(
+        self->cli, has_address ? leat_options_operand(options, 0) : "", &self->listen);
+    memcpy(self->service.listen, self->listen.bind, sizeof self->service.listen);
+    memcpy(self->service.keys, self->listen.keys, sizeof self->service.keys);
+    return code;
+}
+
 static int
 run_up(up *self)
 {
@@ -356,6 +388,9 @@ run_up(up *self)
     bool is_parent = false;
     int code = take_state(self);
     if (code != LEAT_EXIT_OK || self->lock < 0)
+        return code;
+    code = prepare_listen(self);
+    if (code != LEAT_EXIT_OK)
         return code;
     if (leat_options_flag(self->cli->options, "detach")) {
         code = detach(self, &is_parent);
@@ -439,6 +474,8 @@ run_around(up *self)
         return leat_cli_usage(cli, "after -- a command is missing");
     if (leat_options_flag(cli->options, "detach"))
         return leat_cli_usage(cli, "-d and a command do not go together");
+    if (leat_options_origin(cli->options, "listen") == LEAT_ORIGIN_COMMAND_LINE)
+        return leat_cli_usage(cli, "--listen and a command do not go together");
     int code = leat_service_temporary(cli, &self->service, "up");
     if (code != LEAT_EXIT_OK)
         return code;
@@ -459,10 +496,12 @@ static int
 run(leat_cli *cli)
 {
     up self = {.cli = cli, .lock = NO_LOCK, .report = -1, .started_ms = leat_clock_mono_ms()};
-    if (leat_options_operand_count(cli->options) > 0)
+    const size_t operand_count = leat_options_operand_count(cli->options);
+    const size_t known = leat_options_flag(cli->options, "listen") ? 1 : 0; /* its ADDR */
+    if (operand_count > known)
         return leat_cli_usage(
             cli, "\"%.100s\" is not understood. To run a command: leat up -- %.100s",
-            leat_options_operand(cli->options, 0), leat_options_operand(cli->options, 0));
+            leat_options_operand(cli->options, known), leat_options_operand(cli->options, known));
     self.slots = leat_options_given(cli->options, "slots")
                      ? (unsigned)leat_options_number(cli->options, "slots")
                      : core_count();
@@ -484,17 +523,21 @@ run(leat_cli *cli)
 static const leat_example up_examples[] = {
     {"leat up",              "in the foreground; Ctrl-C drains and ends it"},
     {"leat up -d -j 8",      "in the background, eight jobs at once"       },
+    {"leat up --listen",     "other hosts too, who have a key"             },
     {"leat up -- make test", "a broker of its own for one command"         },
 };
 
 const leat_cli_command leat_cli_command_up = {
     .noun = "up",
     .summary = "start a broker and a worker of your own",
-    .operands = "[-- CMD…]",
-    .about = "The broker serves your own socket, which all commands try first. Its state is kept\n"
-             "in $XDG_STATE_HOME/leat and is there again after the next `leat up`. Broker and\n"
-             "worker read broker.ini and worker.ini. With -- CMD it starts another broker with a\n"
-             "state of its own, runs CMD with LEAT_BROKER set, and ends with CMD's exit code.\n",
+    .operands = "[ADDR] [-- CMD…]",
+    .about =
+        "The broker serves your own socket, which all commands try first. Its state is kept\n"
+        "in $XDG_STATE_HOME/leat and is there again after the next `leat up`. Broker and\n"
+        "worker read broker.ini and worker.ini. --listen makes the keys directory, with a key\n"
+        "for the broker and one for you (me.key), and notes the address, so that `leat key\n"
+        "new` makes files that need nothing else. With -- CMD it starts another broker with a\n"
+        "state of its own, runs CMD with LEAT_BROKER set, and ends with CMD's exit code.\n",
     .examples = up_examples,
     .example_count = LEAT_COUNT_OF(up_examples),
     .rows = rows,

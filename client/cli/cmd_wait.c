@@ -261,6 +261,7 @@ take_from(waiting *self, waiter *one, int64_t timeout_ms)
         case LEAT_TOO_LARGE:
         case LEAT_NO_BROKER:
         case LEAT_REFUSED:
+        case LEAT_DENIED:
         case LEAT_UNKNOWN:
         case LEAT_NO_MEMORY:
         case LEAT_WRONG_USE:

@@ -14,7 +14,9 @@ typedef struct leat_example {
 
 #define LEAT_CLI_COMMAND_INPUTS 1U /* ":::" and what follows are inputs, never options */
 #define LEAT_CLI_COMMAND_TAIL   2U /* "--" and what follows are another program's command line */
-#define LEAT_CLI_COMMAND_LOCAL  4U /* never connects to a broker that is named: no --broker */
+#define LEAT_CLI_COMMAND_LOCAL                                         \
+    4U /* connects to no broker that is named: no --broker, --key-file \
+        */
 
 struct leat_cli_command {
     const char *noun;
@@ -50,6 +52,17 @@ struct leat_cli_command {
 #define LEAT_ROW_TRY(text)                                                                        \
     {                                                                                             \
         .name = "try", .type = LEAT_OPTION_FLAG, .help = (text), .flags = LEAT_OPTION_NOT_IN_FILE \
+    }
+
+#define LEAT_ROW_KEYS                                                     \
+    {                                                                     \
+        .name = "keys", .type = LEAT_OPTION_TEXT, .value = "DIR",         \
+        .help = "the keys directory (default: keys in your state folder)" \
+    }
+#define LEAT_ROW_ROLE(text)                                                     \
+    {                                                                           \
+        .name = "role", .type = LEAT_OPTION_TEXT, .value = "R", .help = (text), \
+        .flags = LEAT_OPTION_NOT_IN_FILE                                        \
     }
 
 /* The table. */
@@ -93,6 +106,11 @@ extern const leat_cli_command leat_cli_command_close;
 extern const leat_cli_command leat_cli_command_worker_ls;
 extern const leat_cli_command leat_cli_command_broker_ping;
 extern const leat_cli_command leat_cli_command_broker_wait;
+extern const leat_cli_command leat_cli_command_key_new;
+extern const leat_cli_command leat_cli_command_key_allow;
+extern const leat_cli_command leat_cli_command_key_revoke;
+extern const leat_cli_command leat_cli_command_key_ls;
+extern const leat_cli_command leat_cli_command_key_show;
 extern const leat_cli_command leat_cli_command_help;
 extern const leat_cli_command leat_cli_command_version;
 

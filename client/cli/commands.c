@@ -9,7 +9,9 @@ static const leat_cli_command *const table[] = {
     &leat_cli_command_submit,      &leat_cli_command_wait,      &leat_cli_command_result,
     &leat_cli_command_status,      &leat_cli_command_send,      &leat_cli_command_recv,
     &leat_cli_command_close,       &leat_cli_command_worker_ls, &leat_cli_command_broker_ping,
-    &leat_cli_command_broker_wait, &leat_cli_command_help,      &leat_cli_command_version,
+    &leat_cli_command_broker_wait, &leat_cli_command_key_new,   &leat_cli_command_key_allow,
+    &leat_cli_command_key_revoke,  &leat_cli_command_key_ls,    &leat_cli_command_key_show,
+    &leat_cli_command_help,        &leat_cli_command_version,
 };
 
 /* NOLINTNEXTLINE(bugprone-sizeof-expression): an array of pointers is meant */
@@ -20,6 +22,10 @@ static const leat_option common_rows[] = {
      .type = LEAT_OPTION_TEXT,
      .value = "URL[,URL]",
      .help = "which broker (default: yours, then /run/leat, then tcp://127.0.0.1:5328)"                                         },
+    {.name = "key-file",
+     .type = LEAT_OPTION_TEXT,
+     .value = "F",
+     .help = "who you are, made by `leat key new`; needed over TCP"                                                             },
     {.name = "config",
      .type = LEAT_OPTION_TEXT,
      .value = "F",
@@ -165,8 +171,11 @@ leat_cli_command_rows(const leat_cli_command *command, bool others, size_t *coun
         rows[used++] = command->rows[i];
     for (size_t i = 0; i < LEAT_COUNT_OF(common_rows); i++) {
         /* A command without a broker still lets config files name one for the others. */
-        if ((command->flags & LEAT_CLI_COMMAND_LOCAL) != 0 && !others &&
-            strcmp(common_rows[i].name, "broker") == 0)
+        const bool is_remote = strcmp(common_rows[i].name, "broker") == 0 ||
+                               strcmp(common_rows[i].name, "key-file") == 0;
+        if ((command->flags & LEAT_CLI_COMMAND_LOCAL) != 0 && !others && is_remote)
+            continue;
+        if (has_row(rows, used, common_rows[i].name)) /* the command's own meaning of it */
             continue;
         rows[used++] = common_rows[i];
     }

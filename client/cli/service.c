@@ -232,6 +232,7 @@ leat_service_start_broker(leat_cli *cli, leat_service *service, const char *more
     char bind_option[] = "--bind";
     char data_option[] = "--data";
     char config_option[] = "--config";
+    char keys_option[] = "--keys";
     char more_option[64];
     size_t count = 0;
     if (leat_path_join(service->folder, "store", data, sizeof data) != LEAT_ERR_OK)
@@ -244,6 +245,14 @@ leat_service_start_broker(leat_cli *cli, leat_service *service, const char *more
     if (service->config[0] != '\0') {
         argv[count++] = config_option;
         argv[count++] = service->config;
+    }
+    if (service->listen[0] != '\0') {
+        argv[count++] = bind_option;
+        argv[count++] = service->listen;
+    }
+    if (service->keys[0] != '\0') {
+        argv[count++] = keys_option;
+        argv[count++] = service->keys;
     }
     if (more != NULL) {
         (void)snprintf(more_option, sizeof more_option, "%s", more);

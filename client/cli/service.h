@@ -14,8 +14,10 @@ typedef struct leat_service {
     char worker_path[LEAT_PATH_BYTES];
     char config[LEAT_PATH_BYTES]; /* given to both as --config; "": none */
     char endpoint[256];
-    char **environment; /* owned; of the children */
-    int death_signal;   /* what the children get when this process dies */
+    char listen[256];           /* bound by the broker too; "": nothing */
+    char keys[LEAT_PATH_BYTES]; /* given to the broker as --keys; "": none */
+    char **environment;         /* owned; of the children */
+    int death_signal;           /* what the children get when this process dies */
     leat_child broker;
     leat_child *workers; /* owned */
     size_t worker_count;
@@ -28,10 +30,10 @@ int leat_service_programs(leat_cli *cli, leat_service *service);
  * without settings: nothing of the user's reaches the children. */
 int leat_service_temporary(leat_cli *cli, leat_service *service, const char *name);
 
-/* Start the broker with --bind endpoint --data folder/store (and `more`, NULL: nothing) and wait
- * until it listens. LEAT_ERR_IN_USE: somebody else has the address, nothing is printed and another
- * may be tried. LEAT_ERR_INTERRUPTED: a signal came. Other failures are printed with the end of the
- * log. */
+/* Start the broker with --bind endpoint --data folder/store (and what listen, keys and `more` add;
+ * NULL: nothing) and wait until it listens. LEAT_ERR_IN_USE: somebody else has the address, nothing
+ * is printed and another may be tried. LEAT_ERR_INTERRUPTED: a signal came. Other failures are
+ * printed with the end of the log. */
 LEAT_NODISCARD leat_err leat_service_start_broker(leat_cli *cli,
                                                   leat_service *service,
                                                   const char *more);

@@ -48,6 +48,7 @@ typedef enum leat_status {
     LEAT_UNKNOWN, /* the answer is lost: it may or may not have happened */
     LEAT_NO_MEMORY,
     LEAT_WRONG_USE, /* an argument is wrong */
+    LEAT_DENIED,    /* not allowed: the key, its role, or whose batch it is */
 } leat_status;
 
 typedef struct leat leat;             /* a connection to a broker */
@@ -57,13 +58,18 @@ typedef struct leat_wait leat_wait;   /* a cursor on a batch's log of completion
 /* ---- connection ---- */
 
 typedef struct leat_connect_options {
-    const char *broker;   /* URLs with commas between; NULL: LEAT_BROKER, then the usual places */
+    const char *broker;   /* URLs with commas between; NULL: LEAT_BROKER, then what the key file
+                             says, then the usual places */
     int64_t timeout_ms;   /* how long the first connection may take; 0: 2000 */
     const char *software; /* names the program in the broker's logs; NULL: "libleat" */
+    const char *key_file; /* made by `leat key new`; needed over TCP. NULL: LEAT_KEY_FILE, if it is
+                             set; "": none */
 } leat_connect_options;
 
 /* Connect and wait for the broker's welcome. *out is set also on failure (unless LEAT_NO_MEMORY),
- * so that leat_sentence can be asked; give it to leat_disconnect in any case. */
+ * so that leat_sentence can be asked; give it to leat_disconnect in any case. LEAT_DENIED: the
+ * broker does not let the key in, or the key file is open to others. LEAT_WRONG_USE: the address or
+ * the key file is not understood. */
 LEAT_API leat_status leat_connect(const char *broker, leat **out);
 LEAT_API leat_status leat_connect_with(const leat_connect_options *options, leat **out);
 

@@ -39,7 +39,7 @@ note_reply(leat_window *window, const uint8_t *body, size_t size)
     char why[128];
     cJSON *json = NULL;
     if (leat_json_parse(body, size, &json, why) != LEAT_ERR_OK)
-        return false;
+        return true; /* asked again it would be the same: the one who asked has to hear of it */
     uint64_t sequence;
     if (leat_json_u64(json, "sequence", &sequence))
         (void)leat_window_answer(window, sequence);

@@ -4,6 +4,10 @@
  *   connect timeout                          CLOSED
  *   a name that is not found                 nothing at all: the caller has a timer
  *   something that is no ZeroMQ              CONNECTED, HANDSHAKE_FAILED_NO_DETAIL, DISCONNECTED
+ *   a broker that does not know our key      CONNECTED, HANDSHAKE_FAILED_AUTH (400)
+ *   a broker with another key than ours says CONNECTED, HANDSHAKE_FAILED_NO_DETAIL, DISCONNECTED
+ *   only one side with keys                  CONNECTED, HANDSHAKE_FAILED_PROTOCOL (mechanism) or,
+ *                                            when the other one was faster, as in the line above
  *   a killed peer                            DISCONNECTED within a millisecond
  *
  * A monitor's name stays taken for a moment after its socket was closed, hence the numbers. */
@@ -95,9 +99,30 @@ open_monitor(leat_connection *connection, void *context, uint64_t number)
     return LEAT_ERR_OK;
 }
 
+bool
+leat_connection_wants_key(const char *endpoint)
+{
+    return strncmp(endpoint, "tcp://", 6) == 0;
+}
+
+static leat_err
+set_key(void *socket, const leat_key *key)
+{
+    const size_t size = LEAT_KEY_Z85_BYTES + 1;
+    if (zmq_setsockopt(socket, ZMQ_CURVE_SERVERKEY, key->broker_public, size) != 0 ||
+        zmq_setsockopt(socket, ZMQ_CURVE_PUBLICKEY, key->public_key, size) != 0 ||
+        zmq_setsockopt(socket, ZMQ_CURVE_SECRETKEY, key->secret, size) != 0)
+        return LEAT_ERR_UNSUPPORTED; /* the key was checked: it is libzmq that cannot */
+    return LEAT_ERR_OK;
+}
+
 leat_err
-leat_connection_open(
-    leat_connection *connection, void *context, int epoll_fd, const char *endpoint, uint64_t number)
+leat_connection_open(leat_connection *connection,
+                     void *context,
+                     int epoll_fd,
+                     const char *endpoint,
+                     const leat_key *key,
+                     uint64_t number)
 {
     *connection = (leat_connection){.epoll_fd = epoll_fd, .socket_fd = -1, .monitor_fd = -1};
 
@@ -106,6 +131,8 @@ leat_connection_open(
     if (connection->socket == NULL)
         return leat_err_from_errno(errno);
     err = set_options(connection->socket);
+    if (err == LEAT_ERR_OK && key != NULL && leat_connection_wants_key(endpoint))
+        err = set_key(connection->socket, key);
     if (err != LEAT_ERR_OK)
         goto done;
     err = open_monitor(connection, context, number);
@@ -146,15 +173,19 @@ leat_connection_close(leat_connection *connection, int linger_ms)
     connection->monitor_fd = -1;
 }
 
-/* The number of one event; its address part is thrown away. 0: none. */
+/* The number of one event, and its value; its address part is thrown away. 0: none. */
 static unsigned
-read_event(void *monitor)
+read_event(void *monitor, uint32_t *value)
 {
     uint16_t number = 0;
     zmq_msg_t msg;
+    *value = 0;
     (void)zmq_msg_init(&msg);
-    if (zmq_msg_recv(&msg, monitor, ZMQ_DONTWAIT) >= (int)sizeof number)
-        memcpy(&number, zmq_msg_data(&msg), sizeof number);
+    if (zmq_msg_recv(&msg, monitor, ZMQ_DONTWAIT) >= (int)(sizeof number + sizeof *value)) {
+        const uint8_t *const data = zmq_msg_data(&msg);
+        memcpy(&number, data, sizeof number);
+        memcpy(value, data + sizeof number, sizeof *value);
+    }
     while (zmq_msg_more(&msg) && zmq_msg_recv(&msg, monitor, ZMQ_DONTWAIT) >= 0)
         continue;
     (void)zmq_msg_close(&msg);
@@ -165,7 +196,8 @@ leat_connection_news
 leat_connection_next_news(leat_connection *connection)
 {
     for (;;) {
-        switch (read_event(connection->monitor)) {
+        uint32_t value;
+        switch (read_event(connection->monitor, &value)) {
         case 0:
             return LEAT_CONNECTION_QUIET;
         case ZMQ_EVENT_CONNECTED:
@@ -175,8 +207,10 @@ leat_connection_next_news(leat_connection *connection)
         case ZMQ_EVENT_HANDSHAKE_SUCCEEDED:
             return LEAT_CONNECTION_READY;
         case ZMQ_EVENT_HANDSHAKE_FAILED_NO_DETAIL:
-        case ZMQ_EVENT_HANDSHAKE_FAILED_PROTOCOL:
             return LEAT_CONNECTION_FOREIGN;
+        case ZMQ_EVENT_HANDSHAKE_FAILED_PROTOCOL:
+            return value == ZMQ_PROTOCOL_ERROR_ZMTP_MECHANISM_MISMATCH ? LEAT_CONNECTION_KEYS
+                                                                       : LEAT_CONNECTION_FOREIGN;
         case ZMQ_EVENT_HANDSHAKE_FAILED_AUTH:
             return LEAT_CONNECTION_KEY;
         case ZMQ_EVENT_DISCONNECTED:

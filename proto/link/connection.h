@@ -11,6 +11,7 @@
 #include <zmq.h>
 
 #include "proto/base/err.h"
+#include "proto/link/key.h"
 
 typedef struct leat_connection {
     void *socket;  /* owned DEALER; NULL: closed */
@@ -26,18 +27,23 @@ typedef enum leat_connection_news {
     LEAT_CONNECTION_READY,   /* the handshake is done, frames may be sent */
     LEAT_CONNECTION_REFUSED, /* nobody listens there */
     LEAT_CONNECTION_FOREIGN, /* somebody listens, but does not speak ZeroMQ as we do */
+    LEAT_CONNECTION_KEYS,    /* one side wants keys and the other has none */
     LEAT_CONNECTION_KEY,     /* the other side does not accept our key */
     LEAT_CONNECTION_GONE,    /* was connected, is not any more */
 } leat_connection_news;
 
-/* Begin to connect. number makes the monitor's name unique in the context. LEAT_ERR_CONFIG: ZeroMQ
- * does not understand the endpoint; LEAT_ERR_NOMEM, LEAT_ERR_IO. connection is closed after an
- * error. */
+/* Begin to connect. number makes the monitor's name unique in the context. key: of a principal,
+ * used (CURVE) where the endpoint is TCP; NULL: none. LEAT_ERR_CONFIG: ZeroMQ does not understand
+ * the endpoint; LEAT_ERR_NOMEM, LEAT_ERR_IO. connection is closed after an error. */
 LEAT_NODISCARD leat_err leat_connection_open(leat_connection *connection,
                                              void *context,
                                              int epoll_fd,
                                              const char *endpoint,
+                                             const leat_key *key,
                                              uint64_t number);
+
+/* Does a connection to this endpoint use the key? A unix socket has its own guard. */
+bool leat_connection_wants_key(const char *endpoint);
 
 /* Idempotent. What is not yet on the wire is thrown away after linger_ms. */
 void leat_connection_close(leat_connection *connection, int linger_ms);

@@ -3,6 +3,7 @@
 
 #include <errno.h>
 #include <pthread.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/epoll.h>
@@ -65,6 +66,21 @@ is_zero(const leat_session_id *id)
     return memcmp(id, &zero, sizeof zero) == 0;
 }
 
+void
+leat_link_set_key(leat_link *link, const leat_key *key)
+{
+    link->key = *key;
+    (void)snprintf(link->handshake, sizeof link->handshake,
+                   "the handshake failed: the broker has another key than %s.key says, or none",
+                   key->name);
+}
+
+bool
+leat_link_has_key(const leat_link *link)
+{
+    return link->key.name[0] != '\0';
+}
+
 leat_err
 leat_link_new(const leat_link_options *options, leat_link **out)
 {
@@ -90,6 +106,9 @@ leat_link_new(const leat_link_options *options, leat_link **out)
     if (leat_random_bytes_system(&seed, sizeof seed) != LEAT_ERR_OK)
         seed ^= (uint64_t)getpid() << 32;
     leat_random_seed(&link->random, seed);
+
+    if (options->key != NULL)
+        leat_link_set_key(link, options->key);
 
     leat_err err = copy_endpoints(link, options);
     if (err != LEAT_ERR_OK)
@@ -130,6 +149,7 @@ destroy(leat_link *link, int linger_ms)
     if (link->epoll_fd >= 0)
         (void)close(link->epoll_fd);
     free_endpoints(link);
+    leat_key_wipe(&link->key);
     free(link);
 }
 

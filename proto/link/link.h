@@ -24,6 +24,7 @@
 
 #include "proto/control.h"
 #include "proto/frame.h"
+#include "proto/link/key.h"
 
 typedef struct leat_link leat_link;
 
@@ -33,8 +34,9 @@ typedef struct leat_link_options {
     size_t endpoint_count;
     leat_hello hello; /* role, name, slots, handlers …; session: all zeros = a fresh one; of a beat:
                          its worker's. The link fills in resume, connection, floor */
-    bool answers_beats; /* false for role beat, which never gets frames but WELCOME and ERROR */
-    uint32_t running;   /* initial figure for HEARTBEAT, see leat_link_set_beat */
+    bool answers_beats;  /* false for role beat, which never gets frames but WELCOME and ERROR */
+    uint32_t running;    /* initial figure for HEARTBEAT, see leat_link_set_beat */
+    const leat_key *key; /* of a principal, used at tcp:// endpoints; copied. NULL: none */
 } leat_link_options;
 
 typedef enum leat_link_event_kind {
@@ -82,8 +84,8 @@ void leat_link_wait(leat_link *link, int64_t until_ms);
  * handler. */
 void leat_link_wake(leat_link *link);
 
-/* The user has read a frame that cannot be right: give the connection up (DOWN, then UP again) and take
- * up there what was asked for. why ends up in DOWN's sentence; static storage. */
+/* The user has read a frame that cannot be right: give the connection up (DOWN, then UP again) and
+ * take up there what was asked for. why ends up in DOWN's sentence; static storage. */
 void leat_link_drop(leat_link *link, const char *why);
 
 /* For a loop of one's own: a descriptor that polls readable when leat_link_next may have something
@@ -136,8 +138,8 @@ void leat_link_set_beat(leat_link *link, uint64_t started, uint32_t running);
 void leat_link_beat_now(leat_link *link);
 
 /* Seed libzmq's random source, which it never seeds itself. Before the first link or socket; more
- * calls do nothing. The link does not use CZMQ: a program that does calls zsys_handler_set(NULL)
- * and zsys_init() before this. */
+ * calls do nothing. The link does not use CZMQ, which seeds too, badly: a program that does
+ * calls zsys_handler_set(NULL) and zsys_init() before this. */
 void leat_link_process_init(void);
 
 /* The endpoints to try: `given` (commas between) or, when it is NULL, LEAT_BROKER, or else the

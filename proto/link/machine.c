@@ -158,8 +158,9 @@ try_endpoint(leat_link *link, int64_t now_ms)
     link->failures[link->at] = NULL;
     link->phase = LEAT_PHASE_CONNECTING;
     link->deadline_ms = now_ms + LEAT_CONNECT_TIMEOUT_MS;
-    const leat_err err = leat_connection_open(&link->connection, link->context, link->epoll_fd,
-                                              link->endpoints[link->at], ++link->connections);
+    const leat_err err = leat_connection_open(
+        &link->connection, link->context, link->epoll_fd, link->endpoints[link->at],
+        leat_link_has_key(link) ? &link->key : NULL, ++link->connections);
     if (err != LEAT_ERR_OK)
         endpoint_failed(link, now_ms, leat_err_message(err));
 }
@@ -272,6 +273,16 @@ wants_hello(const leat_frame *frame, const uint8_t *body, size_t size)
            (error.code == LEAT_ERR_HELLO_FIRST || error.code == LEAT_ERR_SESSION_UNKNOWN);
 }
 
+/* The key was revoked: the session has been ended for good. */
+static bool
+refuses_key(const leat_link *link, const leat_frame *frame, const uint8_t *body, size_t size)
+{
+    leat_error_record error;
+    return leat_link_has_key(link) && frame->command == LEAT_CMD_ERROR &&
+           leat_error_open(body, size, &error) == LEAT_ERR_OK && error.sequence == 0 &&
+           error.code == LEAT_ERR_DENIED;
+}
+
 /* true: event is a FRAME for the user. */
 static bool
 on_up(leat_link *link,
@@ -292,6 +303,10 @@ on_up(leat_link *link,
         return false;
     if (frame->command == LEAT_CMD_BYE) {
         lost(link, now_ms, LEAT_ERR_NO_BROKER, "the broker is stopping");
+        return false;
+    }
+    if (refuses_key(link, frame, body, size)) {
+        on_greeting_error(link, now_ms, body, size);
         return false;
     }
     if (wants_hello(frame, body, size)) {
@@ -342,6 +357,34 @@ on_message(leat_link *link, int64_t now_ms, leat_link_event *event)
 
 /* ----------------------------------------------------------------------------- the machine */
 
+/* A broker with keys may be gone before we have heard that it wants one: then it is not sure. */
+static const char *
+handshake_failed(const leat_link *link, bool is_sure)
+{
+    const bool is_open = leat_connection_wants_key(link->endpoints[link->at]);
+    if (is_open && leat_link_has_key(link))
+        return link->handshake;
+    if (is_sure)
+        return "the broker lets in only who has a key (--key-file)";
+    return is_open
+               ? "something else than a broker listens there, or a broker that lets in only who "
+                 "has a key (--key-file)"
+               : "something else than a broker listens there";
+}
+
+static void
+on_unknown_key(leat_link *link, int64_t now_ms)
+{
+    char why[sizeof link->sentence];
+    char public_key[LEAT_KEY_SHORT_BYTES];
+    const int n = snprintf(why, sizeof why,
+                           "%s: the broker does not know this key (%s.key, public %s): leat key "
+                           "allow on the broker's side, or it was revoked",
+                           link->endpoints[link->at], link->key.name,
+                           leat_key_short(link->key.public_key, public_key));
+    refused(link, now_ms, LEAT_ERR_DENIED, why, (size_t)n);
+}
+
 /* What the monitor says. true: something has changed. */
 static bool
 on_news(leat_link *link, int64_t now_ms)
@@ -357,13 +400,14 @@ on_news(leat_link *link, int64_t now_ms)
         endpoint_failed(link, now_ms, NULL);
         return true;
     case LEAT_CONNECTION_FOREIGN:
-        dropped(link, now_ms, LEAT_ERR_MALFORMED, "something else than a broker listens there");
+        dropped(link, now_ms, LEAT_ERR_MALFORMED, handshake_failed(link, false));
         return true;
-    case LEAT_CONNECTION_KEY: {
-        static const char why[] = "the broker does not accept this key";
-        refused(link, now_ms, LEAT_ERR_DENIED, why, sizeof why - 1);
+    case LEAT_CONNECTION_KEYS:
+        dropped(link, now_ms, LEAT_ERR_DENIED, handshake_failed(link, true));
         return true;
-    }
+    case LEAT_CONNECTION_KEY:
+        on_unknown_key(link, now_ms);
+        return true;
     case LEAT_CONNECTION_GONE:
         dropped(link, now_ms, LEAT_ERR_NO_BROKER, "the connection was lost");
         return true;

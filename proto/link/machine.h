@@ -4,7 +4,8 @@
  *     machine.c   phases, rounds, sessions; leat_link_next
  *     outgoing.c  frames on their way to ZeroMQ
  *     answers.c   which sequences a frame answers
- *     window.c    frames without an answer · connection.c  one socket · endpoints.c  where to go */
+ *     window.c    frames without an answer · connection.c  one socket · endpoints.c  where to go
+ *     key.c       key files */
 #ifndef LEAT_LINK_MACHINE_H
 #define LEAT_LINK_MACHINE_H
 
@@ -83,6 +84,8 @@ struct leat_link {
     uint32_t unknown_told;
     leat_hello hello;
     char sentence[1024]; /* of DOWN and REFUSED */
+    leat_key key;        /* wiped at the end; without a name: none */
+    char handshake[160]; /* what a failed handshake at a TCP endpoint means with our key */
 };
 
 /* ---- link.c ---- */
@@ -90,6 +93,10 @@ struct leat_link {
 /* Tell whoever polls leat_link_fd that leat_link_next has (true) or has not something to do that
  * ZeroMQ's descriptors do not show. */
 void leat_link_set_left(leat_link *link, bool left);
+
+/* Remember the key, and what to say when a handshake with it fails. */
+void leat_link_set_key(leat_link *link, const leat_key *key);
+bool leat_link_has_key(const leat_link *link);
 
 /* true: the sockets have something that their descriptors may not show again. */
 bool leat_link_has_more(const leat_link *link);

@@ -8,9 +8,12 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
 
 #include <leat.h>
 
+#include "proto/link/key.h"
 #include "tests/lib/router.h"
 #include "tests/lib/tmp.h"
 
@@ -44,6 +47,7 @@ typedef struct fake_broker {
     uint32_t refuse_from; /* records of a batch from this place on are refused CLOSED; 0: none */
     uint32_t items_a_frame;
     bool silent_channel; /* hand out no message */
+    bool garbled;        /* answer queries with what is no JSON */
 
     /* what it has seen */
     leat_session_id session;
@@ -328,7 +332,7 @@ on_request(const leat_router_frame *frame)
         (void)snprintf(reply, sizeof reply, "{\"sequence\":\"%llu\",\"result\":{\"did\":\"%s\"}}",
                        (unsigned long long)frame->head.sequence, name);
     }
-    leat_router_reply(&broker.router, reply);
+    leat_router_reply(&broker.router, broker.garbled ? "{" : reply);
     cJSON_Delete(json);
 }
 
@@ -411,6 +415,20 @@ run_broker(void *nothing)
 }
 
 /* ------------------------------------------------------------------------------ the test's side */
+
+static void
+begin_folder(void)
+{
+    leat_tmp_init(&tmp);
+    (void)unsetenv("LEAT_BROKER");
+    (void)unsetenv("LEAT_KEY_FILE");
+}
+
+static void
+end_folder(void)
+{
+    leat_tmp_fini(&tmp);
+}
 
 static void
 begin(void)
@@ -516,6 +534,71 @@ Test(connect, calls_on_a_connection_that_never_was_fail)
     (void)leat_connect("localhost", &client);
     MUST(leat_query(client, "ping", NULL, &json), LEAT_NO_BROKER);
     MUST(leat_send(client, "mail", "x", 1), LEAT_NO_BROKER);
+    leat_disconnect(&client);
+}
+
+/* A key file in the test's folder; where its broker is, it says itself. */
+static leat_connect_options
+must_make_key(char path[PATH_MAX])
+{
+    char why[LEAT_KEY_WHY_BYTES];
+    leat_key key;
+    LEAT_PASS(leat_key_new("c1", LEAT_KEY_CLIENT, &key));
+    memcpy(key.broker_public, key.public_key, sizeof key.broker_public);
+    (void)snprintf(key.broker, sizeof key.broker, "tcp://127.0.0.1:1");
+    leat_tmp_path(&tmp, "c1.key", path);
+    LEAT_PASS(leat_key_write(path, LEAT_KEY_OF_PRINCIPAL, &key, LEAT_KEY_WRITE_REPLACE, why));
+    return (leat_connect_options){.key_file = path};
+}
+
+TestSuite(connect_key, .init = begin_folder, .fini = end_folder, .timeout = 60);
+
+Test(connect_key, its_file_says_where_the_broker_is)
+{
+    char path[PATH_MAX];
+    const leat_connect_options options = must_make_key(path);
+
+    MUST(leat_connect_with(&options, &client), LEAT_NO_BROKER);
+
+    LEAT_SAME_TEXT(leat_sentence(client), "no broker answered (tried tcp://127.0.0.1:1)");
+    leat_disconnect(&client);
+}
+
+Test(connect_key, the_environment_names_the_file_too_and_a_told_broker_is_stronger)
+{
+    char path[PATH_MAX];
+    (void)must_make_key(path);
+    cr_assert(eq(int, setenv("LEAT_KEY_FILE", path, 1), 0));
+
+    MUST(leat_connect(NULL, &client), LEAT_NO_BROKER);
+    LEAT_SAME_TEXT(leat_endpoint(client), "tcp://127.0.0.1:1");
+    leat_disconnect(&client);
+
+    cr_assert(eq(int, setenv("LEAT_BROKER", "tcp://127.0.0.1:2", 1), 0));
+    MUST(leat_connect(NULL, &client), LEAT_NO_BROKER);
+    LEAT_SAME_TEXT(leat_endpoint(client), "tcp://127.0.0.1:2");
+    leat_disconnect(&client);
+
+    cr_assert(eq(int, setenv("LEAT_KEY_FILE", "/none.key", 1), 0));
+    const leat_connect_options without = {.key_file = ""};
+    MUST(leat_connect_with(&without, &client), LEAT_NO_BROKER);
+    leat_disconnect(&client);
+}
+
+Test(connect_key, a_file_that_is_missing_or_open_to_others_is_named)
+{
+    char path[PATH_MAX];
+    const leat_connect_options options = must_make_key(path);
+    cr_assert(eq(int, chmod(path, 0640), 0));
+    MUST(leat_connect_with(&options, &client), LEAT_DENIED);
+    cr_expect(strstr(leat_sentence(client), "c1.key: others than its owner may use it") != NULL,
+              "%s", leat_sentence(client));
+    leat_disconnect(&client);
+
+    cr_assert(eq(int, unlink(path), 0));
+    MUST(leat_connect_with(&options, &client), LEAT_WRONG_USE);
+    cr_expect(strstr(leat_sentence(client), "there is no such key file") != NULL, "%s",
+              leat_sentence(client));
     leat_disconnect(&client);
 }
 
@@ -683,6 +766,17 @@ Test(client, a_batch_may_be_freed_while_its_answers_are_on_their_way)
     cr_expect(eq(ptr, batch, NULL));
     LOCKED(broker.mute = false);
     const char *json;
+    MUST(leat_query(client, "ping", NULL, &json), LEAT_OK);
+}
+
+Test(client, an_answer_that_cannot_be_read_ends_the_call)
+{
+    const char *json;
+    LOCKED(broker.garbled = true);
+    MUST(leat_query(client, "ping", NULL, &json), LEAT_REFUSED);
+    cr_expect(ne(ptr, strstr(leat_sentence(client), "cannot be read"), NULL), "%s",
+              leat_sentence(client));
+    LOCKED(broker.garbled = false);
     MUST(leat_query(client, "ping", NULL, &json), LEAT_OK);
 }
 

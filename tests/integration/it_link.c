@@ -4,11 +4,14 @@
 
 #include <netinet/in.h>
 #include <poll.h>
+#include <pthread.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/socket.h>
 #include <unistd.h>
+
+#include <zmq.h>
 
 #include "proto/base/clock.h"
 #include "proto/link/link.h"
@@ -191,6 +194,165 @@ kill_and_restart(void)
     leat_router_close(&router);
     (void)must_tell(LEAT_LINK_DOWN);
     leat_router_open(&router);
+}
+
+/* ------------------------------------------------------------------------------------- keys */
+
+/* The broker's side of CURVE: one key is let in. */
+typedef struct zap {
+    void *socket;
+    uint8_t allowed[LEAT_KEY_RAW_BYTES];
+    pthread_t thread;
+} zap;
+
+static leat_key broker_key;
+static leat_key own_key;
+static zap gatekeeper;
+
+/* Answer handshakes until the context ends. Parts: version, request, domain, address, identity,
+ * mechanism, key. */
+static void *
+keep_gate(void *argument)
+{
+    zap *const self = argument;
+    for (;;) {
+        uint8_t parts[7][256];
+        int sizes[7] = {0};
+        for (int i = 0; i < 7; i++)
+            sizes[i] = zmq_recv(self->socket, parts[i], sizeof parts[i], 0);
+        if (sizes[0] < 0)
+            break; /* ETERM */
+        const bool is_known = sizes[6] == LEAT_KEY_RAW_BYTES &&
+                              memcmp(parts[6], self->allowed, LEAT_KEY_RAW_BYTES) == 0;
+        (void)zmq_send(self->socket, "1.0", 3, ZMQ_SNDMORE);
+        (void)zmq_send(self->socket, parts[1], (size_t)sizes[1], ZMQ_SNDMORE);
+        (void)zmq_send(self->socket, is_known ? "200" : "400", 3, ZMQ_SNDMORE);
+        (void)zmq_send(self->socket, "", 0, ZMQ_SNDMORE);
+        (void)zmq_send(self->socket, is_known ? "w1" : "", is_known ? 2 : 0, ZMQ_SNDMORE);
+        (void)zmq_send(self->socket, "", 0, 0);
+    }
+    (void)zmq_close(self->socket);
+    return NULL;
+}
+
+/* A broker with keys over TCP, which lets own_key in, and a client that has it. */
+static void
+begin_keys(void)
+{
+    begin();
+    leat_router_fini(&router);
+    LEAT_PASS(leat_key_new("broker", LEAT_KEY_BROKER, &broker_key));
+    LEAT_PASS(leat_key_new("w1", LEAT_KEY_WORKER, &own_key));
+    memcpy(own_key.broker_public, broker_key.public_key, sizeof own_key.broker_public);
+    options->key = &own_key;
+    leat_router_init_curve(&router, "tcp://127.0.0.1:*", broker_key.secret);
+    cr_assert(zmq_z85_decode(gatekeeper.allowed, own_key.public_key) != NULL);
+    gatekeeper.socket = zmq_socket(router.context, ZMQ_REP);
+    cr_assert(eq(int, zmq_bind(gatekeeper.socket, "inproc://zeromq.zap.01"), 0));
+    cr_assert(eq(int, pthread_create(&gatekeeper.thread, NULL, keep_gate, &gatekeeper), 0));
+}
+
+static void
+end_keys(void)
+{
+    end(); /* the end of its context ends the thread */
+    cr_assert(eq(int, pthread_join(gatekeeper.thread, NULL), 0));
+}
+
+TestSuite(link_keys, .init = begin_keys, .fini = end_keys, .timeout = 60);
+
+static void
+expect_text(const told *t, const char *text)
+{
+    cr_expect(strstr(t->sentence, text) != NULL, "\"%s\" in \"%s\"", text, t->sentence);
+}
+
+Test(link_keys, a_key_that_the_broker_knows_is_let_in)
+{
+    come_up();
+
+    cr_expect(eq(u64, send_one("x"), 1));
+    must_read_send(1, "x");
+}
+
+Test(link_keys, a_key_that_the_broker_does_not_know_is_refused_for_good)
+{
+    char want[256];
+    char public_key[LEAT_KEY_SHORT_BYTES];
+    gatekeeper.allowed[0] ^= 1;
+    make_link(router.endpoint, NULL);
+
+    const told refused = must_tell(LEAT_LINK_REFUSED);
+
+    cr_expect(eq(int, (int)refused.err, (int)LEAT_ERR_DENIED));
+    (void)snprintf(want, sizeof want,
+                   "%s: the broker does not know this key (w1.key, public %s): leat key allow",
+                   router.endpoint, leat_key_short(own_key.public_key, public_key));
+    cr_expect(strstr(refused.sentence, want) == refused.sentence, "%s", refused.sentence);
+    cr_expect(eq(i64, leat_link_due_ms(peer), INT64_MAX));
+}
+
+Test(link_keys, a_broker_with_another_key_than_ours_says_is_named)
+{
+    leat_key other;
+    LEAT_PASS(leat_key_new("other", LEAT_KEY_BROKER, &other));
+    memcpy(own_key.broker_public, other.public_key, sizeof own_key.broker_public);
+    make_link(router.endpoint, NULL);
+
+    const told down = must_tell(LEAT_LINK_DOWN);
+
+    expect_text(&down,
+                "the handshake failed: the broker has another key than w1.key says, or none");
+}
+
+Test(link_keys, a_broker_without_keys_is_named)
+{
+    leat_router plain;
+    leat_router_init(&plain, "tcp://127.0.0.1:*");
+    make_link(plain.endpoint, NULL);
+
+    const told down = must_tell(LEAT_LINK_DOWN);
+
+    expect_text(&down,
+                "the handshake failed: the broker has another key than w1.key says, or none");
+    leat_link_destroy(&peer);
+    leat_router_fini(&plain);
+}
+
+Test(link_keys, without_a_key_a_broker_that_wants_one_says_so)
+{
+    options->key = NULL;
+    make_link(router.endpoint, NULL);
+
+    const told down = must_tell(LEAT_LINK_DOWN);
+
+    expect_text(&down, "lets in only who has a key (--key-file)");
+}
+
+Test(link_keys, a_unix_socket_needs_no_handshake)
+{
+    leat_router plain;
+    leat_router_init(&plain, first_endpoint);
+    leat_router curve = router;
+    router = plain;
+
+    come_up();
+    leat_link_destroy(&peer);
+
+    leat_router_fini(&router);
+    router = curve;
+}
+
+Test(link_keys, a_key_that_is_revoked_ends_it_with_the_broker_s_words)
+{
+    come_up();
+
+    leat_router_error(&router, LEAT_ERR_DENIED, 0, "key \"w1\" was revoked");
+    const told refused = must_tell(LEAT_LINK_REFUSED);
+
+    cr_expect(eq(int, (int)refused.err, (int)LEAT_ERR_DENIED));
+    LEAT_SAME_TEXT(refused.sentence, "key \"w1\" was revoked");
+    cr_expect(not(leat_link_is_up(peer)));
 }
 
 /* ---------------------------------------------------------------------------- coming up */

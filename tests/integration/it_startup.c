@@ -130,17 +130,16 @@ Test(startup, a_broker_does_not_listen_where_it_may_not)
     static const struct story stories[] = {
         {"leat-broker",
          {"--data", "@/s", "--bind", "tcp://0.0.0.0:5999", "--insecure-loopback"},
-         4, "tcp://0.0.0.0:5999: others could reach it and there are no keys"},
+         4, "tcp://0.0.0.0:5999: others can reach it, so it needs keys" },
         {"leat-broker",
          {"--data", "@/s", "--bind", "tcp://*:5999", "--insecure-loopback"},
-         4, "tcp://*:5999: others could reach it"                            },
+         4, "tcp://*:5999: others can reach it"                         },
         {"leat-broker",
          {"--data", "@/s", "--bind", "tcp://[::]:5999", "--insecure-loopback"},
-         4, "tcp://[::]:5999: others could reach it"                         },
+         4, "tcp://[::]:5999: others can reach it"                      },
         {"leat-broker",
          {"--data", "@/s", "--bind", "tcp://127.0.0.1:#"},
-         4, "tcp://127.0.0.1:#: every user of this machine could reach it; use ipc://, or add "
-         "--insecure-loopback"                                    },
+         4, "tcp://127.0.0.1:#: every user of this machine can reach it"},
     };
     TELL_ALL(stories);
 }

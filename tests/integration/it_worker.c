@@ -9,9 +9,9 @@
 
 #include <zmq.h>
 
-#include "proto/link/link.h"
 #include "tests/lib/jobs.h"
 #include "tests/lib/tmp.h"
+#include "worker/beat.h"
 #include "worker/worker.h"
 
 #define EPOCH   77U
@@ -314,7 +314,7 @@ setup(void)
     const char *const endpoints[] = {endpoint};
     const char *const channels[] = {"default", "mail"};
     char path[PATH_MAX];
-    leat_link_process_init();
+    leat_beat_process_init();
     leat_tmp_init(&tmp);
     (void)snprintf(endpoint, sizeof endpoint, "ipc://%.200s", leat_tmp_path(&tmp, "b", path));
     context = zmq_ctx_new();

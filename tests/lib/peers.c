@@ -366,7 +366,7 @@ void
 world_stranger(test_world *w, leat_route route, const uint8_t *data, size_t size)
 {
     assert(route >= WORLD_STRANGERS);
-    leat_core_on_frame(w->core, w->now, route, data, size, false);
+    leat_core_on_frame(w->core, w->now, route, &leat_principal_local, data, size, false);
 }
 
 void
@@ -558,7 +558,8 @@ peer_connect(test_peer *peer, bool resume)
     assert(!frame.failed);
     peer->welcome = false;
     peer->over = false;
-    leat_core_on_frame(w->core, w->now, peer->route, frame.data, frame.size, false);
+    leat_core_on_frame(w->core, w->now, peer->route, &leat_principal_local, frame.data, frame.size,
+                       false);
     leat_buf_fini(&frame);
 }
 
@@ -630,7 +631,8 @@ peer_say(test_peer *peer, leat_buf *frame_p)
     if (!peer->deaf)
         peer->seen = peer->got;
     leat_frame_set_seen(frame_p->data, peer->seen);
-    leat_core_on_frame(w->core, w->now, peer->route, frame_p->data, frame_p->size, false);
+    leat_core_on_frame(w->core, w->now, peer->route, &leat_principal_local, frame_p->data,
+                       frame_p->size, false);
     leat_buf_fini(frame_p);
 }
 

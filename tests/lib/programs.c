@@ -110,7 +110,9 @@ programs_start_broker(programs *p)
     (void)snprintf(store, sizeof store, "%s/store", p->dir);
     (void)snprintf(log, sizeof log, "%s/broker.log", p->dir);
     (void)unlink(log);
-    const char *const argv[] = {"leat-broker", "--bind", p->broker_url, "--data", store, NULL};
+    const char *const argv[] = {"leat-broker", "--bind", p->broker_url,
+                                "--data",      store,    p->keys[0] != '\0' ? "--keys" : NULL,
+                                p->keys,       NULL};
     p->broker = start(p, "broker", (struct streams){-1, -1}, "leat-broker", argv);
     for (int tries = 0; tries < 1000; tries++) {
         if (file_has(log, "at=broker.start"))
@@ -149,6 +151,12 @@ void
 programs_kill_worker(programs *p, int i)
 {
     (void)end(&p->workers[i], SIGKILL);
+}
+
+int
+programs_wait_worker(programs *p, int i)
+{
+    return end(&p->workers[i], 0);
 }
 
 int

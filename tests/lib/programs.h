@@ -12,7 +12,8 @@
 typedef struct programs {
     char dir[64]; /* holds store/, *.log, the socket */
     char broker_url[128];
-    pid_t broker; /* 0: not running */
+    char keys[96]; /* keys directory: the broker is started with it, "": none */
+    pid_t broker;  /* 0: not running */
     pid_t workers[PROGRAMS_WORKERS_MAX];
 } programs;
 
@@ -31,9 +32,11 @@ int programs_stop_broker(programs *p);
 void programs_start_worker(programs *p, int i, int slots);
 void programs_kill_worker(programs *p, int i);
 int programs_stop_worker(programs *p, int i);
+/* Wait until it has ended by itself; its exit code. */
+int programs_wait_worker(programs *p, int i);
 
-/* Run a program of the build (or one with an absolute path) with arguments to its end; stderr and stdout into out (terminated, cut
- * at size). Its exit code, or 128 + signal. */
+/* Run a program of the build (or one with an absolute path) with arguments to its end; stderr and
+ * stdout into out (terminated, cut at size). Its exit code, or 128 + signal. */
 int
 programs_run(programs *p, char *out, size_t size, const char *program, const char *const argv[]);
 

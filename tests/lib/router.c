@@ -19,8 +19,15 @@
 void
 leat_router_init(leat_router *router, const char *endpoint)
 {
+    leat_router_init_curve(router, endpoint, "");
+}
+
+void
+leat_router_init_curve(leat_router *router, const char *endpoint, const char *secret)
+{
     *router = (leat_router){.lost_ms = LEAT_LOST_MS, .window_frames = LEAT_WINDOW_FRAMES};
     (void)snprintf(router->endpoint, sizeof router->endpoint, "%s", endpoint);
+    (void)snprintf(router->secret, sizeof router->secret, "%s", secret);
     memset(router->broker, 'a', sizeof router->broker - 1);
     router->context = zmq_ctx_new();
     MUST(router->context != NULL);
@@ -36,6 +43,12 @@ leat_router_open(leat_router *router)
     MUST(router->socket != NULL);
     MUST(zmq_setsockopt(router->socket, ZMQ_LINGER, &zero, sizeof zero) == 0);
     MUST(zmq_setsockopt(router->socket, ZMQ_ROUTER_MANDATORY, &one, sizeof one) == 0);
+    if (router->secret[0] != '\0') {
+        MUST(zmq_setsockopt(router->socket, ZMQ_CURVE_SERVER, &one, sizeof one) == 0);
+        MUST(zmq_setsockopt(router->socket, ZMQ_CURVE_SECRETKEY, router->secret,
+                            sizeof router->secret) == 0);
+        MUST(zmq_setsockopt(router->socket, ZMQ_ZAP_DOMAIN, "leat", 4) == 0);
+    }
     /* A closed socket gives its address back a moment later, in another thread. */
     int rc = -1;
     for (int i = 0; i < 1000 && rc != 0; i++) {

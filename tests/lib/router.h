@@ -22,6 +22,7 @@ typedef struct leat_router {
     int64_t lost_ms;   /* of WELCOME */
     uint32_t window_frames;
     char broker[33];
+    char secret[41]; /* Z85: a CURVE server, its ZAP domain is "leat"; "": neither */
 } leat_router;
 
 /* A frame from a peer; body lives until the next read. */
@@ -34,6 +35,9 @@ typedef struct leat_router_frame {
 /* Bind to endpoint; with a port of 0 the system chooses one. router->endpoint is what to connect
  * to. A closed router may be opened again: same address, routes forgotten, numbers go on. */
 void leat_router_init(leat_router *router, const char *endpoint);
+/* The same with CURVE. Somebody answers at inproc://zeromq.zap.01 of router->context, in a thread
+ * of its own, or every client is let in. */
+void leat_router_init_curve(leat_router *router, const char *endpoint, const char *secret);
 void leat_router_open(leat_router *router);
 /* As if the process had been killed. */
 void leat_router_close(leat_router *router);

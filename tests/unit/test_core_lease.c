@@ -467,6 +467,33 @@ Test(core_lease, done_of_before_the_cut_is_taken_after_it)
     cr_assert(eq(u64, must_figure(client, batch, "done"), 1));
 }
 
+/* peers.c asserts that the numbers rise. */
+Test(core_lease, jobs_in_memory_do_not_overtake_those_that_wait_for_the_disk)
+{
+    leat_send_head head = test_head("echo", 0);
+    (void)must_command(client, "channel.new", "{\"channel\":\"m\",\"durability\":\"memory\"}");
+    test_peer *const worker = world_peer(&w, "w1", 100, "echo");
+    worker->hello->channel_count = 2;
+    (void)snprintf(worker->hello->channels[0], LEAT_NAME_BYTES_MAX, "m");
+    (void)snprintf(worker->hello->channels[1], LEAT_NAME_BYTES_MAX, "default");
+    peer_connect(worker, false);
+    must_settle(&w);
+    for (unsigned i = 0; i < 5; i++) {
+        head.channel = leat_text_of(i % 2 == 0 ? "default" : "m");
+        (void)must_send(client, &head, 2);
+    }
+    w.disk->hold = true;
+
+    peer_credit(worker, 100);
+    must_settle(&w);
+    test_late_let_all(w.disk);
+    must_settle(&w);
+
+    cr_assert(eq(sz, worker->job_count, 10));
+    for (uint64_t i = 0; i < 10; i++)
+        cr_assert(eq(u64, worker->jobs[i].number, i + 1));
+}
+
 Test(core_lease, a_grant_of_the_old_connection_is_not_sent_on_the_new_one)
 {
     (void)must_submit("echo", 3);

@@ -181,8 +181,9 @@ Test(core_refusal, bytes_that_are_no_frame_are_refused)
 {
     static const uint8_t bytes[] = "this is no frame of ours at all";
 
-    leat_core_on_frame(w.core, w.now, client->route, bytes, sizeof bytes, false);
-    leat_core_on_frame(w.core, w.now, client->route, bytes, 0, false);
+    leat_core_on_frame(w.core, w.now, client->route, &leat_principal_local, bytes, sizeof bytes,
+                       false);
+    leat_core_on_frame(w.core, w.now, client->route, &leat_principal_local, bytes, 0, false);
     must_settle(&w);
 
     cr_assert(eq(int, client->error, LEAT_ERR_MALFORMED));

@@ -309,6 +309,32 @@ Test(core_restart, a_memory_channel_is_empty_and_is_there)
         "%s", status);
 }
 
+Test(core_restart, numbers_of_jobs_rise_though_a_memory_channel_had_some)
+{
+    leat_send_head head = test_head("echo", 0);
+    (void)must_command(client, "channel.new", "{\"channel\":\"m\",\"durability\":\"memory\"}");
+    test_peer *const worker = world_peer(&w, "w1", 1, "echo");
+    worker->hello->channel_count = 2;
+    (void)snprintf(worker->hello->channels[0], LEAT_NAME_BYTES_MAX, "m");
+    (void)snprintf(worker->hello->channels[1], LEAT_NAME_BYTES_MAX, "default");
+    peer_connect(worker, false);
+    must_settle(&w);
+    peer_credit(worker, 1);
+    head.channel = leat_text_of("m");
+    (void)must_send(client, &head, 50);
+    must_end_all(worker, LEAT_END_DONE);
+    const uint64_t number = worker->jobs[worker->job_count - 1].number;
+
+    must_restart(&w);
+    must_resume(client);
+    must_resume_worker(worker, 0, false);
+    peer_credit(worker, 1);
+    head.channel = leat_text_of("default");
+    (void)must_send(client, &head, 1);
+
+    cr_assert(gt(u64, worker->jobs[worker->job_count - 1].number, number));
+}
+
 Test(core_restart, a_claim_of_a_memory_job_is_stale)
 {
     leat_send_head head = test_head("echo", 0);

@@ -206,7 +206,7 @@ Test(core_session, a_second_part_ends_the_session)
     test_peer *const peer = must_client(&w);
     static const uint8_t part[] = "part";
 
-    leat_core_on_frame(w.core, w.now, peer->route, part, sizeof part, true);
+    leat_core_on_frame(w.core, w.now, peer->route, &leat_principal_local, part, sizeof part, true);
     peer->welcome = false;
     must_settle(&w);
     cr_assert(eq(int, peer->error, LEAT_ERR_MALFORMED));

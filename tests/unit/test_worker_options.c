@@ -3,8 +3,10 @@
 
 #include <stdio.h>
 #include <stdlib.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
+#include "tests/lib/tmp.h"
 #include "worker/options.h"
 
 static leat_worker_settings settings;
@@ -14,8 +16,9 @@ setup(void)
 {
     /* Nothing of the machine that runs this. */
     // NOLINTBEGIN(concurrency-mt-unsafe): a test has one thread
-    static const char *const names[] = {"LEAT_BROKER", "LEAT_SLOTS",     "LEAT_THREADS",
-                                        "LEAT_NAME",   "LEAT_LOG_LEVEL", "LEAT_CHANNEL"};
+    static const char *const names[] = {"LEAT_BROKER",  "LEAT_SLOTS", "LEAT_KEY_FILE",
+                                        "LEAT_THREADS", "LEAT_NAME",  "LEAT_LOG_LEVEL",
+                                        "LEAT_CHANNEL"};
     for (size_t i = 0; i < sizeof names / sizeof *names; i++)
         (void)unsetenv(names[i]);
     (void)setenv("XDG_CONFIG_HOME", "/nowhere", 1);
@@ -37,7 +40,7 @@ TestSuite(worker_options, .init = setup, .fini = teardown);
 static leat_err
 read_words(const char *const words[])
 {
-    static char storage[WORDS_MAX][64];
+    static char storage[WORDS_MAX][256];
     static char *argv[WORDS_MAX + 1];
     int argc = 0;
     for (; words[argc] != NULL; argc++) {
@@ -162,4 +165,70 @@ Test(worker_options, more_channels_than_a_worker_may_serve_are_refused)
         words[2 + 2 * i] = "c";
     }
     must_refuse(read_words(words), "64");
+}
+
+/* ---- keys ---- */
+
+/* A worker's key file in tmp, for a broker at tcp://k:1. */
+static const char *
+must_make_key(const leat_tmp *tmp, char path[PATH_MAX])
+{
+    leat_key key;
+    char why[LEAT_KEY_WHY_BYTES];
+    LEAT_PASS(leat_key_new("w1", LEAT_KEY_WORKER, &key));
+    memcpy(key.broker_public, key.public_key, sizeof key.broker_public);
+    (void)snprintf(key.broker, sizeof key.broker, "tcp://k:1");
+    leat_tmp_path(tmp, "w1.key", path);
+    LEAT_PASS(leat_key_write(path, LEAT_KEY_OF_PRINCIPAL, &key, LEAT_KEY_WRITE_NEW, why));
+    return path;
+}
+
+Test(worker_options, a_key_file_says_who_it_is_and_where_the_broker_is)
+{
+    leat_tmp tmp;
+    char path[PATH_MAX];
+    leat_tmp_init(&tmp);
+    must_make_key(&tmp, path);
+
+    LEAT_PASS(READ("--key-file", path));
+
+    cr_assert(settings.worker.key != NULL);
+    LEAT_SAME_TEXT(settings.worker.key->name, "w1");
+    cr_assert(eq(sz, settings.worker.endpoint_count, 1));
+    LEAT_SAME_TEXT(settings.worker.endpoints[0], "tcp://k:1");
+    leat_tmp_fini(&tmp);
+}
+
+Test(worker_options, a_broker_that_is_told_is_stronger_than_the_key_file_s)
+{
+    leat_tmp tmp;
+    char path[PATH_MAX];
+    leat_tmp_init(&tmp);
+    must_make_key(&tmp, path);
+    // NOLINTBEGIN(concurrency-mt-unsafe): a test has one thread
+    (void)setenv("LEAT_KEY_FILE", path, 1);
+    (void)setenv("LEAT_BROKER", "tcp://a:1", 1);
+    // NOLINTEND(concurrency-mt-unsafe)
+
+    LEAT_PASS(READ("--slots", "1"));
+
+    cr_assert(settings.worker.key != NULL);
+    LEAT_SAME_TEXT(settings.worker.endpoints[0], "tcp://a:1");
+    leat_tmp_fini(&tmp);
+}
+
+Test(worker_options, a_key_file_that_is_missing_or_open_to_others_is_refused)
+{
+    leat_tmp tmp;
+    char path[PATH_MAX];
+    leat_tmp_init(&tmp);
+    must_refuse(READ("--key-file", leat_tmp_path(&tmp, "none.key", path)), "none.key");
+
+    must_make_key(&tmp, path);
+    cr_assert(eq(int, chmod(path, 0644), 0));
+    LEAT_FAILS(READ("--key-file", path), LEAT_ERR_DENIED);
+
+    cr_assert(strstr(settings.why, "others than its owner") != NULL, "%s", settings.why);
+    cr_assert(settings.worker.key == NULL);
+    leat_tmp_fini(&tmp);
 }
