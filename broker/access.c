@@ -4,15 +4,20 @@
 #include <errno.h>
 #include <limits.h>
 #include <pthread.h>
+#include <sodium.h>
+#include <stdatomic.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
+#include <time.h>
 
 #include "proto/base/clock.h"
 #include "proto/base/log.h"
 
 #define SETTLE_MS 100
+#define WAIT_MS   10 /* between two looks of the ZAP handler at what is being read */
+#define WAITS_MAX 40
 
 struct entry {
     char public_key[LEAT_KEY_Z85_BYTES + 1];
@@ -26,8 +31,9 @@ struct leat_access {
     struct entry *entries; /* owned; by public key */
     size_t count;
     uint64_t generation;
-    struct timespec changed; /* mtime of allowed/ when it was read */
-    bool settled;            /* … and it was read long enough after that */
+    struct timespec changed;    /* mtime of allowed/ when it was read */
+    _Atomic int64_t changed_ns; /* the same, for the ZAP handler's thread */
+    bool settled;               /* … and it was read long enough after that */
 };
 
 /* ------------------------------------------------------------------------------ reading */
@@ -40,14 +46,17 @@ by_key(const void *a, const void *b)
     return strcmp(x->public_key, y->public_key);
 }
 
-/* 64 bits of the key: two principals with the same ones would have to look for them. */
+/* 64 bits of a digest of the key: nobody makes a key that has those of another. */
 static uint64_t
 id_of(const char *public_key)
 {
-    uint64_t hash = 0xcbf29ce484222325ULL;
-    for (const char *c = public_key; *c != '\0'; c++)
-        hash = (hash ^ (uint8_t)*c) * 0x100000001b3ULL;
-    return hash == LEAT_PRINCIPAL_LOCAL ? 1 : hash;
+    uint8_t digest[crypto_generichash_BYTES_MIN];
+    const int rc = crypto_generichash(digest, sizeof digest, (const uint8_t *)public_key,
+                                      LEAT_KEY_Z85_BYTES, NULL, 0);
+    assert(rc == 0);
+    (void)rc;
+    const uint64_t id = leat_load_u64(digest);
+    return id == LEAT_PRINCIPAL_LOCAL ? 1 : id;
 }
 
 static bool
@@ -129,6 +138,12 @@ mtime_of(const leat_access *access)
     return stat(path, &info) == 0 ? info.st_mtim : (struct timespec){0};
 }
 
+static int64_t
+ns_of(struct timespec time)
+{
+    return (int64_t)time.tv_sec * 1000000000 + time.tv_nsec;
+}
+
 static void
 read_again(leat_access *access, struct timespec changed)
 {
@@ -141,6 +156,7 @@ read_again(leat_access *access, struct timespec changed)
     (void)pthread_mutex_unlock(&access->lock);
     free(old);
     access->changed = changed;
+    atomic_store(&access->changed_ns, ns_of(changed));
     access->generation++;
 }
 
@@ -232,12 +248,27 @@ leat_access_find(leat_access *access, const char *public_key)
     return entry == NULL ? NULL : &entry->principal;
 }
 
-bool
-leat_access_allows(leat_access *access, const char *public_key)
+static bool
+allows_now(leat_access *access, const char *public_key)
 {
     (void)pthread_mutex_lock(&access->lock);
     const bool allowed = find(access, public_key) != NULL;
     (void)pthread_mutex_unlock(&access->lock);
+    return allowed;
+}
+
+bool
+leat_access_allows(leat_access *access, const char *public_key)
+{
+    const struct timespec pause = {.tv_nsec = WAIT_MS * 1000000L};
+    bool allowed = allows_now(access, public_key);
+    for (int i = 0; i < WAITS_MAX && !allowed; i++) {
+        const struct timespec mtime = mtime_of(access);
+        if (atomic_load(&access->changed_ns) == ns_of(mtime))
+            break;
+        (void)nanosleep(&pause, NULL);
+        allowed = allows_now(access, public_key);
+    }
     return allowed;
 }
 

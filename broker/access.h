@@ -37,7 +37,8 @@ uint64_t leat_access_generation(const leat_access *access);
  * refresh. */
 const leat_principal *leat_access_find(leat_access *access, const char *public_key);
 
-/* The same question from any thread. */
+/* The same question from any thread. A key that was allowed a moment ago is waited for until the
+ * table has been read again (some 200 ms), if the directory says that it has changed. */
 bool leat_access_allows(leat_access *access, const char *public_key);
 
 /* Whether a principal is still allowed. */

@@ -413,9 +413,9 @@ forget_silent(leat_gate *gate, leat_core *core, leat_now now)
 
 struct arrival {
     leat_route route;
-    leat_principal principal;
-    bool known;
     zmq_msg_t message;
+    leat_principal principal; /* if known */
+    bool known;
     bool more;
     bool worker;
 };
@@ -557,10 +557,8 @@ send_frame(void *context, leat_route route, leat_buf *frame_p)
     void *const socket = gate->sockets[place->socket];
     if (zmq_send(socket, place->identity, place->identity_size, ZMQ_SNDMORE | ZMQ_DONTWAIT) < 0) {
         leat_buf_fini(frame_p);
-        if (errno == EAGAIN)
-            return LEAT_DELIVERY_FULL;
-        forget_place(gate, place);
-        return LEAT_DELIVERY_GONE;
+        /* The place stays: messages that came from there before may be waiting in the socket. */
+        return errno == EAGAIN ? LEAT_DELIVERY_FULL : LEAT_DELIVERY_GONE;
     }
     zmq_msg_t message;
     (void)zmq_msg_init_data(&message, frame_p->data, frame_p->size, free_bytes, NULL);

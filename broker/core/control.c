@@ -182,7 +182,7 @@ leat_control_on_hello(leat_core *core,
         welcome_beat(core, connection, peer);
         return;
     }
-    if (peer != NULL && peer->route != 0 && peer->route != connection->route &&
+    if (peer != NULL && leat_peer_is_here(peer) && peer->route != connection->route &&
         hello->connection <= peer->connection) {
         leat_outbox_error(core, connection->route, NULL, LEAT_ERR_BAD_STATE, 0,
                           "HELLO: a later connection of this session is open");

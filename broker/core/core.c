@@ -481,8 +481,8 @@ leat_core_on_gone(leat_core *core, leat_now now, leat_route route)
     if (peer != NULL && connection->beat && peer->beat_route == route)
         peer->beat_route = 0;
     if (peer != NULL && !connection->beat && peer->route == route) {
-        peer->gone_ms = now.mono_ms;
-        leat_peer_away(core, peer);
+        leat_peer_unreachable(core, peer); /* what it sent before may still be unread */
+        return;
     }
     leat_table_remove(&core->connections, route);
     free(connection);

@@ -159,7 +159,8 @@ void
 leat_peer_heard(leat_core *core, leat_peer *peer, uint64_t sequence, uint64_t seen)
 {
     peer->heard_ms = core->now.mono_ms;
-    peer->gone_ms = INT64_MAX;
+    if (!peer->unreachable) /* else it has said this before it left */
+        peer->gone_ms = INT64_MAX;
     peer->grace_ms = LEAT_LOST_MS;
     if (peer->lost) { /* it was silent, and its connection has stood */
         peer->lost = false;
@@ -278,10 +279,23 @@ sweep_one(leat_core *core, leat_peer *peer)
     }
     const bool gone =
         peer->gone_ms != INT64_MAX && core->now.mono_ms - peer->gone_ms > LEAT_GONE_GRACE_MS;
+    if (gone && peer->route != 0) {
+        forget_route(core, &peer->route);
+        leat_peer_away(core, peer);
+    }
     /* Also one that holds nothing: what it would be given now would be lost with it. */
     if (!peer->lost && (gone || silent > peer->grace_ms))
         leat_peer_lose(core, peer);
     beat(core, peer);
+}
+
+void
+leat_peer_unreachable(leat_core *core, leat_peer *peer)
+{
+    peer->unreachable = true;
+    if (peer->gone_ms == INT64_MAX)
+        peer->gone_ms = core->now.mono_ms;
+    leat_peer_update_hunger(core, peer);
 }
 
 void
@@ -294,7 +308,7 @@ leat_peer_take_down(leat_core *core)
          i = leat_table_next(&core->peers, i)) {
         leat_peer *const peer = leat_table_at(&core->peers, i);
         if (peer->unreachable)
-            leat_core_on_gone(core, core->now, peer->route);
+            leat_peer_unreachable(core, peer);
     }
 }
 

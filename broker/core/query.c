@@ -40,7 +40,7 @@ reason_of(const leat_core *core, const leat_class *class, char *out, size_t size
             const leat_peer *const peer = leat_table_at(&core->peers, i);
             const uint32_t word = class->index / 64;
             if (word < peer->class_words &&
-                (peer->classes[word] >> (class->index % 64) & 1U) != 0 && peer->route != 0 &&
+                (peer->classes[word] >> (class->index % 64) & 1U) != 0 && leat_peer_is_here(peer) &&
                 !peer->lost && !peer->draining) {
                 (void)snprintf(out, size, "all slots are busy");
                 return;
@@ -51,7 +51,7 @@ reason_of(const leat_core *core, const leat_class *class, char *out, size_t size
     for (uint32_t i = leat_table_next(&core->peers, 0); i != 0 && !channel_served;
          i = leat_table_next(&core->peers, i)) {
         const leat_peer *const peer = leat_table_at(&core->peers, i);
-        if (peer->role != LEAT_ROLE_WORKER || peer->route == 0)
+        if (peer->role != LEAT_ROLE_WORKER || !leat_peer_is_here(peer))
             continue;
         channel_served = peer->channel_count == 0 && strcmp(class->channel->name, "default") == 0;
         for (uint32_t c = 0; c < peer->channel_count && !channel_served; c++)
@@ -79,7 +79,7 @@ add_workers(const leat_core *core, cJSON *json)
         const leat_peer *const peer = leat_table_at(&core->peers, i);
         if (peer->role != LEAT_ROLE_WORKER || peer->ended)
             continue;
-        if (peer->route == 0 || peer->lost) {
+        if (!leat_peer_is_here(peer) || peer->lost) {
             lost++;
             continue;
         }
@@ -228,10 +228,10 @@ add_name(cJSON *list, const char *name)
 static size_t
 add_worker(const leat_core *core, cJSON *list, const leat_peer *peer)
 {
-    const char *state = peer->lost         ? "lost"
-                        : peer->route == 0 ? "away"
-                        : peer->draining   ? "draining"
-                                           : "up";
+    const char *state = peer->lost                 ? "lost"
+                        : !leat_peer_is_here(peer) ? "away"
+                        : peer->draining           ? "draining"
+                                                   : "up";
     cJSON *const row = cJSON_CreateObject();
     (void)cJSON_AddItemToArray(list, row);
     (void)cJSON_AddStringToObject(row, "name", peer->name);

@@ -179,14 +179,15 @@ broker_gone(void *context, int gone, int64_t for_ms)
 }
 
 static leat_status
-connect_with(leat_cli *cli, leat_connect_options *options)
+connect_with(leat_cli *cli, const leat_connect_options *wanted)
 {
     char software[64];
     (void)snprintf(software, sizeof software, "leat %s", leat_version());
-    options->software = software;
+    leat_connect_options options = *wanted;
+    options.software = software;
     leat_cli_disconnect(cli);
     cli->gave_up = false;
-    const leat_status status = leat_connect_with(options, &cli->broker);
+    const leat_status status = leat_connect_with(&options, &cli->broker);
     leat_stop_watch();
     leat_stop_target(cli->broker);
     if (status == LEAT_OK)
@@ -197,17 +198,17 @@ connect_with(leat_cli *cli, leat_connect_options *options)
 leat_status
 leat_cli_connect_to(leat_cli *cli, const char *endpoint, int64_t timeout_ms)
 {
-    leat_connect_options options = {.broker = endpoint, .timeout_ms = timeout_ms, .key_file = ""};
-    return connect_with(cli, &options);
+    return connect_with(
+        cli, &(leat_connect_options){.broker = endpoint, .timeout_ms = timeout_ms, .key_file = ""});
 }
 
 leat_status
 leat_cli_try(leat_cli *cli, int64_t timeout_ms)
 {
-    leat_connect_options options = {.broker = leat_options_text(cli->options, "broker"),
-                                    .timeout_ms = timeout_ms,
-                                    .key_file = leat_options_text(cli->options, "key-file")};
-    return connect_with(cli, &options);
+    return connect_with(
+        cli, &(leat_connect_options){.broker = leat_options_text(cli->options, "broker"),
+                                     .timeout_ms = timeout_ms,
+                                     .key_file = leat_options_text(cli->options, "key-file")});
 }
 
 int

@@ -23,7 +23,7 @@ static const struct {
      "       or was lost; fewer came than were asked for (a closed channel, -n of wait)\n"
      "    2  wrong usage or configuration; the sentence names the option or file:line\n"
      "    3  no such batch, job, channel or worker; down: nothing was up\n"
-     "    4  not allowed\n"
+     "    4  not allowed: an unknown or revoked key, its role, a key file open to others\n"
      "  124  --timeout ran out, or --try found nothing; the batch goes on\n"
      "  125  Leat itself could not: no broker, refused, protocol\n"
      "  126  up -- CMD: the command cannot be run\n"
@@ -39,7 +39,7 @@ static const struct {
      "LEAT_SOME_THING and a line `some-thing = …` in client.ini. The strongest wins:\n"
      "\n"
      "  the command line\n"
-     "  the environment          LEAT_BROKER=tcp://host:5328\n"
+     "  the environment          LEAT_BROKER=tcp://host:5328  LEAT_KEY_FILE=me.key\n"
      "  the user's file          $XDG_CONFIG_HOME/leat/client.ini (~/.config/leat/client.ini)\n"
      "  the system's file        /etc/leat/client.ini\n"
      "\n"
@@ -47,7 +47,8 @@ static const struct {
      "first), COLUMNS, NO_COLOR, TERM, TMPDIR, XDG_RUNTIME_DIR (the user's own socket).\n"
      "\n"
      "Kept between calls, in $XDG_STATE_HOME/leat (~/.local/state/leat): the number of\n"
-     "the last batch, and what `leat up` serves (its store and logs).\n"                },
+     "the last batch, what `leat up` serves (its store and logs), and keys/, who may use\n"
+     "the broker over TCP (leat key).\n"                                                },
     {"selectors",  "Selectors\n"
                   "\n"
                   "  42          a batch, by its number\n"

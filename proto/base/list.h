@@ -115,7 +115,8 @@ static inline leat_list_node *
 leat_list_first(const leat_list *list)
 {
     /* The analyzer does not follow that a node which was taken out cannot be met here again. */
-    return leat_list_is_empty(list) ? NULL : list->root.next; /* NOLINT(clang-analyzer-unix.Malloc) */
+    /* NOLINTNEXTLINE(clang-analyzer-unix.Malloc) */
+    return leat_list_is_empty(list) ? NULL : list->root.next;
 }
 
 /* The last node, NULL if there is none. */

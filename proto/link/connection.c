@@ -28,6 +28,7 @@
 #define PROBE_TIMEOUT_MS   15000
 #define PROBE_TTL_MS       20000
 #define KEEPALIVE_IDLE_S   30
+#define ZAP_REFUSED        400
 
 #define WATCHED_EVENTS                                                             \
     (ZMQ_EVENT_CONNECTED | ZMQ_EVENT_CONNECT_DELAYED | ZMQ_EVENT_CONNECT_RETRIED | \
@@ -212,7 +213,8 @@ leat_connection_next_news(leat_connection *connection)
             return value == ZMQ_PROTOCOL_ERROR_ZMTP_MECHANISM_MISMATCH ? LEAT_CONNECTION_KEYS
                                                                        : LEAT_CONNECTION_FOREIGN;
         case ZMQ_EVENT_HANDSHAKE_FAILED_AUTH:
-            return LEAT_CONNECTION_KEY;
+            /* 500 is the other side's own trouble, and may pass. */
+            return value == ZAP_REFUSED ? LEAT_CONNECTION_KEY : LEAT_CONNECTION_FOREIGN;
         case ZMQ_EVENT_DISCONNECTED:
             return LEAT_CONNECTION_GONE;
         case ZMQ_EVENT_CLOSED:

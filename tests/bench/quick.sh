@@ -3,7 +3,7 @@
 # because a shared machine changes from minute to minute and only ratios of one run mean something.
 # Starts a broker and a worker of its own on a free loopback port and leaves nothing behind.
 set -eu -o pipefail
-build=$1
+build=$(cd "$1" && pwd)
 jobs=${2:-1000000}
 rounds=3
 
@@ -43,26 +43,56 @@ processes=("$!")
   --channel default --channel m 2>"$folder/worker.log" >&2 &
 processes=("$!" "${processes[@]}") # the worker is stopped first
 
+# The same again with keys: every byte is encrypted on both ways of both connections.
+secure_port=$((port + 1))
+while (: <>"/dev/tcp/127.0.0.1/$secure_port") 2>/dev/null; do
+  secure_port=$((secure_port + 1))
+done
+secure=tcp://127.0.0.1:$secure_port
+for principal in client worker; do
+  (cd "$folder" && "$build/leat" key new "$principal" --role "$principal" --keys keys \
+    --broker "$secure") >/dev/null 2>&1 || failed "no keys"
+done
+"$build/leat-broker" --bind "$secure" --data "$folder/secure" --keys "$folder/keys" \
+  2>"$folder/secure.log" >&2 &
+processes=("$!" "${processes[@]}")
+"$build/leat" --key-file "$folder/client.key" broker wait --timeout 10 >/dev/null ||
+  failed "no encrypted broker"
+"$build/leat-worker" --key-file "$folder/worker.key" --name bench --slots 2 \
+  --channel default --channel m 2>"$folder/secure-worker.log" >&2 &
+processes=("$!" "${processes[@]}")
+
 throughput() {
   "$build/throughput" --broker "$broker" "$@" || failed "throughput $*"
 }
-throughput --jobs 1000 --channel default >/dev/null
-throughput --jobs 1000 --channel m --memory >/dev/null
+encrypted() {
+  LEAT_KEY_FILE=$folder/client.key "$build/throughput" --broker "$secure" "$@" ||
+    failed "encrypted throughput $*"
+}
+for warm in throughput encrypted; do
+  "$warm" --jobs 1000 --channel default >/dev/null
+  "$warm" --jobs 1000 --channel m --memory >/dev/null
+done
 
 for ((round = 1; round <= rounds; round++)); do
   echo "bench: round $round of $rounds, $jobs jobs" >&2
   "$build/dataplane" --jobs "$jobs" >>"$folder/limit-memory"
   throughput --jobs "$jobs" --channel m >>"$folder/leat-memory"
+  encrypted --jobs "$jobs" --channel m >>"$folder/encrypted-memory"
   "$build/dataplane" --jobs "$jobs" --durable >>"$folder/limit-durable"
   throughput --jobs "$jobs" --channel default >>"$folder/leat-durable"
+  encrypted --jobs "$jobs" --channel default >>"$folder/encrypted-durable"
 done
 
 median() {
   cut -d' ' -f1 "$folder/$1" | sort -n | sed -n "$(((rounds + 1) / 2))p"
 }
-printf '%-9s %14s %14s %8s\n' "" "leat, jobs/s" "limit, jobs/s" "ratio"
+printf '%-9s %14s %14s %8s %18s %9s\n' "" "leat, jobs/s" "limit, jobs/s" "ratio" \
+  "encrypted, jobs/s" "to plain"
 for kind in memory durable; do
   awk -v kind="$kind" -v leat="$(median "leat-$kind")" -v limit="$(median "limit-$kind")" \
-    'BEGIN { printf "%-9s %14d %14d %8.2f\n", kind, leat, limit, leat / limit }'
+    -v encrypted="$(median "encrypted-$kind")" 'BEGIN {
+      printf "%-9s %14d %14d %8.2f %18d %9.2f\n",
+        kind, leat, limit, leat / limit, encrypted, encrypted / leat }'
 done
 echo "medians of $rounds rounds; 64-byte jobs, noop, one client, one worker, window 100000"

@@ -420,8 +420,8 @@ static void
 begin_folder(void)
 {
     leat_tmp_init(&tmp);
-    (void)unsetenv("LEAT_BROKER");
-    (void)unsetenv("LEAT_KEY_FILE");
+    (void)unsetenv("LEAT_BROKER");   /* NOLINT(concurrency-mt-unsafe): one thread yet */
+    (void)unsetenv("LEAT_KEY_FILE"); /* NOLINT(concurrency-mt-unsafe): the same */
 }
 
 static void
@@ -566,6 +566,7 @@ Test(connect_key, its_file_says_where_the_broker_is)
 
 Test(connect_key, the_environment_names_the_file_too_and_a_told_broker_is_stronger)
 {
+    // NOLINTBEGIN(concurrency-mt-unsafe): a test has one thread
     char path[PATH_MAX];
     (void)must_make_key(path);
     cr_assert(eq(int, setenv("LEAT_KEY_FILE", path, 1), 0));
@@ -583,6 +584,7 @@ Test(connect_key, the_environment_names_the_file_too_and_a_told_broker_is_strong
     const leat_connect_options without = {.key_file = ""};
     MUST(leat_connect_with(&without, &client), LEAT_NO_BROKER);
     leat_disconnect(&client);
+    // NOLINTEND(concurrency-mt-unsafe)
 }
 
 Test(connect_key, a_file_that_is_missing_or_open_to_others_is_named)

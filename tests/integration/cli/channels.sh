@@ -30,6 +30,13 @@ head -c 1048577 /dev/zero | tr '\0' x >"$dir/large"
 leat send -0 news <"$dir/large" >"$dir/out" 2>"$dir/err" && fail "1 MiB and a byte was accepted"
 said 'message 1 into "news"'
 
+# what the last receiver has taken never comes again, also when it leaves at once
+for i in 1 2 3 4 5 6 7 8 9 10 11 12 13 14 15 16 17 18 19 20; do
+    printf '%s\nb\n' "$i" | run 0 leat send again -
+    run 0 leat recv again -n 2
+    printed "$(printf '%s\nb' "$i")"
+done
+
 # a receiver waits for what comes
 leat recv later >"$dir/later" &
 receiver=$!
