@@ -144,20 +144,41 @@ ns_of(struct timespec time)
     return (int64_t)time.tv_sec * 1000000000 + time.tv_nsec;
 }
 
-static void
+static bool
+are_same(const leat_access *access, const struct entry *entries, size_t count)
+{
+    if (count != access->count)
+        return false;
+    for (size_t i = 0; i < count; i++) {
+        const struct entry *const old = &access->entries[i];
+        if (strcmp(old->public_key, entries[i].public_key) != 0 ||
+            strcmp(old->principal.name, entries[i].principal.name) != 0 ||
+            strcmp(old->principal.role, entries[i].principal.role) != 0)
+            return false;
+    }
+    return true;
+}
+
+/* True: somebody else is allowed than before. */
+static bool
 read_again(leat_access *access, struct timespec changed)
 {
     size_t count;
-    struct entry *const entries = read_all(access, &count);
-    (void)pthread_mutex_lock(&access->lock);
-    struct entry *const old = access->entries;
-    access->entries = entries;
-    access->count = count;
-    (void)pthread_mutex_unlock(&access->lock);
-    free(old);
+    struct entry *entries = read_all(access, &count);
+    const bool differs = access->generation == 0 || !are_same(access, entries, count);
+    if (differs) {
+        (void)pthread_mutex_lock(&access->lock);
+        struct entry *const old = access->entries;
+        access->entries = entries;
+        access->count = count;
+        (void)pthread_mutex_unlock(&access->lock);
+        entries = old;
+        access->generation++;
+    }
+    free(entries);
     access->changed = changed;
     atomic_store(&access->changed_ns, ns_of(changed));
-    access->generation++;
+    return differs;
 }
 
 leat_err
@@ -175,7 +196,7 @@ leat_access_open(const char *dir, leat_access **out, char why[512])
         leat_access_close(&access);
         return err;
     }
-    read_again(access, mtime_of(access));
+    (void)read_again(access, mtime_of(access));
     *out = access;
     return LEAT_ERR_OK;
 }
@@ -207,8 +228,7 @@ leat_access_refresh(leat_access *access, bool force)
     if (!force && same && (access->settled || !settled))
         return false;
     access->settled = settled;
-    read_again(access, now);
-    return true;
+    return read_again(access, now);
 }
 
 /* ------------------------------------------------------------------------------ asking */

@@ -28,8 +28,8 @@ const leat_key *leat_access_key(const leat_access *access);
 /* How many are allowed. */
 size_t leat_access_count(leat_access *access);
 
-/* Read again if the directory has changed since, or if `force`. True: it was read, there is a new
- * generation. */
+/* Read again if the directory has changed since, or if `force`. True: others are allowed than
+ * before, there is a new generation. */
 bool leat_access_refresh(leat_access *access, bool force);
 uint64_t leat_access_generation(const leat_access *access);
 

@@ -316,7 +316,12 @@ leat_gate_bind(leat_gate *gate, const char *url, bool insecure_loopback, char wh
         return LEAT_ERR_OK;
     char reachable[LEAT_URL_BYTES_MAX];
     self_test_url(url, reachable);
-    return leat_zap_self_test(reachable, leat_access_key(gate->access)->public_key, why);
+    if (gate->zap != NULL)
+        leat_zap_log_refused(gate->zap, false);
+    err = leat_zap_self_test(reachable, leat_access_key(gate->access)->public_key, why);
+    if (gate->zap != NULL)
+        leat_zap_log_refused(gate->zap, true);
+    return err;
 }
 
 int

@@ -2,6 +2,7 @@
 
 #include <errno.h>
 #include <pthread.h>
+#include <stdatomic.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -21,6 +22,7 @@ struct leat_zap {
     void *socket;
     leat_access *access;
     pthread_t thread;
+    atomic_bool logs;
     int64_t minute;
     unsigned logged;
 };
@@ -72,7 +74,7 @@ log_refused(struct leat_zap *zap, struct request *request, const char *key)
         zap->minute = minute;
         zap->logged = 0;
     }
-    if (zap->logged++ >= REFUSED_LOGS)
+    if (!atomic_load(&zap->logs) || zap->logged++ >= REFUSED_LOGS)
         return;
     LEAT_LOG(LEAT_LOG_WARN, "access.refused", "a key that is not allowed",
              LEAT_KV_TEXT("public", key),
@@ -150,6 +152,12 @@ leat_zap_start(void *context, leat_access *access, leat_zap **out)
     }
     *out = zap;
     return LEAT_ERR_OK;
+}
+
+void
+leat_zap_log_refused(leat_zap *zap, bool on)
+{
+    atomic_store(&zap->logs, on);
 }
 
 void

@@ -14,6 +14,9 @@ typedef struct leat_zap leat_zap;
  * borrowed for its life. LEAT_ERR_NOMEM, LEAT_ERR_IO. */
 LEAT_NODISCARD leat_err leat_zap_start(void *context, leat_access *access, leat_zap **out);
 
+/* Whether refused keys are logged; at first they are not: the self-test tries one. */
+void leat_zap_log_refused(leat_zap *zap, bool on);
+
 /* After the context was shut down (zmq_ctx_shutdown), which is what ends the thread. */
 void leat_zap_stop(leat_zap **zap_p);
 

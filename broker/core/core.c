@@ -41,6 +41,7 @@ leat_core_new(const leat_core_options *options, leat_now now, leat_core **out)
     leat_table_init(&core->connections);
     leat_heap_init(&core->delayed, delay_moved, core);
     leat_list_init(&core->hungry);
+    leat_list_init(&core->fed);
     leat_list_init(&core->speaking);
     leat_list_init(&core->waking);
     leat_list_init(&core->finished);

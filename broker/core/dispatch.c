@@ -1,11 +1,11 @@
 /* Dispatch: ready items meet credit.
  *
- * Workers that may take jobs stand in a line (core->hungry). Each in turn is filled from the
- * classes that it serves: the highest priority first, among equals the oldest head. It gets what
- * runs in LEAT_QUANTUM_US beyond its slots, so that short jobs keep it busy for a round trip and
- * long ones are never hoarded; of a class that nobody has measured, no more than its idle slots.
- * Messages go to clients with RECV credit. Attempts are part of this turn's commit; JOBS leave
- * after it. */
+ * Workers that may take jobs stand in a line (core->hungry). In each round everyone is given some,
+ * from the classes that it serves: the highest priority first, among equals the oldest head. Some
+ * is what runs in LEAT_QUANTUM_US, and one of what runs longer or has never been measured, so that
+ * few jobs are spread. It holds at most what runs in that time beyond its slots: short jobs keep it
+ * busy for a round trip, long ones are never hoarded, unmeasured ones get its idle slots. Messages
+ * go to clients with RECV credit. Attempts are part of this turn's commit; JOBS leave after it. */
 #include <stdlib.h>
 
 #include "broker/core/machine.h"
@@ -15,7 +15,7 @@
 #define RUN_BYTES       20U /* of a run's head beside its names */
 
 /* A grant that is being collected for one peer. */
-struct filling {
+struct leat_filling {
     leat_peer *peer;
     leat_durability durability;
     leat_effect effect;
@@ -29,7 +29,7 @@ struct filling {
 
 /* Room for one more grant. */
 static bool
-room(struct filling *f)
+room(struct leat_filling *f)
 {
     if (f->effect.grant_count < f->capacity)
         return true;
@@ -43,7 +43,7 @@ room(struct filling *f)
 }
 
 static void
-close_grant(leat_core *core, struct filling *f)
+close_grant(leat_core *core, struct leat_filling *f)
 {
     if (f->effect.grant_count == 0)
         return;
@@ -80,7 +80,7 @@ close_grant(leat_core *core, struct filling *f)
 }
 
 static void
-grant(leat_core *core, struct filling *f, uint32_t index)
+grant(leat_core *core, struct leat_filling *f, uint32_t index)
 {
     leat_item *const item = leat_items_at(&core->items, index);
     const leat_err err = leat_item_apply(item, LEAT_EVENT_LEASE);
@@ -165,43 +165,88 @@ may_take(const leat_core *core, const leat_peer *peer, const struct choice *choi
     return (item->flags & LEAT_ITEM_SUSPECT) == 0 || peer->held == 0;
 }
 
-/* Fill one worker; true if it got something. */
+/* So many jobs of a class one worker is given before it is the next one's turn. */
+static uint64_t
+quantum_of(const leat_class *class)
+{
+    const uint64_t quantum =
+        class->mean_ns == 0 ? 0 : (uint64_t)LEAT_QUANTUM_US * 1000 / class->mean_ns;
+    return quantum == 0 ? 1 : quantum;
+}
+
+/* The worker's grant of this turn: what it is given in several visits leaves in one frame. */
+static struct leat_filling *
+filling_of(leat_core *core, leat_peer *peer)
+{
+    if (peer->filling == NULL)
+        peer->filling = calloc(1, sizeof *peer->filling);
+    if (peer->filling != NULL && !leat_list_is_linked(&peer->fed)) {
+        peer->filling->peer = peer;
+        leat_list_append(&core->fed, &peer->fed);
+    }
+    return peer->filling;
+}
+
+static bool
+is_full(const struct leat_filling *f)
+{
+    return f->effect.grant_count >= GRANT_JOBS_MAX || f->bytes >= GRANT_BYTES_MAX;
+}
+
+/* Give one worker its share of one class; true if it got something. */
 static bool
 feed(leat_core *core, leat_peer *peer)
 {
     struct choice choice;
-    struct filling f = {.peer = peer};
-    bool fed = false;
-
-    while (leat_list_is_linked(&peer->hungry) && choose(core, peer, &choice)) {
-        const leat_durability durability = choice.class->channel->durability;
-        if (f.effect.grant_count > 0 && f.durability != durability)
-            close_grant(core, &f);
-        f.durability = durability;
-        const uint32_t fill = fill_of(peer, choice.class);
-        bool taken = false;
-        while (peer->held < fill && peer->held_bytes <= peer->credit_bytes &&
-               may_take(core, peer, &choice)) {
-            if (!room(&f)) {
-                leat_core_fault(core, LEAT_ERR_NOMEM);
-                break;
-            }
-            grant(core, &f, leat_class_take(core, choice.class));
-            taken = true;
-            if (f.effect.grant_count >= GRANT_JOBS_MAX || f.bytes >= GRANT_BYTES_MAX)
-                break;
-        }
-        if (!taken)
-            break; /* a suspect that has to wait until the worker is empty */
-        fed = true;
-        if (f.effect.grant_count >= GRANT_JOBS_MAX || f.bytes >= GRANT_BYTES_MAX ||
-            peer->suspects > 0)
-            close_grant(core, &f);
+    if (!leat_list_is_linked(&peer->hungry) || !choose(core, peer, &choice))
+        return false;
+    struct leat_filling *const f = filling_of(core, peer);
+    if (f == NULL) {
+        leat_core_fault(core, LEAT_ERR_NOMEM);
+        return false;
     }
-    close_grant(core, &f);
-    free(f.effect.grants);
+    const leat_durability durability = choice.class->channel->durability;
+    if (f->durability != durability || is_full(f))
+        close_grant(core, f);
+    f->durability = durability;
+    const uint32_t fill = fill_of(peer, choice.class);
+    const uint64_t quantum = quantum_of(choice.class);
+    uint64_t taken = 0;
+    while (taken < quantum && !is_full(f) && peer->held < fill &&
+           peer->held_bytes <= peer->credit_bytes && may_take(core, peer, &choice)) {
+        if (!room(f)) {
+            leat_core_fault(core, LEAT_ERR_NOMEM);
+            break;
+        }
+        grant(core, f, leat_class_take(core, choice.class));
+        taken++;
+    }
+    if (peer->suspects > 0)
+        close_grant(core, f);
     leat_peer_update_hunger(core, peer);
-    return fed;
+    return taken > 0;
+}
+
+static void
+close_grants(leat_core *core)
+{
+    for (;;) {
+        leat_list_node *const node = leat_list_take_first(&core->fed);
+        if (node == NULL)
+            return;
+        close_grant(core, LEAT_CONTAINER_OF(node, leat_peer, fed)->filling);
+    }
+}
+
+void
+leat_dispatch_forget(leat_peer *peer)
+{
+    if (leat_list_is_linked(&peer->fed))
+        leat_list_remove(&peer->fed);
+    if (peer->filling != NULL)
+        free(peer->filling->effect.grants);
+    free(peer->filling);
+    peer->filling = NULL;
 }
 
 /* ------------------------------------------------------------------------------ messages */
@@ -328,7 +373,7 @@ deliver(leat_core *core, leat_class *class)
         leat_list_append(&channel->receivers, node);
         leat_receiver *const receiver = LEAT_CONTAINER_OF(node, leat_receiver, of_channel);
         tried++;
-        struct filling f = {.peer = receiver->peer, .durability = channel->durability};
+        struct leat_filling f = {.peer = receiver->peer, .durability = channel->durability};
         f.effect.messages = true;
         while (class->ready > 0 && wants_message(receiver) &&
                f.effect.grant_count < GRANT_JOBS_MAX && f.bytes < GRANT_BYTES_MAX) {
@@ -379,6 +424,7 @@ leat_dispatch_match(leat_core *core)
                 progress = true;
         }
     }
+    close_grants(core);
 }
 
 /* ------------------------------------------------------------------------------ leaving */

@@ -163,8 +163,10 @@ typedef struct leat_peer {
     uint32_t grants_waiting; /* JOBS effects that have not left */
     uint32_t disk_grants;    /* … of these in the queue of the disk's book */
     uint64_t jobs_done;
-    leat_list_node hungry; /* in core->hungry while it may take jobs */
-    uint64_t stamp;        /* the log flush in which it was named last, and its index there */
+    leat_list_node hungry;        /* in core->hungry while it may take jobs */
+    leat_list_node fed;           /* in core->fed while its grant of this turn is open */
+    struct leat_filling *filling; /* owned; see dispatch.c */
+    uint64_t stamp; /* the log flush in which it was named last, and its index there */
 
     /* client */
     leat_list cursors;   /* of leat_cursor.of_peer */
@@ -346,6 +348,7 @@ struct leat_core {
     leat_heap delayed; /* items by wall ms */
 
     leat_list hungry;   /* workers that may take jobs, in turn */
+    leat_list fed;      /* workers that have been given some in this turn */
     leat_list speaking; /* peers with something to be sent */
     leat_list waking;   /* cursors to be looked at */
     leat_list finished; /* batches whose log is not yet in history */
@@ -545,6 +548,8 @@ void leat_submit_on_send(
 
 /* ---- dispatch.c ---- */
 void leat_dispatch_match(leat_core *core);
+/* The peer is freed. */
+void leat_dispatch_forget(leat_peer *peer);
 void leat_dispatch_receiver_credit(leat_core *core, leat_peer *peer, const leat_credit *credit);
 void leat_dispatch_receiver_free(leat_core *core, leat_receiver *receiver);
 /* The channel is closed and nothing is left in it: told to its receivers when that is on disk. */

@@ -59,6 +59,7 @@ leat_peer_free(leat_core *core, leat_peer *peer)
     leat_control_drop_replies(peer);
     if (leat_list_is_linked(&peer->hungry))
         leat_list_remove(&peer->hungry);
+    leat_dispatch_forget(peer);
     if (leat_list_is_linked(&peer->speaking))
         leat_list_remove(&peer->speaking);
     for (uint32_t i = 0; i < peer->class_words * 64; i++) {

@@ -220,7 +220,7 @@ leat_cli_connect(leat_cli *cli)
         return LEAT_EXIT_OK;
     if ((status == LEAT_NO_BROKER || status == LEAT_TIMED_OUT) && !leat_stop_wanted())
         return no_broker(cli, leat_options_text(cli->options, "broker"));
-    return leat_cli_failed(cli, status, "connecting");
+    return leat_cli_failed(cli, status, NULL);
 }
 
 void
@@ -274,12 +274,14 @@ leat_cli_failed(leat_cli *cli, leat_status status, const char *what)
     if (leat_stop_signal() != 0)
         return 128 + leat_stop_signal();
     if (leat_stop_timed_out())
-        return leat_cli_fail(cli, LEAT_EXIT_TIMEOUT, "TIMEOUT", NULL, "%s: the time ran out", what);
+        return leat_cli_fail(cli, LEAT_EXIT_TIMEOUT, "TIMEOUT", NULL, "%s%sthe time ran out",
+                             what == NULL ? "" : what, what == NULL ? "" : ": ");
     if (cli->gave_up)
         return no_broker(cli, cli->broker == NULL ? NULL : leat_endpoint(cli->broker));
     while (row + 1 < LEAT_COUNT_OF(failures) && failures[row].status != status)
         row++;
     const char *const told = cli->broker == NULL ? "" : leat_sentence(cli->broker);
-    return leat_cli_fail(cli, failures[row].exit_code, failures[row].code, NULL, "%s: %s", what,
+    return leat_cli_fail(cli, failures[row].exit_code, failures[row].code, NULL, "%s%s%s",
+                         what == NULL ? "" : what, what == NULL ? "" : ": ",
                          *told == '\0' ? failures[row].words : told);
 }

@@ -85,7 +85,8 @@ int leat_cli_usage(const leat_cli *cli, const char *format, ...)
     __attribute__((format(printf, 2, 3)));
 
 /* Turn the status of a library call into a message and an exit code. `what` is what was tried
- * ("batch 42"). Signals, --timeout and a broker that stayed away are seen here too. */
+ * ("batch 42"), or NULL where the library's words say it. Signals, --timeout and a broker that
+ * stayed away are seen here too. */
 int leat_cli_failed(leat_cli *cli, leat_status status, const char *what);
 
 /* One line to stderr, "leat: " before it, unless --quiet. */

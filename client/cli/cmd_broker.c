@@ -73,7 +73,7 @@ run_wait(leat_cli *cli)
             return 128 + leat_stop_signal();
         /* Only silence gets better by waiting. */
         if (status != LEAT_NO_BROKER && status != LEAT_TIMED_OUT)
-            return leat_cli_failed(cli, status, "connecting");
+            return leat_cli_failed(cli, status, NULL);
         if (leat_clock_mono_ms() >= until_ms)
             return leat_cli_fail(cli, LEAT_EXIT_TIMEOUT, "TIMEOUT", NULL,
                                  "no broker answered within %s",

@@ -576,6 +576,19 @@ Test(core_lease, of_an_unknown_class_a_worker_gets_its_idle_slots_only)
     cr_assert(eq(sz, worker->job_count, 4));
 }
 
+Test(core_lease, jobs_nobody_has_measured_are_spread_over_the_workers)
+{
+    const test_peer *const one = must_hire("w1", 4, "echo");
+    const test_peer *const two = must_hire("w2", 4, "echo");
+    const test_peer *const three = must_hire("w3", 4, "echo");
+
+    (void)must_submit("echo", 3);
+
+    cr_expect(eq(sz, one->job_count, 1));
+    cr_expect(eq(sz, two->job_count, 1));
+    cr_expect(eq(sz, three->job_count, 1));
+}
+
 Test(core_lease, short_jobs_are_filled_ahead_and_long_ones_are_not)
 {
     (void)must_submit("short", 5000);

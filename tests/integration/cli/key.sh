@@ -3,7 +3,7 @@
 # shellcheck disable=SC1091,SC2154 # it sets $dir
 . "$(dirname "$0")/../../lib/story.sh"
 
-cd "$dir"
+cd "$dir" || exit
 keys="$dir/state/leat/keys"
 
 # ---- files
