@@ -629,6 +629,11 @@ leat_core_goodbye(leat_core *core, leat_now now)
         (void)leat_peer_send(core, peer, &frame);
         leat_buf_fini(&frame);
     }
+    core->reserved_upto = core->next_id;
+    leat_turn_put_ids(&core->books[LEAT_DISK].turn, core->reserved_upto);
+    leat_hand_write_meta(core);
+    if (commit_book(core, &core->books[LEAT_DISK]) != LEAT_ERR_OK)
+        leat_core_fault(core, LEAT_ERR_IO); /* then the block stays reserved: nothing is lost */
 }
 
 leat_core_facts

@@ -108,7 +108,8 @@ void leat_core_release(leat_core *core, leat_now now);
 /* True when the next turn should not wait: something is ready to be done at once. */
 bool leat_core_is_busy(const leat_core *core);
 
-/* Tell every peer that the broker stops (BYE). */
+/* The end, in order, between turns: tell every peer that the broker stops (BYE), and give back the
+ * ids that were reserved and not used, so that people see small numbers after a restart. */
 void leat_core_goodbye(leat_core *core, leat_now now);
 
 /* Figures for logs and tests. */

@@ -290,8 +290,7 @@ on_turn(void *context, uint64_t number, const uint8_t *data, size_t size)
             err = apply_object(l->core, &entry);
             break;
         case LEAT_TURN_IDS:
-            if (entry.number > l->core->reserved_upto)
-                l->core->reserved_upto = entry.number;
+            l->core->reserved_upto = entry.number; /* a broker that ended in order lowers it */
             break;
         }
     }

@@ -162,8 +162,7 @@ apply_meta(leat_core *core, leat_reader *r)
     memcpy(core->broker_id, id, sizeof core->broker_id);
     if (epoch > core->epoch)
         core->epoch = epoch;
-    if (reserved_upto > core->reserved_upto)
-        core->reserved_upto = reserved_upto;
+    core->reserved_upto = reserved_upto;
     if (next_channel_id > core->next_channel_id)
         core->next_channel_id = next_channel_id;
     if (number > core->books[LEAT_DISK].number)

@@ -292,6 +292,36 @@ Test(core_restart, ids_are_never_used_twice)
     }
 }
 
+Test(core_restart, ids_go_on_where_they_were_after_an_end_in_order)
+{
+    const leat_send_head head = test_head("echo", 0);
+    uint64_t next = must_send(client, &head, 10)->sent.first_id + 10;
+
+    for (unsigned life = 0; life < 3; life++) {
+        leat_core_goodbye(w.core, w.now);
+        must_restart(&w);
+        must_resume(client);
+        const uint64_t first = must_send(client, &head, 10)->sent.first_id;
+        cr_assert(eq(u64, first, next));
+        next = first + 10;
+    }
+}
+
+Test(core_restart, ids_are_skipped_after_an_end_that_was_none)
+{
+    const leat_send_head head = test_head("echo", 0);
+    const uint64_t first = must_send(client, &head, 10)->sent.first_id;
+    leat_core_goodbye(w.core, w.now);
+    must_restart(&w);
+    must_resume(client);
+    (void)must_send(client, &head, 10);
+
+    must_restart(&w); /* killed */
+    must_resume(client);
+
+    cr_assert(ge(u64, must_send(client, &head, 10)->sent.first_id, first + LEAT_ID_RESERVE));
+}
+
 Test(core_restart, a_memory_channel_is_empty_and_is_there)
 {
     leat_send_head head = test_head("echo", 0);
