@@ -60,7 +60,7 @@ run 0 leat wait --progress none
 is "$(wc -l <"$dir/err")" 1
 
 # on a terminal: one line that is drawn over and over, and wiped
-if command -v script >/dev/null; then
+if script -qec true /dev/null </dev/null >/dev/null 2>&1; then # a terminal can be had
     terminal() {
         script -qec "$1" /dev/null </dev/null >"$dir/terminal" 2>&1
     }
