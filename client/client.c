@@ -11,7 +11,7 @@
 
 #define CONNECT_MS       2000 /* of leat_connect */
 #define GONE_EVERY_MS    1000
-#define BYE_MS           1000 /* for what is still on its way at leat_disconnect */
+#define BYE_MS           5000 /* at most, for what is still on its way at leat_disconnect */
 #define QUICK_EVENTS_MAX 16
 
 const char *

@@ -213,6 +213,7 @@ leat_peer_send(leat_core *core, leat_peer *peer, leat_buf *frame_p)
     leat_frame_set_sequence(frame_p->data, peer->out_sequence);
     leat_frame_set_seen(frame_p->data, peer->in_seen);
     peer->spoken_ms = core->now.mono_ms;
+    leat_peer_update_hunger(core, peer); /* also a heartbeat takes room from grants */
     if (core->options.out.frame(core->options.out.context, peer->route, frame_p) ==
         LEAT_DELIVERY_OK)
         return true;

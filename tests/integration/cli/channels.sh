@@ -31,7 +31,7 @@ leat send -0 news <"$dir/large" >"$dir/out" 2>"$dir/err" && fail "1 MiB and a by
 said 'message 1 into "news"'
 
 # what the last receiver has taken never comes again, also when it leaves at once
-for i in 1 2 3 4 5 6 7 8 9 10 11 12 13 14 15 16 17 18 19 20; do
+for i in 1 2 3 4 5 6 7 8 9 10; do
     printf '%s\nb\n' "$i" | run 0 leat send again -
     run 0 leat recv again -n 2
     printed "$(printf '%s\nb' "$i")"
