@@ -248,7 +248,7 @@ goal_is_reached(leat_core *core, const leat_cursor *cursor)
     const leat_batch *const batch = cursor->batch;
     if (cursor->goal_kind == LEAT_GOAL_COUNT && cursor->handed >= cursor->goal)
         return true;
-    if (cursor->handed < batch->durable_end)
+    if (cursor->handed < batch->durable_end && !LEAT_FAULT(GOAL_EARLY))
         return false;
     if (cursor->goal_kind == LEAT_GOAL_OK && batch->durable_counters.done >= cursor->goal)
         return true;
@@ -338,7 +338,7 @@ hand_out(leat_core *core, leat_cursor *cursor, uint64_t first, const uint8_t *lo
     put_run(core, cursor, cursor->handed + 1,
             flags_of(core, cursor) & (uint8_t)~LEAT_ITEMS_FINISHED, core->scratch.data,
             core->scratch.size);
-    cursor->handed += n;
+    cursor->handed += n + (uint64_t)(LEAT_FAULT(CURSOR_SKIPS) && n > 2);
     return true;
 }
 

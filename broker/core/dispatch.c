@@ -48,7 +48,7 @@ close_grant(leat_core *core, struct leat_filling *f)
     if (f->effect.grant_count == 0)
         return;
     leat_book *const book = &core->books[f->durability];
-    if (f->durability == LEAT_DISK && !f->effect.messages) {
+    if (f->durability == LEAT_DISK && !f->effect.messages && !LEAT_FAULT(ATTEMPT_LATE)) {
         const size_t at =
             leat_turn_put_leases(&book->turn, f->peer->key, f->effect.position, core->epoch);
         for (uint32_t i = 0; i < f->effect.grant_count; i++) {

@@ -226,7 +226,8 @@ leat_lease_fail(leat_core *core,
                 leat_bytes result)
 {
     leat_item *const item = leat_items_at(&core->items, index);
-    const bool again = !fatal && item->failed + 1U < class_of(core, item)->failures;
+    const bool again =
+        !fatal && item->failed + !LEAT_FAULT(ONE_MORE) < class_of(core, item)->failures;
     apply(item, again ? LEAT_EVENT_RETRY : LEAT_EVENT_FAIL);
     if (item->state == LEAT_STATE_DELAYED)
         leat_lease_delay(core, index, back_off_ms(core, item));
@@ -286,7 +287,8 @@ leat_lease_due(leat_core *core)
 {
     for (uint32_t budget = LEAT_TURN_ENDS_MAX; budget > 0; budget--) {
         if (leat_heap_is_empty(&core->delayed) ||
-            leat_heap_first(&core->delayed).key > core->now.wall_ms)
+            leat_heap_first(&core->delayed).key >
+                core->now.wall_ms + (LEAT_FAULT(TOO_SOON) ? 1000 : 0))
             return;
         const uint32_t index = leat_heap_pop(&core->delayed).handle;
         leat_item *const item = leat_items_at(&core->items, index);
@@ -334,7 +336,7 @@ lose_one(leat_core *core, leat_peer *peer, uint32_t index, bool died)
         if (inside)
             counts = suspect;
         else
-            counts = had_started(peer, item);
+            counts = LEAT_FAULT(ALL_COUNT) || had_started(peer, item);
     }
     if (!counts) {
         /* Inside the worker's own process a start that was not reported may have happened. */
@@ -377,7 +379,8 @@ lease_of(leat_core *core, const leat_peer *peer, const leat_token *token)
         return LEAT_NOBODY;
     const leat_item *const item = leat_items_at(&core->items, index);
     if (!leat_state_is_held_by_worker((leat_state)item->state) || item->holder != peer->index ||
-        item->attempt != token->attempt || core->epochs[item->epoch] != token->epoch)
+        (!LEAT_FAULT(NO_TOKEN) &&
+         (item->attempt != token->attempt || core->epochs[item->epoch] != token->epoch)))
         return LEAT_NOBODY;
     return index;
 }
@@ -507,7 +510,8 @@ on_claims(leat_core *core, leat_peer *peer, uint16_t count, leat_reader *records
         const uint32_t index = lease_of(core, peer, &claim.token);
         if (index != LEAT_NOBODY) {
             leat_item *const item = leat_items_at(&core->items, index);
-            item->flags |= LEAT_ITEM_CLAIMED;
+            if (!LEAT_FAULT(CLAIMS_IGNORED))
+                item->flags |= LEAT_ITEM_CLAIMED;
             if (claim.started != 0) {
                 item->flags |= LEAT_ITEM_STARTED;
                 note_started(peer,

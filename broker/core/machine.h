@@ -30,6 +30,32 @@ typedef enum leat_kind {
     LEAT_KIND_MESSAGES = 2
 } leat_kind;
 
+/* ---- bugs put in on purpose, see tests/sim ---- */
+
+/* In a build with LEAT_FAULTS one of them can be chosen, and the simulator has to find it. */
+#ifdef LEAT_FAULTS
+typedef enum leat_fault {
+    LEAT_FAULT_NONE = 0,
+    LEAT_FAULT_ACK_EARLY,      /* answers do not wait for the disk */
+    LEAT_FAULT_JOBS_EARLY,     /* … nor do jobs */
+    LEAT_FAULT_ATTEMPT_LATE,   /* attempts are not in the commit */
+    LEAT_FAULT_NO_TOKEN,       /* the attempt of a report is not compared */
+    LEAT_FAULT_DEDUPE,         /* a repeated frame is taken for a new one */
+    LEAT_FAULT_ANSWERS_FORGOT, /* answers are not stored */
+    LEAT_FAULT_CLAIMS_IGNORED, /* what a worker claims is given to others */
+    LEAT_FAULT_CURSOR_SKIPS,   /* a waiter misses a completion */
+    LEAT_FAULT_GOAL_EARLY,     /* the goal is told before the completions */
+    LEAT_FAULT_ALL_COUNT,      /* all leases of a lost worker count a loss */
+    LEAT_FAULT_ONE_MORE,       /* one failure more than allowed */
+    LEAT_FAULT_TOO_SOON,       /* delays end early */
+    LEAT_FAULT_COUNT
+} leat_fault;
+extern leat_fault leat_fault_chosen;
+#define LEAT_FAULT(name) (leat_fault_chosen == LEAT_FAULT_##name)
+#else
+#define LEAT_FAULT(name) false
+#endif
+
 /* ---- channel and class ---- */
 
 typedef struct leat_channel {

@@ -37,7 +37,8 @@ release_book(leat_core *core, leat_book *book)
     const uint64_t durable = leat_store_durable_upto(book->store);
     while (book->effect_count > 0) {
         leat_effect effect = book->effects[book->effect_head];
-        if (effect.number > durable)
+        if (effect.number > durable &&
+            !(LEAT_FAULT(JOBS_EARLY) && effect.kind == LEAT_EFFECT_GRANT))
             return;
         book->effect_head = (book->effect_head + 1) % book->effect_capacity;
         book->effect_count--;

@@ -94,6 +94,8 @@ leat_window_check(leat_core *core, leat_peer *peer, uint64_t sequence)
         leat_core_fault(core, LEAT_ERR_NOMEM);
         return LEAT_WINDOW_DROP;
     }
+    if (LEAT_FAULT(DEDUPE))
+        return LEAT_WINDOW_NEW;
     switch (slot_of(peer, sequence)->state) {
     case LEAT_ANSWER_FREE:
         return LEAT_WINDOW_NEW;
@@ -142,8 +144,9 @@ leat_window_decide(leat_core *core,
     if (depends) {
         answer->number = book->number + 1;
         answer->stored = true;
-        leat_turn_put_answer(&book->turn, peer->key, sequence, (uint8_t)command, record->data,
-                             record->size);
+        if (!LEAT_FAULT(ANSWERS_FORGOT))
+            leat_turn_put_answer(&book->turn, peer->key, sequence, (uint8_t)command, record->data,
+                                 record->size);
         peer->dirty = true;
     }
     queue(core, peer, sequence);
@@ -280,7 +283,7 @@ leat_window_release(leat_core *core, leat_peer *peer)
             (void)ring_pop(peer->due, &peer->due_head, &peer->due_count, peer->due_capacity);
             continue;
         }
-        if (answer->number > durable)
+        if (answer->number > durable && !LEAT_FAULT(ACK_EARLY))
             break; /* the ones behind it were decided later */
         const bool alone = answer->command == LEAT_CMD_REPLY || answer->command == LEAT_CMD_ERROR;
         if (out.count > 0 &&

@@ -721,3 +721,20 @@ Test(core_lease, a_client_reports_no_results)
 
     cr_assert(eq(int, must_answer(client, sequence)->code, LEAT_ERR_DENIED));
 }
+
+Test(core_lease, a_silent_worker_with_a_full_way_is_given_nothing)
+{
+    test_peer *const worker = must_hire("w1", 64, "echo");
+    (void)must_submit("echo", 1);
+    worker->deaf = worker->mute = true;
+    for (int i = 0; i < 9; i++) { /* heartbeats fill its way, and nobody confirms them */
+        world_jump(&w, 1000);
+        world_turn(&w);
+    }
+    const size_t jobs = worker->job_count;
+    leat_send_head head = test_head("echo", 2);
+    (void)must_send(client, &head, 5);
+
+    cr_assert(eq(sz, worker->job_count, jobs));
+    cr_assert(le(u64, worker->got - worker->seen, LEAT_OUT_FRAMES));
+}
