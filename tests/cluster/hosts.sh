@@ -50,7 +50,8 @@ leat() {
 start() {
   local name=$1 host=$2
   shift 2
-  on "$host" "$@" >"$folder/$name.log" 2>&1 &
+  # Not by the function: its process would be a shell, and not the program that is to be killed.
+  ip netns exec "$id-$host" "$@" >"$folder/$name.log" 2>&1 &
   pid[$name]=$!
 }
 
