@@ -2,7 +2,10 @@
  *
  * A cursor is served during release, when the log (or its credit, or the room on the way to its
  * peer) has grown: from a piece in memory if its position lies in one, else from the store. It is
- * told GOAL when what it asked for is reached and nothing that counts is left to hand out. */
+ * told GOAL when what it asked for is reached and nothing that counts is left to hand out.
+ *
+ * The first chapter finds the batch that somebody names (leat_batch_find), also for submit and
+ * query: alive, in the store, or one job that is a batch of its own. */
 #include <stdlib.h>
 
 #include "broker/core/machine.h"
