@@ -1,3 +1,4 @@
+/* The keys directory. See access.h. */
 #include "broker/access.h"
 
 #include <dirent.h>

@@ -1,3 +1,4 @@
+/* ROUTER sockets on one side, the core's frames on the other. See gate.h. */
 #include "broker/gate.h"
 
 #include <errno.h>

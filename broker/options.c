@@ -1,3 +1,4 @@
+/* leat-broker's table of options, and what it means. See options.h. */
 #include "broker/options.h"
 
 #include <stdio.h>

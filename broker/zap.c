@@ -1,3 +1,4 @@
+/* The ZAP handler. See zap.h. */
 #include "broker/zap.h"
 
 #include <errno.h>

@@ -1,7 +1,7 @@
 /* Starting and ending jobs.
  *
  * Jobs leave the line strictly in the order of their numbers: `started` then says all there is to
- * say about which of them may have run (DESIGN.md, Poison does not spread). A slot is taken by a
+ * say about which of them may have run: poison does not spread. A slot is taken by a
  * sleeping job, and by a thread of the pool that has something to do; the pool may have more tasks
  * than threads, which have not begun and take no slot. */
 #include <stdio.h>

@@ -1,3 +1,4 @@
+/* The broker as a deterministic machine: what comes in, and the order of a turn. See core.h. */
 #include "broker/core/core.h"
 
 #include <stdio.h>

@@ -1,3 +1,4 @@
+/* Live items, and the table that finds them by id. See item.h. */
 #include "broker/core/item.h"
 
 #include <assert.h>

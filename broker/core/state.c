@@ -1,3 +1,4 @@
+/* The life of a job, as one table. See state.h. */
 #include "broker/core/state.h"
 
 #include <assert.h>

@@ -1,3 +1,4 @@
+/* Objects by a small index and by a 64-bit id. See table.h. */
 #include "broker/core/table.h"
 
 #include <stdlib.h>

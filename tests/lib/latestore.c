@@ -1,3 +1,4 @@
+/* A store that becomes durable late. See latestore.h. */
 #include "tests/lib/latestore.h"
 
 #include <assert.h>

@@ -1,3 +1,4 @@
+/* A peer that speaks LEAT/1 by hand. See peer.h. */
 #include "tests/lib/peer.h"
 
 #include <errno.h>

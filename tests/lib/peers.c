@@ -1,3 +1,4 @@
+/* A core in virtual time and its peers. See peers.h. */
 #include "tests/lib/peers.h"
 
 #include <assert.h>

@@ -1,3 +1,4 @@
+/* Real programs for tests. See programs.h. */
 #include "tests/lib/programs.h"
 
 #include <errno.h>

@@ -1,3 +1,4 @@
+/* What every test of Criterion includes. */
 #ifndef LEAT_TEST_H
 #define LEAT_TEST_H
 

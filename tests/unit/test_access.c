@@ -1,3 +1,4 @@
+/* The keys directory: what is read from it, and what is refused. */
 #include "broker/access.h"
 
 #include <stdio.h>

@@ -1,3 +1,4 @@
+/* Which brokers a program tries: the option, the environment and the defaults. */
 #include "tests/lib/test.h"
 
 #include <stdio.h>

@@ -5,7 +5,7 @@
 #include "broker/core/item.h"
 #include "tests/lib/test.h"
 
-/* DESIGN.md section 6, one line a state: event, where it leads, what it costs. */
+/* State, event, where it leads, what it costs. */
 static const struct row {
     leat_state from;
     leat_event event;

@@ -1,3 +1,4 @@
+/* The window: messages that wait for an answer, the floor below them, the room above. */
 #include "tests/lib/test.h"
 
 #include <stdlib.h>
