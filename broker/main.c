@@ -12,6 +12,7 @@
 #include "broker/options.h"
 #include "broker/store/lmdb.h"
 #include "broker/store/memory.h"
+#include "broker/zone.h"
 #include "proto/base/random.h"
 #include "proto/link/link.h"
 
@@ -93,6 +94,21 @@ open_stores(struct broker *broker)
     return err == LEAT_ERR_OK ? 0 : complain(EXIT_CANNOT, leat_err_message(err));
 }
 
+/* For schedules: the core reads no files. */
+static leat_err
+read_zone(void *context,
+          const char *name,
+          int64_t from_s,
+          int64_t upto_s,
+          leat_zone_change *out,
+          uint32_t max,
+          uint32_t *count,
+          char why[LEAT_CRON_WHY_BYTES])
+{
+    (void)context;
+    return leat_zone_read(name, from_s, upto_s, out, max, count, why);
+}
+
 static int
 open_core(struct broker *broker)
 {
@@ -105,6 +121,7 @@ open_core(struct broker *broker)
         .store_name = "lmdb, synced",
         .pid = getpid(),
         .default_memory = broker->options.default_memory,
+        .zone = read_zone,
     };
     if (leat_random_bytes_system(&options.seed, sizeof options.seed) != LEAT_ERR_OK ||
         leat_random_bytes_system(options.broker_id, sizeof options.broker_id) != LEAT_ERR_OK)

@@ -5,27 +5,76 @@
 
 #include "client/client.h"
 
+static bool
+is_answered(leat *self, void *context)
+{
+    (void)context;
+    return self->call.answered;
+}
+
+static void
+withdraw_call(leat *self, void *context)
+{
+    (void)context;
+    leat_withdraw_frame(self, self->call.number);
+}
+
+/* Wait for the answer to a SEND that may stand in line. */
+static leat_status
+await_sent(leat *self, int64_t until_ms)
+{
+    static const leat_question question = {.is_decided = is_answered, .withdraw = withdraw_call};
+    leat_status given_up;
+    leat_status status = leat_decide(self, &question, until_ms, &given_up);
+    self->call.kind = LEAT_CALL_NONE;
+    if (status != LEAT_OK)
+        leat_withdraw_frame(self, self->call.number); /* nobody asks any more */
+    if (status != LEAT_OK && given_up == LEAT_OK)     /* the link has stopped, or a stray error */
+        return status;
+    if (status != LEAT_OK)
+        return leat_fail(self, leat_is_interrupted(self, given_up) ? LEAT_REFUSED : LEAT_UNKNOWN,
+                         "%s: the broker has not said whether it is in",
+                         leat_is_interrupted(self, given_up) ? "interrupted" : "the time ran out");
+    status = self->call.status;
+    if (leat_is_interrupted(self, given_up)) {
+        if (status == LEAT_TIMED_OUT)
+            return leat_fail(self, LEAT_REFUSED, "interrupted");
+        leat_interrupt(self); /* too late for this call */
+    }
+    if (status == LEAT_TIMED_OUT)
+        return leat_fail(self, status, "the channel is full, and the time ran out");
+    if (status == LEAT_OK)
+        self->sentence[0] = '\0';
+    return status;
+}
+
 leat_status
-leat_send_one(
-    leat *self, const leat_send_head *head, const void *payload, size_t size, uint64_t *id)
+leat_send_one(leat *self,
+              const leat_send_head *head,
+              const void *payload,
+              size_t size,
+              int64_t until_ms,
+              uint64_t *id)
 {
     if (size > LEAT_PAYLOAD_BYTES_MAX)
         return leat_fail(self, LEAT_TOO_LARGE, "a payload of %zu bytes is over the limit of %u",
                          size, LEAT_PAYLOAD_BYTES_MAX);
-    leat_status status = leat_await_room(self, INT64_MAX);
-    if (status != LEAT_OK)
-        return status;
     leat_buf frame = {0};
     leat_frame_begin(&frame, LEAT_CMD_SEND);
     leat_send_put_head(&frame, head);
     leat_send_put(&frame, payload, size);
     if (!frame.failed)
         leat_frame_finish(&frame, 0, 1, 0);
-    const uint64_t sequence = leat_post(self, &frame, NULL, 0);
-    if (sequence == 0)
+    leat_status status = leat_await_room(self, frame.size, until_ms);
+    if (status != LEAT_OK) {
+        leat_buf_fini(&frame);
+        return status;
+    }
+    const leat_open_frame *const open = leat_post(self, &frame);
+    if (open == NULL)
         return leat_fail(self, LEAT_NO_MEMORY, "out of memory");
-    self->call = (leat_call){.kind = LEAT_CALL_SEND, .number = sequence};
-    status = leat_await_call(self);
+    self->call = (leat_call){.kind = LEAT_CALL_SEND, .number = open->sequence};
+    status = await_sent(self, until_ms);
     if (status == LEAT_OK && id != NULL)
         *id = self->call.first_id;
     return status;
@@ -110,18 +159,6 @@ begin_query(leat *self, const char *name, const char *arguments)
     return status;
 }
 
-leat_status
-leat_ping_once(leat *self)
-{
-    leat_status status = begin_query(self, "ping", NULL);
-    if (status != LEAT_OK)
-        return status;
-    while (status == LEAT_OK && !self->call.answered && leat_is_up(self))
-        status = leat_turn(self, INT64_MAX);
-    self->call.kind = LEAT_CALL_NONE;
-    return status;
-}
-
 static leat_status
 give_json(leat *self, leat_status status, const char **json)
 {
@@ -148,14 +185,15 @@ leat_command_do(leat *self, const char *name, const char *arguments, const char 
 {
     leat_buf frame = {0};
     leat_begin(self);
-    leat_status status = leat_await_room(self, INT64_MAX);
+    leat_status status = leat_await_room(self, 0, INT64_MAX);
     if (status == LEAT_OK)
         status = put_request(self, LEAT_CMD_COMMAND, "command", name, arguments, &frame);
     if (status == LEAT_OK) {
-        const uint64_t sequence = leat_post(self, &frame, NULL, 0);
-        self->call = (leat_call){.kind = LEAT_CALL_COMMAND, .number = sequence};
-        status = sequence == 0 ? leat_fail(self, LEAT_NO_MEMORY, "out of memory")
-                               : leat_await_call(self);
+        const leat_open_frame *const open = leat_post(self, &frame);
+        if (open == NULL)
+            return give_json(self, leat_fail(self, LEAT_NO_MEMORY, "out of memory"), json);
+        self->call = (leat_call){.kind = LEAT_CALL_COMMAND, .number = open->sequence};
+        status = leat_await_call(self);
     }
     return give_json(self, status, json);
 }
@@ -202,7 +240,7 @@ read_reply(leat *self, const cJSON *json)
     return self->json.failed ? leat_fail(self, LEAT_NO_MEMORY, "out of memory") : LEAT_OK;
 }
 
-void
+uint64_t
 leat_call_on_reply(leat *self, const uint8_t *body, size_t size)
 {
     char why[128];
@@ -214,7 +252,7 @@ leat_call_on_reply(leat *self, const uint8_t *body, size_t size)
             self->call.status =
                 leat_fail(self, LEAT_REFUSED, "the broker's answer cannot be read: %s", why);
         }
-        return;
+        return 0;
     }
     const leat_call_kind kind = leat_json_u64(json, "id", &number)         ? LEAT_CALL_QUERY
                                 : leat_json_u64(json, "sequence", &number) ? LEAT_CALL_COMMAND
@@ -225,4 +263,5 @@ leat_call_on_reply(leat *self, const uint8_t *body, size_t size)
         self->call.status = read_reply(self, json);
     }
     cJSON_Delete(json);
+    return kind == LEAT_CALL_COMMAND ? number : 0;
 }

@@ -1,6 +1,7 @@
 /* Batches: jobs are written straight into the frame that carries them; a full frame leaves at once
  * and answers are read in passing, so that many frames are on their way while the next is filled.
  */
+#include <assert.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -14,9 +15,11 @@
 struct leat_batch {
     leat_list_node node;
     leat *self;
-    leat_batch_options options; /* channel and name are the two below */
+    uint32_t window_jobs;
+    uint32_t frame_records;
+    leat_buf settings;   /* as bytes; head points into it */
+    leat_send_head head; /* of every frame: channel and settings */
     char channel[LEAT_NAME_BYTES_MAX + 1];
-    char name[LEAT_NAME_BYTES_MAX + 1];
     uint32_t tag;
     uint64_t id;
     uint64_t accepted;
@@ -32,84 +35,62 @@ struct leat_batch {
     char handler[LEAT_NAME_BYTES_MAX + 1]; /* of the frame, or of the last one */
 };
 
-void
-leat_batch_options_init(leat_batch_options *options)
-{
-    *options = (leat_batch_options){.priority = -1};
-}
-
+/* Check options, copy what they point to, and prepare the head of all frames. */
 static leat_status
-check_options(leat *self, const leat_batch_options *options)
+read_options(leat_batch *batch, const leat_batch_options *given)
 {
-    leat_status status = LEAT_OK;
-    if (options->channel != NULL)
-        status = leat_check_name(self, "channel", options->channel);
-    if (status == LEAT_OK && options->name != NULL)
-        status = leat_check_name(self, "batch", options->name);
+    leat *const self = batch->self;
+    leat_batch_options options;
+    leat_status status = leat_options_read(self, given, &options);
+    if (status == LEAT_OK)
+        status = leat_options_put(self, &options, &batch->settings);
     if (status != LEAT_OK)
         return status;
-    if (options->priority < -1 || options->priority >= (int)LEAT_PRIORITIES)
-        return leat_fail(self, LEAT_WRONG_USE, "a priority is 0 to 9, or -1 for the default");
-    if (options->failures < 0 || options->failures > UINT16_MAX)
-        return leat_fail(self, LEAT_WRONG_USE, "failures is 0 for the default, or up to 65535");
-    if (options->delay_ms < 0 || options->delay_ms > LEAT_DELAY_MS_MAX)
-        return leat_fail(self, LEAT_WRONG_USE, "a delay is 0 to 366 days");
-    if (options->run_limit_ms < 0)
-        return leat_fail(self, LEAT_WRONG_USE, "a run limit is not negative");
+    (void)snprintf(batch->channel, sizeof batch->channel, "%s",
+                   options.channel != NULL ? options.channel : "default");
+    batch->head = leat_send_head_default();
+    batch->head.channel = leat_text_of(batch->channel);
+    const leat_err err =
+        leat_settings_read(batch->settings.data, batch->settings.size, &batch->head.settings);
+    assert(err == LEAT_ERR_OK);
+    (void)err;
+    batch->window_jobs = options.window_jobs == 0 ? WINDOW_JOBS : options.window_jobs;
+    batch->frame_records = options.frame_records;
+    if (batch->frame_records == 0 || batch->frame_records > LEAT_RECORDS_MAX)
+        batch->frame_records = LEAT_RECORDS_MAX;
+    if (batch->frame_records > batch->window_jobs)
+        batch->frame_records = batch->window_jobs;
+    if (options.unique != NULL) /* each is answered for itself: it may join another */
+        batch->frame_records = 1;
     return LEAT_OK;
 }
 
-/* The settings of options; channel, handler, batch and tag are the caller's to add. */
-static leat_send_head
-head_of(const leat_batch_options *options)
+static leat_batch *
+new_batch(leat *self)
 {
-    leat_send_head head = leat_send_head_default();
-    head.channel = leat_text_of(options->channel != NULL ? options->channel : "default");
-    head.name = leat_text_of(options->name);
-    if (options->priority >= 0)
-        head.priority = (uint8_t)options->priority;
-    if (options->failures > 0)
-        head.failures = (uint16_t)options->failures;
-    head.delay_ms = (uint64_t)options->delay_ms;
-    head.run_limit_ms = (uint64_t)options->run_limit_ms;
-    return head;
+    leat_batch *const batch = calloc(1, sizeof *batch);
+    if (batch == NULL)
+        return NULL;
+    batch->self = self;
+    batch->tag = ++self->next_tag;
+    leat_list_append(&self->batches, &batch->node);
+    return batch;
 }
 
 leat_status
 leat_batch_open(leat *self, const leat_batch_options *options, leat_batch **out)
 {
-    leat_batch_options defaults;
-    leat_batch_options_init(&defaults);
-    if (options == NULL)
-        options = &defaults;
     leat_begin(self);
     *out = NULL;
-    const leat_status status = check_options(self, options);
-    if (status != LEAT_OK)
-        return status;
-
-    leat_batch *const batch = calloc(1, sizeof *batch);
+    leat_batch *batch = new_batch(self);
     if (batch == NULL)
         return leat_fail(self, LEAT_NO_MEMORY, "out of memory");
-    batch->self = self;
-    batch->options = *options;
-    (void)snprintf(batch->channel, sizeof batch->channel, "%s",
-                   options->channel != NULL ? options->channel : "default");
-    batch->options.channel = batch->channel;
-    if (options->name != NULL) {
-        (void)snprintf(batch->name, sizeof batch->name, "%s", options->name);
-        batch->options.name = batch->name;
-    }
-    if (batch->options.window_jobs == 0)
-        batch->options.window_jobs = WINDOW_JOBS;
-    if (batch->options.frame_records == 0 || batch->options.frame_records > LEAT_RECORDS_MAX)
-        batch->options.frame_records = LEAT_RECORDS_MAX;
-    if (batch->options.frame_records > batch->options.window_jobs)
-        batch->options.frame_records = batch->options.window_jobs;
-    batch->tag = ++self->next_tag;
-    leat_list_append(&self->batches, &batch->node);
-    *out = batch;
-    return LEAT_OK;
+    const leat_status status = read_options(batch, options);
+    if (status == LEAT_OK)
+        *out = batch;
+    else
+        leat_batch_free(&batch);
+    return status;
 }
 
 /* ------------------------------------------------------------------------------- the frame */
@@ -117,7 +98,7 @@ leat_batch_open(leat *self, const leat_batch_options *options, leat_batch **out)
 static void
 put_head(const leat_batch *batch, leat_buf *frame, uint8_t flags)
 {
-    leat_send_head head = head_of(&batch->options);
+    leat_send_head head = batch->head;
     head.flags = flags;
     head.handler = leat_text_of(batch->handler);
     head.batch = batch->id;
@@ -158,17 +139,19 @@ change_head(leat_batch *batch, uint8_t flags)
 static bool
 is_full(const leat_batch *batch)
 {
-    return batch->frame.size >= LEAT_FRAME_BYTES_CLOSE ||
-           batch->count >= batch->options.frame_records;
+    return batch->frame.size >= LEAT_FRAME_BYTES_CLOSE || batch->count >= batch->frame_records;
 }
 
-/* The frame may leave now. One larger than the whole window goes alone. */
+/* The frame may leave now. One larger than the whole window goes alone. Sequences are spared for
+ * what has to be said while frames wait in line. */
 static bool
 has_window(const leat_batch *batch)
 {
-    return leat_is_up(batch->self) && leat_link_room(batch->self->link) > 0 &&
-           (batch->unanswered == 0 ||
-            batch->unanswered + batch->count <= batch->options.window_jobs);
+    const leat *const self = batch->self;
+    return leat_has_room(self, batch->frame.size) &&
+           (leat_link_room(self->link) > LEAT_OPEN_FRAMES_SPARED ||
+            leat_link_unanswered(self->link) == 0) &&
+           (batch->unanswered == 0 || batch->unanswered + batch->count <= batch->window_jobs);
 }
 
 static leat_status
@@ -185,12 +168,15 @@ post_frame(leat_batch *batch, uint8_t flags)
     leat_frame_finish(&batch->frame, 0, (uint16_t)batch->count, 0);
     const uint32_t jobs = batch->count;
     batch->count = 0;
-    if (leat_post(batch->self, &batch->frame, batch, jobs) == 0) {
+    leat_open_frame *const open = leat_post(batch->self, &batch->frame);
+    if (open == NULL) {
         static const char why[] = "out of memory: jobs of this batch are missing";
         leat_batch_on_failure(batch, LEAT_NO_MEMORY,
                               (leat_text){.data = why, .size = sizeof why - 1}, 0);
         return say_failed(batch);
     }
+    open->batch = batch;
+    open->jobs = jobs;
     batch->unanswered += jobs;
     return LEAT_OK;
 }
@@ -280,6 +266,27 @@ leat_batch_flush(leat_batch *batch)
     return status == LEAT_OK ? await_answers(batch) : status;
 }
 
+leat_status
+leat_batch_push(leat_batch *batch)
+{
+    leat *const self = batch->self;
+    leat_begin(self);
+    leat_status status = leat_pump(self);
+    if (status == LEAT_OK && batch->failed == LEAT_OK && batch->count > 0 && has_window(batch))
+        status = post_frame(batch, 0);
+    if (batch->failed != LEAT_OK)
+        return say_failed(batch);
+    if (status != LEAT_OK || (batch->count == 0 && batch->unanswered == 0))
+        return status;
+    return leat_fail(self, LEAT_NOT_YET, "not everything is accepted yet");
+}
+
+int
+leat_batch_has_room(const leat_batch *batch)
+{
+    return batch->failed != LEAT_OK || batch->count == 0 || has_window(batch);
+}
+
 /* Nothing is left to be sent: say it by name. */
 static leat_status
 seal_by_command(leat_batch *batch)
@@ -363,6 +370,7 @@ leat_batch_free(leat_batch **batch_p)
             batch->self->open_frames[i].batch = NULL;
     leat_list_remove(&batch->node);
     leat_buf_fini(&batch->frame);
+    leat_buf_fini(&batch->settings);
     free(batch);
 }
 
@@ -385,17 +393,19 @@ leat_submit(leat *self,
             size_t size,
             uint64_t *id)
 {
-    leat_batch_options defaults;
-    leat_batch_options_init(&defaults);
-    if (options == NULL)
-        options = &defaults;
     leat_begin(self);
-    leat_status status = check_options(self, options);
-    if (status == LEAT_OK)
-        status = leat_check_name(self, "handler", handler);
+    leat_status status = leat_check_name(self, "handler", handler);
     if (status != LEAT_OK)
         return status;
-    leat_send_head head = head_of(options);
-    head.handler = leat_text_of(handler);
-    return leat_send_one(self, &head, payload, size, id);
+    leat_batch *batch = new_batch(self); /* only for its head: the job is a batch of its own */
+    if (batch == NULL)
+        return leat_fail(self, LEAT_NO_MEMORY, "out of memory");
+    status = read_options(batch, options);
+    if (status == LEAT_OK) {
+        leat_send_head head = batch->head;
+        head.handler = leat_text_of(handler);
+        status = leat_send_one(self, &head, payload, size, INT64_MAX, id);
+    }
+    leat_batch_free(&batch);
+    return status;
 }

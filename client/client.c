@@ -7,12 +7,13 @@
 #include <string.h>
 #include <unistd.h>
 
-#include "proto/base/clock.h"
-
 #define CONNECT_MS       2000 /* of leat_connect */
 #define GONE_EVERY_MS    1000
 #define BYE_MS           5000 /* at most, for what is still on its way at leat_disconnect */
 #define QUICK_EVENTS_MAX 16
+#define INTERRUPTED_MS   1000 /* an interrupted call waits so long for the broker's decision */
+
+static_assert(LEAT_SILENT_MS == LEAT_LOST_MS, "the header says what the broker does");
 
 const char *
 leat_version(void)
@@ -37,6 +38,7 @@ leat_begin(leat *self)
 {
     self->sentence[0] = '\0';
     self->stray = LEAT_OK;
+    self->was_interrupted = false;
 }
 
 const char *
@@ -95,12 +97,17 @@ leat_status_of(leat_err err)
         return LEAT_CLOSED;
     case LEAT_ERR_LOST:
         return LEAT_LOST;
+    case LEAT_ERR_TIMEOUT:
+        return LEAT_TIMED_OUT;
     case LEAT_ERR_UNKNOWN_OUTCOME:
         return LEAT_UNKNOWN;
     case LEAT_ERR_NO_BROKER:
         return LEAT_NO_BROKER;
     case LEAT_ERR_DENIED:
         return LEAT_DENIED;
+    case LEAT_ERR_MALFORMED:
+    case LEAT_ERR_CONFIG:
+        return LEAT_WRONG_USE;
     default:
         return LEAT_REFUSED;
     }
@@ -131,62 +138,112 @@ leat_shared_drop(leat_shared **shared_p)
 
 /* --------------------------------------------------------------------------------- answers */
 
-static leat_open_frame *
-open_frame(leat *self, uint64_t sequence)
+leat_open_frame *
+leat_open_frame_of(leat *self, uint64_t sequence)
 {
     leat_open_frame *const frame = &self->open_frames[sequence % LEAT_WINDOW_FRAMES];
     return sequence != 0 && frame->sequence == sequence ? frame : NULL;
 }
 
-uint64_t
-leat_post(leat *self, leat_buf *frame, leat_batch *batch, uint32_t jobs)
+leat_open_frame *
+leat_post(leat *self, leat_buf *frame)
 {
+    const size_t bytes = frame->size;
     const uint64_t sequence = leat_link_send_sequenced(self->link, frame);
-    if (sequence != 0)
-        self->open_frames[sequence % LEAT_WINDOW_FRAMES] =
-            (leat_open_frame){.sequence = sequence, .batch = batch, .jobs = jobs};
-    return sequence;
+    if (sequence == 0)
+        return NULL;
+    leat_open_frame *const open = &self->open_frames[sequence % LEAT_WINDOW_FRAMES];
+    *open = (leat_open_frame){.sequence = sequence, .bytes = (uint32_t)bytes};
+    self->open_bytes += bytes;
+    return open;
+}
+
+void
+leat_say(leat *self, leat_buf *frame, uint16_t count)
+{
+    if (!frame->failed)
+        leat_frame_finish(frame, 0, count, 0);
+    leat_link_send(self->link, frame);
+}
+
+static void
+say_withdraw(leat *self, uint64_t sequence)
+{
+    const leat_withdraw withdraw = {.kind = LEAT_WITHDRAW_SEQUENCE, .sequence = sequence};
+    leat_buf frame = {0};
+    leat_frame_begin(&frame, LEAT_CMD_WITHDRAW);
+    leat_withdraw_put(&frame, &withdraw);
+    leat_say(self, &frame, 1);
+}
+
+void
+leat_withdraw_frame(leat *self, uint64_t sequence)
+{
+    leat_open_frame *const frame = leat_open_frame_of(self, sequence);
+    if (frame == NULL || frame->withdrawn)
+        return;
+    frame->withdrawn = true;
+    if (leat_is_up(self))
+        say_withdraw(self, sequence);
+}
+
+/* The link has sent the unanswered frames again; what was to be withdrawn waits in line anew. */
+static void
+withdraw_again(leat *self)
+{
+    for (uint32_t i = 0; i < LEAT_WINDOW_FRAMES; i++)
+        if (self->open_frames[i].sequence != 0 && self->open_frames[i].withdrawn)
+            say_withdraw(self, self->open_frames[i].sequence);
+}
+
+/* Its answer is here. A copy of what stood for it; sequence 0: it had been answered before. */
+static leat_open_frame
+close_frame(leat *self, uint64_t sequence)
+{
+    leat_open_frame *const frame = leat_open_frame_of(self, sequence);
+    if (frame == NULL)
+        return (leat_open_frame){0};
+    const leat_open_frame closed = *frame;
+    self->open_bytes -= frame->bytes;
+    *frame = (leat_open_frame){0};
+    return closed;
 }
 
 static bool
-is_called(const leat *self, leat_call_kind a, leat_call_kind b, uint64_t sequence)
+is_called(const leat *self, leat_call_kind kind, uint64_t sequence)
 {
-    return (self->call.kind == a || self->call.kind == b) && self->call.number == sequence &&
-           !self->call.answered;
+    return self->call.kind == kind && self->call.number == sequence && !self->call.answered;
 }
 
 /* The frame was refused as a whole, or its fate is unknown. */
 static void
 on_refusal(leat *self, uint64_t sequence, leat_status status, leat_text why)
 {
-    if (is_called(self, LEAT_CALL_SEND, LEAT_CALL_COMMAND, sequence)) {
+    if (is_called(self, LEAT_CALL_SEND, sequence) || is_called(self, LEAT_CALL_CANCEL, sequence) ||
+        is_called(self, LEAT_CALL_COMMAND, sequence)) {
         self->call.answered = true;
         self->call.status = leat_fail(self, status, "%.*s", (int)why.size, why.data);
     }
-    leat_open_frame *const frame = open_frame(self, sequence);
-    if (frame == NULL)
-        return;
-    frame->sequence = 0;
-    if (frame->batch != NULL)
-        leat_batch_on_failure(frame->batch, status, why, frame->jobs);
+    const leat_open_frame frame = close_frame(self, sequence);
+    if (frame.batch != NULL)
+        leat_batch_on_failure(frame.batch, status, why, frame.jobs);
+    if (frame.selecting != NULL)
+        leat_selecting_on_failure(frame.selecting, status, why);
 }
 
 static void
 on_sent(leat *self, const leat_sent *sent)
 {
-    if (is_called(self, LEAT_CALL_SEND, LEAT_CALL_SEND, sent->sequence)) {
+    if (is_called(self, LEAT_CALL_SEND, sent->sequence)) {
         self->call.answered = true;
         self->call.first_id = sent->first_id;
         self->call.status = leat_status_of(leat_err_from_number(sent->code));
         if (self->call.status != LEAT_OK)
             (void)leat_fail(self, LEAT_OK, "%.*s", (int)sent->sentence.size, sent->sentence.data);
     }
-    leat_open_frame *const frame = open_frame(self, sent->sequence);
-    if (frame == NULL)
-        return;
-    frame->sequence = 0;
-    if (frame->batch != NULL)
-        leat_batch_on_sent(frame->batch, sent, frame->jobs);
+    const leat_open_frame frame = close_frame(self, sent->sequence);
+    if (frame.batch != NULL)
+        leat_batch_on_sent(frame.batch, sent, frame.jobs);
 }
 
 static void
@@ -199,6 +256,61 @@ on_sent_frame(leat *self, const leat_link_event *event)
         leat_sent sent;
         leat_sent_next(&records, &sent);
         on_sent(self, &sent);
+    }
+}
+
+static void
+count_exception(leat *self, leat_err code)
+{
+    leat_cancelled *const out = self->call.cancelled;
+    out->cancelled--;
+    if (code == LEAT_ERR_TOO_LATE)
+        out->ended++;
+    else if (code == LEAT_ERR_NOT_FOUND)
+        out->not_found++;
+    else
+        self->call.status = leat_fail(self, leat_status_of(code), "%s", leat_err_message(code));
+}
+
+/* What was acknowledged is of no interest any more; what was cancelled is. */
+static void
+on_acked_frame(leat *self, const leat_link_event *event)
+{
+    leat_reader records;
+    if (leat_acked_open(event->body, event->body_size, event->frame.count, &records) != LEAT_ERR_OK)
+        return;
+    for (uint16_t i = 0; i < event->frame.count; i++) {
+        leat_acked acked;
+        leat_acked_next(&records, &acked);
+        const bool is_cancel = is_called(self, LEAT_CALL_CANCEL, acked.sequence);
+        const leat_err code = leat_err_from_number(acked.code);
+        if (is_cancel && code != LEAT_ERR_OK)
+            self->call.status = leat_fail(self, leat_status_of(code), "%s", leat_err_message(code));
+        for (uint16_t k = 0; k < acked.exceptions; k++) {
+            leat_acked_exception exception;
+            leat_acked_next_exception(&records, &exception);
+            if (is_cancel)
+                count_exception(self, leat_err_from_number(exception.code));
+        }
+        if (is_cancel)
+            self->call.answered = true;
+        (void)close_frame(self, acked.sequence);
+    }
+}
+
+static void
+on_withdrawn_frame(leat *self, const leat_link_event *event)
+{
+    leat_reader records;
+    if (leat_withdrawn_open(event->body, event->body_size, event->frame.count, &records) !=
+        LEAT_ERR_OK) {
+        leat_link_drop(self->link, "an answer to WITHDRAW that cannot be read");
+        return;
+    }
+    for (uint16_t i = 0; i < event->frame.count; i++) {
+        leat_withdrawn withdrawn;
+        leat_withdrawn_next(&records, &withdrawn);
+        leat_receivers_on_withdrawn(self, &withdrawn);
     }
 }
 
@@ -242,6 +354,27 @@ take_shared(leat *self)
     if (shared->body == NULL)
         leat_shared_drop(&shared);
     return shared;
+}
+
+/* The message stays in the frame that brought it. */
+static void
+on_selected_frame(leat *self, const leat_link_event *event)
+{
+    leat_reader records;
+    leat_shared *shared = take_shared(self);
+    const uint8_t *const body = shared == NULL ? event->body : shared->body->data;
+    if (leat_selected_open(body, event->body_size, event->frame.count, &records) != LEAT_ERR_OK)
+        goto done; /* the link has checked it */
+    for (uint16_t i = 0; i < event->frame.count; i++) {
+        leat_selected selected;
+        leat_selected_next(&records, &selected);
+        const leat_open_frame frame = close_frame(self, selected.sequence);
+        if (frame.selecting != NULL)
+            leat_selecting_on_selected(frame.selecting, &selected, shared);
+    }
+
+done:
+    leat_shared_drop(&shared);
 }
 
 /* Completions and messages stay in the frame that brought them; each run's owner holds it. */
@@ -289,12 +422,21 @@ on_frame(leat *self, const leat_link_event *event)
         on_items_frame(self, event);
         break;
     case LEAT_CMD_REPLY:
-        leat_call_on_reply(self, event->body, event->body_size);
+        (void)close_frame(self, leat_call_on_reply(self, event->body, event->body_size));
         break;
     case LEAT_CMD_ERROR:
         on_error_frame(self, event);
         break;
-    default: /* ACKED: what was acknowledged is of no interest any more */
+    case LEAT_CMD_ACKED:
+        on_acked_frame(self, event);
+        break;
+    case LEAT_CMD_SELECTED:
+        on_selected_frame(self, event);
+        break;
+    case LEAT_CMD_WITHDRAWN:
+        on_withdrawn_frame(self, event);
+        break;
+    default:
         break;
     }
 }
@@ -324,8 +466,9 @@ on_up(leat *self, const leat_link_event *event)
         if (self->gone != NULL)
             self->gone(self->gone_context, 0, for_ms);
     }
+    withdraw_again(self);
     leat_waits_on_up(self, is_same);
-    leat_receivers_on_up(self, event->resumed);
+    leat_receivers_on_up(self, event->resumed, is_same);
     leat_call_on_up(self);
 }
 
@@ -333,6 +476,7 @@ static void
 on_down(leat *self, const leat_link_event *event)
 {
     self->was_down = true;
+    leat_receivers_on_down(self);
     (void)snprintf(self->refusal, sizeof self->refusal, "%s", event->sentence);
     if (self->was_up && self->gone_since_ms == INT64_MAX) {
         self->gone_since_ms = leat_clock_mono_ms();
@@ -367,14 +511,22 @@ on_event(leat *self, const leat_link_event *event)
     }
 }
 
+bool
+leat_is_interrupted(const leat *self, leat_status status)
+{
+    return status == LEAT_REFUSED && self->was_interrupted;
+}
+
 leat_status
 leat_turn(leat *self, int64_t until_ms)
 {
     if (self->link == NULL)
         return leat_fail(self, LEAT_NO_BROKER, "%s", self->refusal);
     if (atomic_load_explicit(&self->interrupted, memory_order_relaxed) &&
-        atomic_exchange(&self->interrupted, false))
+        atomic_exchange(&self->interrupted, false)) {
+        self->was_interrupted = true;
         return leat_fail(self, LEAT_REFUSED, "interrupted");
+    }
 
     leat_link_event event;
     if (leat_link_next(self->link, &event)) {
@@ -405,13 +557,60 @@ leat_turn_quickly(leat *self)
         on_event(self, &event);
 }
 
+static leat_status
+say_stray(leat *self)
+{
+    return leat_fail(self, self->stray, "%s", self->stray_sentence);
+}
+
 leat_status
-leat_await_room(leat *self, int64_t until_ms)
+leat_pump(leat *self)
+{
+    leat_link_event event;
+    if (self->link == NULL)
+        return leat_fail(self, LEAT_NO_BROKER, "%s", self->refusal);
+    while (leat_link_next(self->link, &event))
+        on_event(self, &event);
+    tell_gone(self, leat_clock_mono_ms());
+    if (self->stopped != LEAT_OK)
+        return leat_fail(self, self->stopped, "%s", self->refusal);
+    return self->stray != LEAT_OK ? say_stray(self) : LEAT_OK;
+}
+
+bool
+leat_has_room(const leat *self, size_t bytes)
+{
+    return leat_is_up(self) && leat_link_room(self->link) > 0 &&
+           (bytes == 0 || self->open_bytes == 0 || self->open_bytes + bytes <= LEAT_OPEN_BYTES_MAX);
+}
+
+leat_status
+leat_await_room(leat *self, size_t bytes, int64_t until_ms)
 {
     leat_status status = LEAT_OK;
-    while (status == LEAT_OK && !(leat_is_up(self) && leat_link_room(self->link) > 0))
+    while (status == LEAT_OK && !leat_has_room(self, bytes))
         status = leat_turn(self, until_ms);
     return status;
+}
+
+leat_status
+leat_decide(leat *self, const leat_question *question, int64_t until_ms, leat_status *given_up)
+{
+    *given_up = LEAT_OK;
+    while (!question->is_decided(self, question->context)) {
+        leat_status status = leat_turn(self, until_ms);
+        if (status == LEAT_OK && self->stray != LEAT_OK)
+            status = say_stray(self);
+        if (status == LEAT_OK)
+            continue;
+        const bool is_interrupted = leat_is_interrupted(self, status);
+        if (*given_up != LEAT_OK || (status != LEAT_TIMED_OUT && !is_interrupted))
+            return status;
+        *given_up = status;
+        until_ms = leat_deadline_ms(is_interrupted ? INTERRUPTED_MS : LEAT_DECISION_MS);
+        question->withdraw(self, question->context);
+    }
+    return LEAT_OK;
 }
 
 leat_status
@@ -421,11 +620,43 @@ leat_await_call(leat *self)
     while (status == LEAT_OK && !self->call.answered) {
         status = leat_turn(self, INT64_MAX);
         if (status == LEAT_OK && self->stray != LEAT_OK)
-            status = leat_fail(self, self->stray, "%s", self->stray_sentence);
+            status = say_stray(self);
     }
     if (status == LEAT_OK)
         status = self->call.status;
     self->call.kind = LEAT_CALL_NONE;
+    return status;
+}
+
+/* ------------------------------------------------------------------------ a loop of one's own */
+
+int
+leat_fd(const leat *self)
+{
+    return self->link == NULL ? -1 : leat_link_fd(self->link);
+}
+
+int64_t
+leat_due_ms(const leat *self)
+{
+    if (self->link == NULL)
+        return -1;
+    int64_t due_ms = leat_link_due_ms(self->link);
+    if (self->gone != NULL && self->gone_since_ms != INT64_MAX && self->gone_next_ms < due_ms)
+        due_ms = self->gone_next_ms;
+    if (due_ms == INT64_MAX)
+        return -1;
+    const int64_t now_ms = leat_clock_mono_ms();
+    return due_ms > now_ms ? due_ms - now_ms : 0;
+}
+
+leat_status
+leat_process(leat *self)
+{
+    leat_begin(self);
+    const leat_status status = leat_pump(self);
+    if (status == LEAT_OK)
+        leat_acks_flush(self);
     return status;
 }
 
@@ -517,6 +748,8 @@ leat_connect_with(const leat_connect_options *options, leat **out)
     leat_list_init(&self->batches);
     leat_list_init(&self->waits);
     leat_list_init(&self->receivers);
+    leat_list_init(&self->selectings);
+    leat_random_seed(&self->random, (uint64_t)leat_clock_mono_us() ^ (uint64_t)(uintptr_t)self);
     leat_key key = {0};
     leat_status status = read_key(self, options, &key);
     if (status == LEAT_OK)
@@ -551,6 +784,7 @@ leat_disconnect(leat **self_p)
     if (self == NULL)
         return;
     leat_receivers_end(self);
+    leat_selectings_free(self);
     leat_batches_free(self);
     leat_waits_free(self);
     leat_receivers_free(self);

@@ -7,6 +7,7 @@
 #include "proto/frame.h"
 #include "proto/records.h"
 #include "proto/scan.h"
+#include "proto/settings.h"
 
 /* ======================================================================================= HELLO */
 
@@ -210,6 +211,57 @@ read_list(const cJSON *json,
     return LEAT_ERR_OK;
 }
 
+/* {"zone": "a", …}: what the worker says of its host. Keys are not twice, see leat_json_parse. */
+static leat_err
+read_traits(const cJSON *json, leat_hello *hello, char why[LEAT_WHY_BYTES])
+{
+    const cJSON *const traits = cJSON_GetObjectItemCaseSensitive(json, "traits");
+    const cJSON *item;
+    if (traits != NULL && !cJSON_IsObject(traits))
+        return leat_scan_refuse(LEAT_ERR_MALFORMED, why, "traits is not an object");
+    cJSON_ArrayForEach(item, traits)
+    {
+        const char *const value = cJSON_GetStringValue(item);
+        if (!leat_trait_name_is_valid(leat_text_of(item->string)) || value == NULL ||
+            !leat_trait_value_is_valid(leat_text_of(value)))
+            return leat_scan_refuse(LEAT_ERR_MALFORMED, why,
+                                    "trait \"%.40s\": a name of a-z 0-9 _ - and a printable value "
+                                    "without comma",
+                                    item->string);
+        if (hello->trait_count == LEAT_TRAITS_MAX)
+            return leat_scan_refuse(LEAT_ERR_LIMIT, why, "more than %u traits", LEAT_TRAITS_MAX);
+        leat_hello_trait *const trait = &hello->traits[hello->trait_count++];
+        (void)snprintf(trait->name, sizeof trait->name, "%s", item->string);
+        (void)snprintf(trait->value, sizeof trait->value, "%s", value);
+    }
+    return LEAT_ERR_OK;
+}
+
+/* {"gpu": "2", …}: amounts that jobs may be given. */
+static leat_err
+read_haves(const cJSON *json, leat_hello *hello, char why[LEAT_WHY_BYTES])
+{
+    const cJSON *const haves = cJSON_GetObjectItemCaseSensitive(json, "have");
+    const cJSON *item;
+    if (haves != NULL && !cJSON_IsObject(haves))
+        return leat_scan_refuse(LEAT_ERR_MALFORMED, why, "have is not an object");
+    cJSON_ArrayForEach(item, haves)
+    {
+        uint64_t amount;
+        if (!leat_trait_name_is_valid(leat_text_of(item->string)) ||
+            !leat_json_u64(haves, item->string, &amount))
+            return leat_scan_refuse(LEAT_ERR_MALFORMED, why,
+                                    "have \"%.40s\": a name of a-z 0-9 _ - and an amount as text",
+                                    item->string);
+        if (hello->have_count == LEAT_HAVES_MAX)
+            return leat_scan_refuse(LEAT_ERR_LIMIT, why, "more than %u amounts", LEAT_HAVES_MAX);
+        leat_hello_have *const have = &hello->haves[hello->have_count++];
+        (void)snprintf(have->name, sizeof have->name, "%s", item->string);
+        have->amount = amount;
+    }
+    return LEAT_ERR_OK;
+}
+
 /* What only a worker says. */
 static leat_err
 read_offer(const cJSON *json, leat_hello *hello, char why[LEAT_WHY_BYTES])
@@ -221,10 +273,12 @@ read_offer(const cJSON *json, leat_hello *hello, char why[LEAT_WHY_BYTES])
         return leat_scan_refuse(LEAT_ERR_LIMIT, why, "%" PRId64 " slots, the limit is %u", slots,
                                 LEAT_SLOTS_MAX);
     hello->slots = (uint32_t)slots;
-    const leat_err err = read_list(json, "handlers", LEAT_HANDLERS_MAX, read_handler, hello, why);
-    if (err != LEAT_ERR_OK)
-        return err;
-    return read_list(json, "channels", LEAT_SUBSCRIPTIONS_MAX, read_channel, hello, why);
+    leat_err err = read_list(json, "handlers", LEAT_HANDLERS_MAX, read_handler, hello, why);
+    if (err == LEAT_ERR_OK)
+        err = read_list(json, "channels", LEAT_SUBSCRIPTIONS_MAX, read_channel, hello, why);
+    if (err == LEAT_ERR_OK)
+        err = read_traits(json, hello, why);
+    return err != LEAT_ERR_OK ? err : read_haves(json, hello, why);
 }
 
 leat_err
@@ -237,7 +291,7 @@ leat_hello_decode(const uint8_t *body, size_t size, leat_hello *hello, char why[
 
     /* Not the whole struct: its arrays are large and the counts say how much of them is there. */
     memset(hello, 0, offsetof(leat_hello, handlers));
-    hello->channel_count = 0;
+    hello->channel_count = hello->trait_count = hello->have_count = 0;
     err = read_identity(json, hello, why);
     if (err == LEAT_ERR_OK)
         err = read_optional_name(json, "name", hello->name, why);
@@ -269,6 +323,15 @@ add_offer(cJSON *json, const leat_hello *hello)
         cJSON *const channel = cJSON_CreateString(hello->channels[i]);
         ok = channel != NULL && cJSON_AddItemToArray(channels, channel);
     }
+    cJSON *const traits =
+        ok && hello->trait_count > 0 ? cJSON_AddObjectToObject(json, "traits") : NULL;
+    ok = ok && (hello->trait_count == 0 || traits != NULL);
+    for (uint32_t i = 0; ok && i < hello->trait_count; i++)
+        ok = cJSON_AddStringToObject(traits, hello->traits[i].name, hello->traits[i].value) != NULL;
+    cJSON *const haves = ok && hello->have_count > 0 ? cJSON_AddObjectToObject(json, "have") : NULL;
+    ok = ok && (hello->have_count == 0 || haves != NULL);
+    for (uint32_t i = 0; ok && i < hello->have_count; i++)
+        ok = leat_json_add_u64(haves, hello->haves[i].name, hello->haves[i].amount);
     return ok;
 }
 
@@ -311,6 +374,7 @@ leat_hello_put(leat_buf *buf, const leat_hello *hello, uint64_t seen)
     assert(hello->role >= LEAT_ROLE_CLIENT && hello->role <= LEAT_ROLE_BEAT);
     assert(hello->handler_count <= LEAT_HANDLERS_MAX);
     assert(hello->channel_count <= LEAT_SUBSCRIPTIONS_MAX);
+    assert(hello->trait_count <= LEAT_TRAITS_MAX && hello->have_count <= LEAT_HAVES_MAX);
 
     cJSON *const json = cJSON_CreateObject();
     const bool ok = json != NULL && add_hello(json, hello);

@@ -37,6 +37,10 @@ bool leat_json_u64(const cJSON *object, const char *key, uint64_t *out); /* stri
 bool leat_json_int(const cJSON *object, const char *key, int64_t min, int64_t max, int64_t *out);
 bool leat_json_bool(const cJSON *object, const char *key, bool *out);
 
+/* What leat_json_add_bytes has added, appended to out (look at out->failed); nothing where neither
+ * key is. False: no text, no base64, or both keys. */
+bool leat_json_bytes(const cJSON *object, const char *key, leat_buf *out);
+
 /* Adders; without memory they return false. */
 bool leat_json_add_u64(cJSON *object, const char *key, uint64_t value);
 /* Text that may hold any bytes: as `key` when it is UTF-8, else base64 as `key_b64`. */
@@ -71,7 +75,17 @@ typedef struct leat_hello_handler {
     leat_runs runs;
 } leat_hello_handler;
 
-/* About 60 KiB: keep it on the heap or static. */
+typedef struct leat_hello_trait {
+    char name[33];
+    char value[65];
+} leat_hello_trait;
+
+typedef struct leat_hello_have {
+    char name[33];
+    uint64_t amount;
+} leat_hello_have;
+
+/* About 70 KiB: keep it on the heap or static. */
 typedef struct leat_hello {
     leat_role role;
     leat_session_id session;
@@ -87,6 +101,10 @@ typedef struct leat_hello {
     leat_hello_handler handlers[LEAT_HANDLERS_MAX];
     uint32_t channel_count; /* 0: "default" only */
     char channels[LEAT_SUBSCRIPTIONS_MAX][LEAT_NAME_BYTES_MAX + 1];
+    uint32_t trait_count; /* of a worker: {"zone": "a", …} */
+    leat_hello_trait traits[LEAT_TRAITS_MAX];
+    uint32_t have_count; /* of a worker: {"gpu": "2", …}, amounts that its jobs may be given */
+    leat_hello_have haves[LEAT_HAVES_MAX];
 } leat_hello;
 
 /* JSON -> hello. why as in leat_json_parse ("role \"boss\" is not client, worker or beat").

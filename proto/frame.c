@@ -55,11 +55,10 @@ refuse(leat_err err, const reason *why, const char *format, ...)
     if (why->data == NULL || why->size == 0)
         return err;
     va_list args;
+    why->data[0] = '\0';
     va_start(args, format);
-    const int n = vsnprintf(why->data, why->size, format, args);
+    (void)vsnprintf(why->data, why->size, format, args);
     va_end(args);
-    if (n < 0)
-        why->data[0] = '\0';
     return err;
 }
 

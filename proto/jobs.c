@@ -20,9 +20,10 @@ leat_jobs_open(
         const leat_text channel = leat_read_text8(&reader);
         const leat_text handler = leat_read_text8(&reader);
         (void)leat_read_bytes(&reader, 16);
+        const leat_text needs = leat_read_text8(&reader);
         jobs += n;
         if (reader.failed || jobs > LEAT_RECORDS_MAX || !leat_name_is_valid(channel) ||
-            !leat_name_is_valid(handler))
+            !leat_name_is_valid(handler) || (needs.size > 0 && !leat_needs_is_valid(needs)))
             return LEAT_ERR_MALFORMED;
         const leat_err err = leat_walk_payloads(&reader, n, LEAT_JOBS_JOB_BYTES, 0, 0);
         if (err != LEAT_ERR_OK)
@@ -39,6 +40,7 @@ leat_jobs_next_run(leat_reader *records, leat_jobs_run *run)
     run->handler = leat_read_text8(records);
     run->batch = leat_read_u64(records);
     run->run_limit_ms = leat_read_u64(records);
+    run->needs = leat_read_text8(records);
 }
 
 void
@@ -65,6 +67,7 @@ leat_jobs_put_run(leat_buf *buf, const leat_jobs_run *run)
 {
     assert(leat_name_is_valid(run->channel));
     assert(leat_name_is_valid(run->handler));
+    assert(run->needs.size == 0 || leat_needs_is_valid(run->needs));
 
     const size_t at = buf->size;
     leat_put_u16(buf, run->jobs);
@@ -72,6 +75,7 @@ leat_jobs_put_run(leat_buf *buf, const leat_jobs_run *run)
     leat_put_text8(buf, run->handler);
     leat_put_u64(buf, run->batch);
     leat_put_u64(buf, run->run_limit_ms);
+    leat_put_text8(buf, run->needs);
     return at;
 }
 
@@ -194,25 +198,16 @@ leat_acked_put_exception(leat_buf *buf, const leat_acked_exception *exception)
 static size_t
 token_record_bytes(leat_command command)
 {
-#pragma GCC diagnostic push
-#pragma GCC diagnostic ignored "-Wswitch-enum"
-    switch (command) {
-    case LEAT_CMD_STOP:
-        return LEAT_TOKEN_BYTES + 5;
-    case LEAT_CMD_RELEASE:
-        return LEAT_TOKEN_BYTES;
-    case LEAT_CMD_SNOOZE:
-        return LEAT_TOKEN_BYTES + 8;
-    case LEAT_CMD_CLAIM:
-        return LEAT_TOKEN_BYTES + 1;
-    case LEAT_CMD_END:
-        return 8;
-    case LEAT_CMD_RECALL:
-        return 4;
-    default:
-        return 0;
-    }
-#pragma GCC diagnostic pop
+    static const uint8_t bytes[] = {
+        [LEAT_CMD_STOP] = LEAT_TOKEN_BYTES + 5,
+        [LEAT_CMD_RELEASE] = LEAT_TOKEN_BYTES,
+        [LEAT_CMD_SNOOZE] = LEAT_TOKEN_BYTES + 8,
+        [LEAT_CMD_CLAIM] = LEAT_TOKEN_BYTES + 1,
+        [LEAT_CMD_END] = 8,
+        [LEAT_CMD_RECALL] = 4,
+    };
+    assert((size_t)command < sizeof bytes);
+    return bytes[command];
 }
 
 leat_err

@@ -161,6 +161,64 @@ leat_json_add_bytes(cJSON *object, const char *key, const void *data, size_t siz
     return added;
 }
 
+/* The value of a base64 digit, or -1. */
+static int
+digit_of(char c)
+{
+    if (c >= 'A' && c <= 'Z')
+        return c - 'A';
+    if (c >= 'a' && c <= 'z')
+        return c - 'a' + 26;
+    if (c >= '0' && c <= '9')
+        return c - '0' + 52;
+    return c == '+' ? 62 : c == '/' ? 63 : -1;
+}
+
+static bool
+put_base64(const char *text, leat_buf *out)
+{
+    const size_t size = strlen(text);
+    if (size % 4 != 0)
+        return false;
+    for (size_t i = 0; i < size; i += 4) {
+        const bool last = i + 4 == size;
+        const unsigned pad = last && text[i + 3] == '=' ? (text[i + 2] == '=' ? 2U : 1U) : 0;
+        uint32_t bits = 0;
+        for (size_t k = 0; k < 4 - pad; k++) {
+            const int digit = digit_of(text[i + k]);
+            if (digit < 0)
+                return false;
+            bits |= (uint32_t)digit << (18 - 6 * k);
+        }
+        if ((pad == 2 && (bits & 0xffffU) != 0) || (pad == 1 && (bits & 0xffU) != 0))
+            return false; /* two texts for one value */
+        const uint8_t bytes[3] = {(uint8_t)(bits >> 16), (uint8_t)(bits >> 8), (uint8_t)bits};
+        leat_put_bytes(out, bytes, 3 - pad);
+    }
+    return true;
+}
+
+bool
+leat_json_bytes(const cJSON *object, const char *key, leat_buf *out)
+{
+    char name[LEAT_NAME_BYTES_MAX + sizeof "_b64"];
+    const char *text;
+    assert(strlen(key) <= LEAT_NAME_BYTES_MAX);
+    (void)snprintf(name, sizeof name, "%s_b64", key);
+    const bool plain = cJSON_GetObjectItemCaseSensitive(object, key) != NULL;
+    const bool coded = cJSON_GetObjectItemCaseSensitive(object, name) != NULL;
+    if (!plain && !coded)
+        return true;
+    if (plain && coded)
+        return false;
+    if (!leat_json_text(object, plain ? key : name, &text))
+        return false;
+    if (coded)
+        return put_base64(text, out);
+    leat_put_bytes(out, text, strlen(text));
+    return true;
+}
+
 /* ================================================================================= session ids */
 
 void

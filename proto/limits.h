@@ -21,21 +21,31 @@
 #define LEAT_URL_BYTES_MAX      256U
 
 /* ---- counts ---- */
-#define LEAT_RECORDS_MAX       8192U    /* records of one frame, jobs of one run */
-#define LEAT_WINDOW_FRAMES     1024U    /* sequenced frames without a read answer, a session */
-#define LEAT_OUT_FRAMES        8U       /* frames on their way to a peer that has not confirmed */
-#define LEAT_OUT_BYTES         2097152U /* 2 MiB */
-#define LEAT_HANDLERS_MAX      256U     /* handlers of one worker */
-#define LEAT_CHANNELS_MAX      100000U
-#define LEAT_SUBSCRIPTIONS_MAX 64U /* channels that one worker serves */
-#define LEAT_TRAITS_MAX        32U
-#define LEAT_SLOTS_MAX         1000000U
-#define LEAT_WAITS_MAX         65536U /* batches and channels that one session waits for */
-#define LEAT_FAILURES_DEFAULT  3U
-#define LEAT_LOSSES_DEFAULT    5U
-#define LEAT_SNOOZES_DEFAULT   1000U
-#define LEAT_PRIORITIES        10U
-#define LEAT_PRIORITY_DEFAULT  5U
+#define LEAT_RECORDS_MAX        8192U    /* records of one frame, jobs of one run */
+#define LEAT_WINDOW_FRAMES      1024U    /* sequenced frames without a read answer, a session */
+#define LEAT_OUT_FRAMES         8U       /* frames on their way to a peer that has not confirmed */
+#define LEAT_OUT_BYTES          2097152U /* 2 MiB */
+#define LEAT_HANDLERS_MAX       256U     /* handlers of one worker */
+#define LEAT_CHANNELS_MAX       100000U
+#define LEAT_SUBSCRIPTIONS_MAX  64U /* channels that one worker serves */
+#define LEAT_TRAITS_MAX         32U
+#define LEAT_SLOTS_MAX          1000000U
+#define LEAT_WAITS_MAX          65536U /* batches and channels that one session waits for */
+#define LEAT_FAILURES_DEFAULT   3U
+#define LEAT_LOSSES_DEFAULT     5U
+#define LEAT_SNOOZES_DEFAULT    1000U
+#define LEAT_SETTINGS_BYTES_MAX 16384U    /* of one SEND */
+#define LEAT_FINALLY_MAX        8U        /* jobs that follow one job */
+#define LEAT_NEEDS_MAX          8U        /* amounts that one job asks for, traits as well */
+#define LEAT_HAVES_MAX          32U       /* amounts that one worker has */
+#define LEAT_CASES_MAX          64U       /* of one select */
+#define LEAT_PARKED_BYTES_MAX   16777216U /* frames of one session that wait in line */
+#define LEAT_CLASSES_MAX        65536U
+#define LEAT_AFTERS_MAX         64U     /* other batches that one batch waits for */
+#define LEAT_DEAD_MAX           100000U /* dead jobs that are kept for a person */
+#define LEAT_SCHEDULES_MAX      10000U
+#define LEAT_PRIORITIES         10U
+#define LEAT_PRIORITY_DEFAULT   5U
 
 /* ---- time, ms ---- */
 #define LEAT_HEARTBEAT_BUSY_MS  1000 /* a session with leases */
@@ -47,8 +57,16 @@
 #define LEAT_RECONNECT_MS_MIN   100
 #define LEAT_RECONNECT_MS_MAX   2000
 #define LEAT_CONNECT_TIMEOUT_MS 2000
-#define LEAT_BACKOFF_S_MAX      600
+#define LEAT_BACKOFF_MIN_MS     1000   /* wait after the first failure … */
+#define LEAT_BACKOFF_MAX_MS     600000 /* … and at most, unless a setting says otherwise */
+#define LEAT_GRACE_MS_MAX       3600000
+#define LEAT_WALL_MS_MAX        253402300799999LL /* the end of the year 9999 */
+#define LEAT_GRACE_MS_DEFAULT   5000          /* from being told to stop to being ended by force */
+#define LEAT_STOP_MARGIN_MS     10000         /* so much longer an answer to STOP is waited for */
+#define LEAT_AGING_MS           30000         /* waiting so long is worth one priority */
+#define LEAT_DEAD_MS_MAX        604800000LL   /* 7 days */
 #define LEAT_QUANTUM_US         5000          /* run time with which a worker is filled ahead */
+#define LEAT_TRIP_MS_MAX        500           /* way to a worker and back that is made up for */
 #define LEAT_DELAY_MS_MAX       31622400000LL /* 366 days */
 
 /* ---- ids ---- */
@@ -62,6 +80,7 @@
 #define LEAT_TURN_ENDS_MAX   2000U
 
 static_assert(LEAT_NAME_BYTES_MAX <= UINT8_MAX, "names travel with a u8 length");
+static_assert(LEAT_SETTINGS_BYTES_MAX <= UINT16_MAX, "settings travel with a u16 length");
 static_assert(LEAT_RECORDS_MAX <= UINT16_MAX, "the header counts records in a u16");
 static_assert(LEAT_OUT_BYTES >= LEAT_FRAME_BYTES_MAX, "one frame of any legal size fits");
 static_assert(LEAT_WIRE_BYTES_MAX > LEAT_FRAME_BYTES_MAX, "an excess can be answered");

@@ -16,19 +16,17 @@
  *
  * Byte layouts are written beside each type; text8 is a u8 length and that many bytes, text16 has a
  * u16 length. All open() functions return LEAT_ERR_OK, LEAT_ERR_MALFORMED (what is wrong with the
- * structure), LEAT_ERR_TOO_LARGE (a payload over LEAT_PAYLOAD_BYTES_MAX) or LEAT_ERR_UNSUPPORTED (a
- * setting that must be understood and is not known here). */
+ * structure), LEAT_ERR_TOO_LARGE (a payload over LEAT_PAYLOAD_BYTES_MAX, settings over
+ * LEAT_SETTINGS_BYTES_MAX) or LEAT_ERR_UNSUPPORTED (a setting that must be understood and is not
+ * known here). */
 #ifndef LEAT_RECORDS_H
 #define LEAT_RECORDS_H
 
 #include "proto/base/bytes.h"
 #include "proto/frame.h"
 #include "proto/limits.h"
-
-typedef struct leat_bytes {
-    const uint8_t *data;
-    uint32_t size;
-} leat_bytes;
+#include "proto/settings.h"
+#include "proto/text.h"
 
 /* What a worker shows with a result: u64 id, u32 attempt, u64 epoch (20 bytes). */
 typedef struct leat_token {
@@ -55,17 +53,11 @@ typedef enum leat_outcome {
 /* "done", "dead", … or "?"; static storage. */
 const char *leat_outcome_name(unsigned outcome);
 
-/* A name of a channel, handler, worker or batch: 1 … LEAT_NAME_BYTES_MAX bytes of valid UTF-8
- * without control characters. */
-bool leat_name_is_valid(leat_text name);
-/* Well-formed UTF-8 of any length: no overlong form, no surrogate, nothing beyond U+10FFFF. */
-bool leat_text_is_utf8(leat_text text);
-
 /* ---- SEND: jobs or messages for one channel and one batch --------------------------------------
  *
  * head: u8 flags · text8 channel · text8 handler (empty: messages) · u64 batch · u32 tag ·
  *       u16 settings_bytes · settings
- * settings: any number of (u8 key · u8 size · bytes); keys below 128 must be understood.
+ * settings: as in settings.h
  * record: u32 payload_bytes · payload
  *
  * batch names an existing batch; 0 means the batch that this session calls `tag` (made when the tag
@@ -74,35 +66,16 @@ bool leat_text_is_utf8(leat_text text);
 #define LEAT_SEND_TRY   2U /* do not wait in line when the channel is full: answer FULL */
 #define LEAT_SEND_FLAGS (LEAT_SEND_SEAL | LEAT_SEND_TRY)
 
-/* X(name, key, size of value or 0 for text, meaning) */
-#define LEAT_SETTING_MAP(X)                                           \
-    X(PRIORITY, 1, 1, "0 … 9, 9 first")                               \
-    X(FAILURES, 2, 2, "attempts that may end in failure")             \
-    X(DELAY_MS, 3, 8, "not before this many ms from now")             \
-    X(RUN_LIMIT_MS, 4, 8, "an attempt is stopped after this many ms") \
-    X(NAME, 5, 0, "name of the batch")
-
-typedef enum leat_setting {
-#define LEAT_SETTING_ENUM(name, key, size, meaning) LEAT_SETTING_##name = (key),
-    LEAT_SETTING_MAP(LEAT_SETTING_ENUM)
-#undef LEAT_SETTING_ENUM
-} leat_setting;
-
 typedef struct leat_send_head {
     uint8_t flags;
     leat_text channel;
     leat_text handler;
     uint64_t batch;
     uint32_t tag;
-    /* settings; what is not on the wire has the default */
-    uint8_t priority;      /* LEAT_PRIORITY_DEFAULT */
-    uint16_t failures;     /* LEAT_FAILURES_DEFAULT; 1 … 65535 */
-    uint64_t delay_ms;     /* 0; at most LEAT_DELAY_MS_MAX */
-    uint64_t run_limit_ms; /* 0: none */
-    leat_text name;        /* empty: none */
+    leat_settings settings;
 } leat_send_head;
 
-/* A head with every setting at its default and nothing else set. */
+/* A head with nothing set. */
 leat_send_head leat_send_head_default(void);
 
 LEAT_NODISCARD leat_err leat_send_open(
@@ -147,10 +120,12 @@ void leat_sent_put(leat_buf *buf, const leat_sent *sent);
  *
  * record, by its first byte:
  *   1 WORK  u16 handler (index in HELLO's list, 65535 = all together) · u32 items · u32 bytes
- *   2 RECV  text8 channel · u32 items
+ *   2 RECV  text8 channel · u32 items · u64 receives
  *   3 WAIT  u64 batch · u64 position · u8 goal_kind · u64 goal · u32 items
  *
- * All figures are absolute: so much may be outstanding, not so much more. items 0 ends it. */
+ * All figures are absolute: so much may be outstanding, not so much more. items 0 ends it. receives
+ * counts the receives that were begun over this connection: a channel with a capacity hands out one
+ * message for each and nothing ahead of them. */
 typedef enum leat_credit_kind {
     LEAT_CREDIT_WORK = 1,
     LEAT_CREDIT_RECV = 2,
@@ -174,7 +149,8 @@ typedef struct leat_credit {
     leat_goal goal_kind;
     uint64_t goal;
     uint32_t items;
-    uint32_t bytes; /* WORK: payload bytes */
+    uint32_t bytes;    /* WORK: payload bytes */
+    uint64_t receives; /* RECV */
 } leat_credit;
 
 LEAT_NODISCARD leat_err leat_credit_open(const uint8_t *body,
@@ -188,7 +164,8 @@ void leat_credit_put(leat_buf *buf, const leat_credit *credit);
  *
  * head: u64 epoch · u64 first_number
  * record (a run: jobs of one handler, channel and batch):
- *   u16 jobs · text8 channel · text8 handler · u64 batch · u64 run_limit_ms, then for each job
+ *   u16 jobs · text8 channel · text8 handler · u64 batch · u64 run_limit_ms · text8 needs, then for
+ *   each job
  *   u64 id · u32 attempt · u32 place · u32 payload_bytes · payload
  *
  * Jobs are numbered in the session in the order in which they are to be started; the first of the
@@ -204,6 +181,7 @@ typedef struct leat_jobs_run {
     leat_text handler;
     uint64_t batch;
     uint64_t run_limit_ms; /* 0: none */
+    leat_text needs;       /* what each job was given of the worker's amounts; empty: nothing */
 } leat_jobs_run;
 
 typedef struct leat_jobs_job {
@@ -472,6 +450,109 @@ LEAT_NODISCARD leat_err leat_tokens_open(
     leat_command command, const uint8_t *body, size_t size, uint16_t count, leat_reader *records);
 void leat_tokens_next(leat_command command, leat_reader *records, leat_token_record *record);
 void leat_tokens_put(leat_command command, leat_buf *buf, const leat_token_record *record);
+
+/* ---- CANCEL: jobs to be cancelled ---------------------------------------------------------------
+ *
+ * record: u64 id. Answered ACKED with exceptions: NOT_FOUND, TOO_LATE (it has ended), DENIED. */
+LEAT_NODISCARD leat_err leat_cancel_open(const uint8_t *body,
+                                         size_t size,
+                                         uint16_t count,
+                                         leat_reader *records);
+static inline uint64_t
+leat_cancel_next(leat_reader *records)
+{
+    const uint64_t id = leat_load_u64(records->at);
+    records->at += 8;
+    return id;
+}
+void leat_cancel_put(leat_buf *buf, uint64_t id);
+
+/* ---- SELECT: one of several sends and receives, SELECTED: which ---------------------------------
+ *
+ * SELECT head: u8 flags        record (a case): u8 kind (1 send, 2 receive) · text8 channel ·
+ *                                               u32 bytes · payload (of a receive: none)
+ * SELECTED record: u64 sequence · u16 case (from 0; 65535 none) · u16 code · u64 id · u8 flags ·
+ *                  u32 bytes · payload · text16 sentence
+ *
+ * Exactly one case happens, or none. SELECT has 1 … LEAT_CASES_MAX records. code of SELECTED: OK,
+ * or CLOSED (the case's channel is), or with case 65535 FULL (nothing could proceed, and there was
+ * a default), TIMEOUT (withdrawn), or what is wrong with the frame. id is the message that was sent
+ * or received; flags as of a message (LEAT_ITEM_AGAIN). */
+#define LEAT_SELECT_DEFAULT 1U /* do not wait */
+#define LEAT_NO_CASE        65535U
+
+typedef enum leat_select_kind {
+    LEAT_SELECT_SEND = 1,
+    LEAT_SELECT_RECV = 2,
+} leat_select_kind;
+
+typedef struct leat_select_case {
+    leat_select_kind kind;
+    leat_text channel;
+    leat_bytes payload; /* SEND */
+} leat_select_case;
+
+typedef struct leat_selected {
+    uint64_t sequence;
+    uint16_t index;
+    uint16_t code;
+    uint64_t id;
+    uint8_t flags;
+    leat_bytes payload; /* of a receive */
+    leat_text sentence; /* empty when code is OK */
+} leat_selected;
+
+LEAT_NODISCARD leat_err leat_select_open(
+    const uint8_t *body, size_t size, uint16_t count, uint8_t *flags, leat_reader *records);
+void leat_select_next(leat_reader *records, leat_select_case *one);
+void leat_select_put_head(leat_buf *buf, uint8_t flags);
+void leat_select_put(leat_buf *buf, const leat_select_case *one);
+
+LEAT_NODISCARD leat_err leat_selected_open(const uint8_t *body,
+                                           size_t size,
+                                           uint16_t count,
+                                           leat_reader *records);
+void leat_selected_next(leat_reader *records, leat_selected *selected);
+void leat_selected_put(leat_buf *buf, const leat_selected *selected);
+
+/* ---- WITHDRAW: what waits and is no longer wanted, WITHDRAWN ------------------------------------
+ *
+ * WITHDRAW record, by its first byte: 1 SEQUENCE u64 sequence      2 RECV text8 channel
+ * WITHDRAWN record: text8 channel · u64 served
+ *
+ * A withdrawn sequence (a SEND that waits in line, a SELECT) is answered by its own SENT or
+ * SELECTED with code TIMEOUT, or with what had happened before. A receive is answered WITHDRAWN: so
+ * many messages were handed to this session from this channel over this connection, and no more
+ * will be before the next CREDIT; one that is not here yet is on its way, in front of WITHDRAWN. */
+typedef enum leat_withdraw_kind {
+    LEAT_WITHDRAW_SEQUENCE = 1,
+    LEAT_WITHDRAW_RECV = 2,
+} leat_withdraw_kind;
+
+typedef struct leat_withdraw {
+    leat_withdraw_kind kind;
+    uint64_t sequence; /* SEQUENCE */
+    leat_text channel; /* RECV */
+} leat_withdraw;
+
+typedef struct leat_withdrawn {
+    leat_text channel;
+    uint64_t served;
+} leat_withdrawn;
+
+LEAT_NODISCARD leat_err leat_withdraw_open(const uint8_t *body,
+                                           size_t size,
+                                           uint16_t count,
+                                           leat_reader *records);
+void leat_withdraw_next(leat_reader *records, leat_withdraw *withdraw);
+void leat_withdraw_put(leat_buf *buf, const leat_withdraw *withdraw);
+
+LEAT_NODISCARD leat_err leat_withdrawn_open(const uint8_t *body,
+                                            size_t size,
+                                            uint16_t count,
+                                            leat_reader *records);
+void leat_withdrawn_next(leat_reader *records, leat_withdrawn *withdrawn);
+void leat_withdrawn_put(leat_buf *buf, const leat_withdrawn *withdrawn);
 
 /* ---- HEARTBEAT ---------------------------------------------------------------------------------
  *

@@ -176,6 +176,8 @@ leat_beat_new(const leat_hello *hello, const leat_key *key, leat_beat **out)
     beat->options.hello.role = LEAT_ROLE_BEAT;
     beat->options.hello.handler_count = 0;
     beat->options.hello.channel_count = 0;
+    beat->options.hello.trait_count = 0;
+    beat->options.hello.have_count = 0;
     beat->options.answers_beats = false;
     if (key != NULL) {
         beat->key = *key;

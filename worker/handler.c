@@ -71,6 +71,7 @@ leat_call_end(leat_call *call, leat_end end, const char *text)
 leat_end
 leat_call_stopped(leat_call *call)
 {
+    call->stopped = leat_call_is_cancelled(call);
     return leat_call_end(call, LEAT_END_FAILED, "stopped");
 }
 

@@ -7,7 +7,7 @@
  *           called on the loop when the time is over. Between the two the job is a small record.
  *   inline  run() is called on the loop and must be done in microseconds.
  *   pool    run() is called on a thread of the pool; it may take as long as it likes and asks
- *           leat_call_is_cancelled() every millisecond or so.
+ *           leat_call_is_cancelled() at least every 10 ms. What does not ask is not interrupted.
  *
  * A payload that the handler does not understand ends the job with LEAT_END_FATAL and a sentence
  * that says what would be right: trying again cannot help. */
@@ -18,6 +18,7 @@
 
 #include "proto/control.h"
 #include "proto/records.h"
+#include "worker/amount.h"
 
 /* A number or duration as payload is at most this long. */
 #define LEAT_CALL_WORD_BYTES 64U
@@ -27,6 +28,8 @@ typedef struct leat_call {
     leat_bytes result;         /* set by the handler: borrowed from payload, out or static; empty */
     leat_buf *out;             /* room for a result, empty at first, not the handler's */
     const atomic_bool *cancel; /* true: end soon; NULL: this call cannot be cancelled */
+    const leat_given *given;   /* of the worker's amounts; NULL: nothing. leat_call_given */
+    bool stopped;              /* set by leat_call_stopped */
     int64_t sleep_ms;          /* timer: set by run(), >= 0 */
     uint64_t value;            /* timer: set by run(), seen again by finish() */
 } leat_call;
@@ -55,6 +58,14 @@ leat_call_is_cancelled(const leat_call *call)
     return call->cancel != NULL && atomic_load_explicit(call->cancel, memory_order_relaxed);
 }
 
+/* What this job was given of `name` ("gpu"): how much, and which ones. NULL: it did not ask for it.
+ * Valid until the job has ended. */
+static inline const leat_given_amount *
+leat_call_given(const leat_call *call, const char *name)
+{
+    return leat_given_of(call->given, name);
+}
+
 /* Make the formatted text the result and return `end`. */
 __attribute__((format(printf, 3, 4))) leat_end
 leat_call_say(leat_call *call, leat_end end, const char *format, ...);
@@ -62,7 +73,8 @@ leat_call_say(leat_call *call, leat_end end, const char *format, ...);
 /* Make the text (static storage) the result and return `end`. */
 leat_end leat_call_end(leat_call *call, leat_end end, const char *text);
 
-/* LEAT_END_FAILED with the result "stopped": what a cancelled handler returns. */
+/* What a handler returns that ends because it was cancelled: the job goes back instead of being
+ * reported as failed. (To who was not cancelled it is a failure with the result "stopped".) */
 leat_end leat_call_stopped(leat_call *call);
 
 /* The payload as a terminated word, without blanks and line ends around it. false: empty, longer

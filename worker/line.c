@@ -67,6 +67,7 @@ cursor_run(const leat_line *line, leat_line_cursor *cursor)
         cursor->runs--;
         cursor->jobs = run.jobs;
         cursor->handler_name = run.handler;
+        cursor->needs = run.needs;
         cursor->handler = leat_handler_find(line->handlers, line->handler_count, run.handler);
     }
     return true;
@@ -88,6 +89,7 @@ cursor_read(const leat_line *line, leat_line_cursor *cursor, leat_line_job *job,
         .number = cursor->number++,
         .handler = cursor->handler,
         .handler_name = cursor->handler_name,
+        .needs = cursor->needs,
         .payload = read.payload,
         .frame = cursor->frame,
     };

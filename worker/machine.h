@@ -4,6 +4,7 @@
 #define LEAT_WORKER_MACHINE_H
 
 #include "proto/link/link.h"
+#include "worker/amount.h"
 #include "worker/beat.h"
 #include "worker/line.h"
 #include "worker/outbox.h"
@@ -39,6 +40,7 @@ struct leat_worker {
     leat_line line;
     leat_slots slots;
     leat_sleep sleep;
+    leat_amounts amounts;
     leat_pool *pool;
     leat_outbox outbox;
     leat_buf scratch; /* results of handlers that run on the loop */
@@ -84,13 +86,19 @@ void leat_worker_start_jobs(leat_worker *worker);
 void leat_worker_end_sleepers(leat_worker *worker, int64_t now_us);
 void leat_worker_end_tasks(leat_worker *worker);
 
+/* Give back the task that is last in the pool's queue; false: all have begun. */
+bool leat_worker_release_last_task(leat_worker *worker);
+
 /* Slots at work. */
 uint32_t leat_worker_running(const leat_worker *worker);
 
-/* End a job that has a slot because the broker asks for it; answer: report it as failed. */
+/* End a job that has a slot because the broker asks for it. What sleeps or has not begun is ended
+ * here and now; a handler that runs is only asked, and keeps its slot until it has returned. Nobody
+ * waits for it here: it is the broker that loses patience with one that does not listen, and has
+ * the job's end by itself then. */
 typedef enum leat_worker_stopping {
-    LEAT_WORKER_STOP_ANSWER = 1,
-    LEAT_WORKER_STOP_SILENTLY
+    LEAT_WORKER_STOP_ANSWER = 1, /* it goes back, or its end is reported if that was quicker */
+    LEAT_WORKER_STOP_SILENTLY    /* the job is somebody else's */
 } leat_worker_stopping;
 void leat_worker_stop_slot(leat_worker *worker, leat_slot *slot, leat_worker_stopping how);
 

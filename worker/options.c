@@ -1,11 +1,12 @@
 /* leat-worker's table of options, and what it means. See options.h. */
 #include "worker/options.h"
 
-#include <errno.h>
-#include <sched.h>
 #include <stdarg.h>
 #include <stdlib.h>
 #include <unistd.h>
+
+#include "proto/settings.h"
+#include "worker/host.h"
 
 #define THREADS_MAX 1024U
 
@@ -14,12 +15,12 @@ static const leat_option rows[] = {
      .type = LEAT_OPTION_LIST,
      .value = "URL",
      .help = "where the broker is; several are tried in turn (default: your own, the system's, "
-             "tcp://127.0.0.1:5328)"                                                   },
+             "tcp://127.0.0.1:5328)"                                                            },
     {.name = "key-file",
      .type = LEAT_OPTION_TEXT,
      .value = "F",
      .help = "who this worker is, made by `leat key new`; needed over TCP. It also says where the "
-             "broker is"                                                               },
+             "broker is"                                                                        },
     {.name = "slots",
      .type = LEAT_OPTION_NUMBER,
      .value = "N",
@@ -35,7 +36,16 @@ static const leat_option rows[] = {
     {.name = "channel",
      .type = LEAT_OPTION_LIST,
      .value = "C",
-     .help = "take jobs from this channel; may be given again (default: \"default\")"                                                              },
+     .help = "take jobs from this channel; may be given again (default: \"default\")"                                                                       },
+    {.name = "trait",
+     .type = LEAT_OPTION_LIST,
+     .value = "NAME=VALUE",
+     .help = "say something of this host that jobs can ask for, as zone=a; may be given again"},
+    {.name = "have",
+     .type = LEAT_OPTION_LIST,
+     .value = "NAME=N",
+     .help = "what there is for jobs that need it, as gpu=2 or scratch=200G; may be given again "
+             "(cpus and mem are known without)"                                                              },
     {.name = "name",
      .type = LEAT_OPTION_TEXT,
      .value = "N",
@@ -58,7 +68,7 @@ static const leat_option rows[] = {
     {.name = "version",
      .type = LEAT_OPTION_FLAG,
      .help = "show the version",
-     .flags = LEAT_OPTION_NOT_IN_FILE                                                          },
+     .flags = LEAT_OPTION_NOT_IN_FILE                                                                   },
 };
 
 __attribute__((format(printf, 2, 3))) static leat_err
@@ -75,17 +85,6 @@ static leat_err
 wrong_as_options_say(leat_worker_settings *settings)
 {
     return wrong(settings, "%s", leat_options_why(settings->options));
-}
-
-/* Cores that this process may use: in a container fewer than the machine has. */
-static uint32_t
-core_count(void)
-{
-    cpu_set_t set;
-    if (sched_getaffinity(0, sizeof set, &set) == 0 && CPU_COUNT(&set) > 0)
-        return (uint32_t)CPU_COUNT(&set);
-    const long online = sysconf(_SC_NPROCESSORS_ONLN);
-    return online > 0 ? (uint32_t)online : 1;
 }
 
 /* ----------------------------------------------------------------------- from values to settings
@@ -145,6 +144,152 @@ take_channels(leat_worker_settings *settings)
     settings->worker.channels = settings->channels;
     settings->worker.channel_count = count;
     return LEAT_ERR_OK;
+}
+
+/* A pair of what --trait or --have was given. */
+typedef struct pair {
+    const char *option; /* for sentences */
+    const char *given;
+    leat_text name;
+    leat_text value;
+} pair;
+
+/* What one value of the option holds: pairs with commas between, as in a variable. false: no more,
+ * or one is wrong, then *err says so. */
+static bool
+next_pair(leat_worker_settings *settings, leat_text *rest, pair *one, leat_err *err)
+{
+    if (rest->data == NULL)
+        return false;
+    const char *const comma = memchr(rest->data, ',', rest->size);
+    const size_t size = comma == NULL ? rest->size : (size_t)(comma - rest->data);
+    const char *const sign = memchr(rest->data, '=', size);
+    if (sign == NULL) {
+        *err = wrong(settings, "%s \"%.100s\": write it as NAME=VALUE", one->option, one->given);
+        return false;
+    }
+    one->name = (leat_text){.data = rest->data, .size = (size_t)(sign - rest->data)};
+    one->value = (leat_text){.data = sign + 1, .size = size - one->name.size - 1};
+    *rest = comma == NULL ? (leat_text){0}
+                          : (leat_text){.data = comma + 1, .size = rest->size - size - 1};
+    if (!leat_trait_name_is_valid(one->name)) {
+        *err = wrong(settings, "%s \"%.100s\": a name has 1 to 32 of a-z 0-9 _ and -", one->option,
+                     one->given);
+        return false;
+    }
+    return true;
+}
+
+static leat_err
+wrong_twice(leat_worker_settings *settings, const pair *one)
+{
+    return wrong(settings, "%s \"%.100s\": \"%.*s\" was given before; give each name once",
+                 one->option, one->given, (int)one->name.size, one->name.data);
+}
+
+static leat_err
+take_trait(leat_worker_settings *settings, const pair *one)
+{
+    leat_hello_trait *const traits = settings->traits;
+    size_t *const count = &settings->worker.trait_count;
+    if (!leat_trait_value_is_valid(one->value))
+        return wrong(settings,
+                     "--trait \"%.100s\": a value has 1 to 64 printable ASCII characters and no "
+                     "comma",
+                     one->given);
+    for (size_t i = 0; i < *count; i++) {
+        if (leat_text_is(one->name, leat_text_of(traits[i].name)))
+            return wrong_twice(settings, one);
+    }
+    if (*count == LEAT_TRAITS_MAX)
+        return wrong(settings, "--trait: at most %u traits", LEAT_TRAITS_MAX);
+    (void)snprintf(traits[*count].name, sizeof traits->name, "%.*s", (int)one->name.size,
+                   one->name.data);
+    (void)snprintf(traits[*count].value, sizeof traits->value, "%.*s", (int)one->value.size,
+                   one->value.data);
+    ++*count;
+    return LEAT_ERR_OK;
+}
+
+static bool
+has_have(const leat_worker_settings *settings, leat_text name)
+{
+    for (size_t i = 0; i < settings->worker.have_count; i++) {
+        if (leat_text_is(name, leat_text_of(settings->haves[i].name)))
+            return true;
+    }
+    return false;
+}
+
+static leat_err
+add_have(leat_worker_settings *settings, leat_text name, uint64_t amount)
+{
+    if (settings->worker.have_count == LEAT_HAVES_MAX)
+        return wrong(settings, "--have: at most %u amounts, cpus and mem among them",
+                     LEAT_HAVES_MAX);
+    leat_hello_have *const have = &settings->haves[settings->worker.have_count++];
+    (void)snprintf(have->name, sizeof have->name, "%.*s", (int)name.size, name.data);
+    have->amount = amount;
+    return LEAT_ERR_OK;
+}
+
+static leat_err
+take_have(leat_worker_settings *settings, const pair *one)
+{
+    char text[32];
+    uint64_t amount;
+    const int size = snprintf(text, sizeof text, "%.*s", (int)one->value.size, one->value.data);
+    if (size >= (int)sizeof text || !leat_parse_amount(text, &amount))
+        return wrong(settings,
+                     "--have \"%.100s\": an amount is a whole number, for sizes with K, M, G or T "
+                     "behind it",
+                     one->given);
+    if (has_have(settings, one->name))
+        return wrong_twice(settings, one);
+    return add_have(settings, one->name, amount);
+}
+
+/* What the machine has, unless something else was said. */
+static leat_err
+add_known_haves(leat_worker_settings *settings)
+{
+    const leat_text cpus = leat_text_of("cpus");
+    const leat_text mem = leat_text_of("mem");
+    const uint64_t bytes = leat_host_memory("");
+    leat_err err = LEAT_ERR_OK;
+    if (!has_have(settings, cpus))
+        err = add_have(settings, cpus, leat_host_cores());
+    if (err == LEAT_ERR_OK && bytes > 0 && !has_have(settings, mem))
+        err = add_have(settings, mem, bytes);
+    return err;
+}
+
+typedef leat_err take_pair(leat_worker_settings *settings, const pair *one);
+
+static leat_err
+take_pairs(leat_worker_settings *settings, const char *name, const char *option, take_pair *take)
+{
+    const char *const *given = NULL;
+    const size_t count = leat_options_list(settings->options, name, &given);
+    leat_err err = LEAT_ERR_OK;
+    for (size_t i = 0; i < count; i++) {
+        pair one = {.option = option, .given = given[i]};
+        leat_text rest = leat_text_of(given[i]);
+        while (err == LEAT_ERR_OK && next_pair(settings, &rest, &one, &err))
+            err = take(settings, &one);
+    }
+    return err;
+}
+
+static leat_err
+take_traits_and_haves(leat_worker_settings *settings)
+{
+    settings->worker.traits = settings->traits;
+    settings->worker.haves = settings->haves;
+    leat_err err = take_pairs(settings, "trait", "--trait", take_trait);
+    if (err == LEAT_ERR_OK)
+        err = take_pairs(settings, "have", "--have", take_have);
+    return err == LEAT_ERR_OK ? add_known_haves(settings) : err;
 }
 
 static leat_err
@@ -237,8 +382,8 @@ leat_worker_settings_read(leat_worker_settings *settings, int argc, char *const 
     if (err != LEAT_ERR_OK || settings->wish != LEAT_WORKER_WISH_RUN)
         return err;
 
-    settings->worker.slots = number_or(settings->options, "slots", core_count());
-    settings->worker.threads = number_or(settings->options, "threads", core_count());
+    settings->worker.slots = number_or(settings->options, "slots", leat_host_cores());
+    settings->worker.threads = number_or(settings->options, "threads", leat_host_cores());
     settings->worker.handlers = leat_handlers(&settings->worker.handler_count);
     settings->worker.endpoints = (const char *const *)settings->endpoints;
     err = take_key(settings);
@@ -246,6 +391,8 @@ leat_worker_settings_read(leat_worker_settings *settings, int argc, char *const 
         err = take_endpoints(settings);
     if (err == LEAT_ERR_OK)
         err = take_channels(settings);
+    if (err == LEAT_ERR_OK)
+        err = take_traits_and_haves(settings);
     if (err == LEAT_ERR_OK)
         err = take_name(settings);
     if (err == LEAT_ERR_OK)
@@ -273,6 +420,7 @@ leat_worker_print_help(const leat_worker_settings *settings, FILE *out)
         "  leat-worker --broker ipc:///run/leat/broker.sock --slots 4\n"
         "  leat-worker --slots 1000000                    a million sleeping jobs\n"
         "  leat-worker --channel mail --channel thumbs --name w1\n"
+        "  leat-worker --trait zone=a --have gpu=2        for jobs that ask for zone a or a GPU\n"
         "\n"
         "Options (each is also a variable, LEAT_SLOTS, and a line in worker.ini, slots = 4):\n",
         out);

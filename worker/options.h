@@ -27,6 +27,8 @@ typedef struct leat_worker_settings {
     leat_options *options;                    /* owned */
     char *endpoints[LEAT_LINK_ENDPOINTS_MAX]; /* owned */
     const char *channels[LEAT_SUBSCRIPTIONS_MAX];
+    leat_hello_trait traits[LEAT_TRAITS_MAX];
+    leat_hello_have haves[LEAT_HAVES_MAX];
     leat_key key; /* what worker.key points at, if it does; wiped by fini */
     char name[LEAT_NAME_BYTES_MAX + 1];
 } leat_worker_settings;

@@ -35,7 +35,7 @@ void leat_outbox_drop(leat_outbox *outbox);
 /* Add the end of an attempt; the result is copied. */
 void leat_outbox_done(leat_outbox *outbox, const leat_done *done);
 
-/* Add a job that goes back without having started. */
+/* Add a job that goes back: it has not started, or was stopped before its end. */
 void leat_outbox_release(leat_outbox *outbox, const leat_token *token);
 
 /* Hand as many frames to the link as it has room for. */

@@ -3,7 +3,10 @@
  * Jobs leave the line strictly in the order of their numbers: `started` then says all there is to
  * say about which of them may have run: poison does not spread. A slot is taken by a
  * sleeping job, and by a thread of the pool that has something to do; the pool may have more tasks
- * than threads, which have not begun and take no slot. */
+ * than threads, which have not begun and take no slot.
+ *
+ * What a job needs of the worker's amounts is its own from its start to the end of its run, also
+ * when nobody wants the result any more: what runs still uses it. */
 #include <stdio.h>
 
 #include "proto/base/clock.h"
@@ -53,10 +56,29 @@ report_text(
 }
 
 static leat_call
-call_on_loop(leat_worker *worker, leat_bytes payload)
+call_on_loop(leat_worker *worker, leat_bytes payload, const leat_given *given)
 {
     leat_buf_reset(&worker->scratch);
-    return (leat_call){.payload = payload, .out = &worker->scratch};
+    return (leat_call){.payload = payload, .out = &worker->scratch, .given = given};
+}
+
+/* A sleeper has ended in whatever way. */
+static void
+leave(leat_worker *worker, leat_slot **slot_p)
+{
+    leat_amounts_take_back(&worker->amounts, &(*slot_p)->given);
+    leat_slots_leave(&worker->slots, slot_p);
+}
+
+/* A task has ended in whatever way, or never begun. */
+static void
+give_back(leat_worker *worker, leat_task **task_p)
+{
+    leat_task *const task = *task_p;
+    if (task->slot != NULL)
+        leat_slots_leave(&worker->slots, &task->slot);
+    leat_amounts_take_back(&worker->amounts, &task->given);
+    leat_pool_give_back(worker->pool, task_p);
 }
 
 void
@@ -65,12 +87,12 @@ leat_worker_end_sleepers(leat_worker *worker, int64_t now_us)
     leat_slot *slot;
     uint32_t left = SLEEPERS_A_PASS;
     while ((slot = leat_sleep_next_due(&worker->sleep, now_us)) != NULL) {
-        leat_call call = call_on_loop(worker, (leat_bytes){0});
+        leat_call call = call_on_loop(worker, (leat_bytes){0}, slot->given);
         call.value = slot->value;
         const leat_end end =
             slot->handler->finish == NULL ? LEAT_END_DONE : slot->handler->finish(&call);
         report(worker, &slot->token, end, (uint64_t)(now_us - slot->started_us), call.result);
-        leat_slots_leave(&worker->slots, &slot);
+        leave(worker, &slot);
         if (--left == 0) {
             worker->backlog = true;
             break;
@@ -83,12 +105,24 @@ leat_worker_end_tasks(leat_worker *worker)
 {
     leat_task *task;
     while ((task = leat_pool_next_ended(worker->pool)) != NULL) {
-        if (task->slot != NULL) {
+        if (task->slot != NULL && task->call.stopped)
+            leat_outbox_release(&worker->outbox, &task->slot->token);
+        else if (task->slot != NULL)
             report(worker, &task->slot->token, task->end, task->run_us, task->call.result);
-            leat_slots_leave(&worker->slots, &task->slot);
-        }
-        leat_pool_give_back(worker->pool, &task);
+        give_back(worker, &task);
     }
+}
+
+bool
+leat_worker_release_last_task(leat_worker *worker)
+{
+    leat_task *task = leat_pool_withdraw_last(worker->pool);
+    if (task == NULL)
+        return false;
+    if (task->slot != NULL)
+        leat_outbox_release(&worker->outbox, &task->slot->token);
+    give_back(worker, &task);
+    return true;
 }
 
 /* -------------------------------------------------------------------------------------- starts */
@@ -100,10 +134,12 @@ report_nomem(leat_worker *worker, const leat_line_job *job)
     report_text(worker, &job->token, LEAT_END_FAILED, 0, "the worker is out of memory");
 }
 
+/* A starter takes *given_p for as long as the job runs; what it leaves there, the job does not need
+ * any more. */
 static void
-start_timer(leat_worker *worker, const leat_line_job *job, int64_t now_us)
+start_timer(leat_worker *worker, const leat_line_job *job, leat_given **given_p, int64_t now_us)
 {
-    leat_call call = call_on_loop(worker, job->payload);
+    leat_call call = call_on_loop(worker, job->payload, *given_p);
     const leat_end end = job->handler->run(&call);
     if (end != LEAT_END_DONE) {
         report(worker, &job->token, end, 0, call.result);
@@ -113,17 +149,21 @@ start_timer(leat_worker *worker, const leat_line_job *job, int64_t now_us)
     leat_slot *slot;
     leat_err err = leat_slots_enter(&worker->slots, &job->token, job->handler, now_us, &slot);
     if (err == LEAT_ERR_OK) {
-        slot->value = call.value;
         err = leat_sleep_add(&worker->sleep, slot, now_us + call.sleep_ms * 1000);
         if (err != LEAT_ERR_OK)
             leat_slots_leave(&worker->slots, &slot);
     }
-    if (err != LEAT_ERR_OK)
+    if (err != LEAT_ERR_OK) {
         report_nomem(worker, job);
+        return;
+    }
+    slot->value = call.value;
+    slot->given = *given_p;
+    *given_p = NULL;
 }
 
 static void
-start_task(leat_worker *worker, const leat_line_job *job, int64_t now_us)
+start_task(leat_worker *worker, const leat_line_job *job, leat_given **given_p, int64_t now_us)
 {
     leat_task *task = leat_pool_task(worker->pool);
     if (task == NULL || leat_slots_enter(&worker->slots, &job->token, job->handler, now_us,
@@ -136,6 +176,9 @@ start_task(leat_worker *worker, const leat_line_job *job, int64_t now_us)
     task->slot->task = task;
     task->handler = job->handler;
     task->call.payload = job->payload;
+    task->call.given = *given_p;
+    task->given = *given_p;
+    *given_p = NULL;
     task->frame = leat_line_frame_hold(job->frame);
     leat_pool_submit(worker->pool, task);
 }
@@ -147,6 +190,16 @@ report_no_handler(leat_worker *worker, const leat_line_job *job)
     (void)snprintf(text, sizeof text, "this worker has no handler \"%.*s\"",
                    (int)job->handler_name.size, job->handler_name.data);
     report_text(worker, &job->token, LEAT_END_FATAL, 0, text);
+}
+
+/* The broker does not hand such a job to this worker; another one may have what it needs. */
+static void
+report_needs(leat_worker *worker, const leat_line_job *job)
+{
+    char text[64 + LEAT_NAME_BYTES_MAX];
+    (void)snprintf(text, sizeof text, "this worker does not have \"%.*s\"", (int)job->needs.size,
+                   job->needs.data);
+    report_text(worker, &job->token, LEAT_END_FAILED, 0, text);
 }
 
 /* May the job start now? Handlers that run on the loop always may. */
@@ -163,29 +216,49 @@ has_room(const leat_worker *worker, const leat_line_job *job)
            tasks < leat_pool_threads(worker->pool) + LEAT_WORKER_AHEAD;
 }
 
-/* Start the first job of the line; returns the time after it. */
+/* Run the handler, or hand it to what runs it; returns the time after that. */
 static int64_t
-start(leat_worker *worker, const leat_line_job *job, int64_t now_us)
+run(leat_worker *worker, const leat_line_job *job, leat_given **given_p, int64_t now_us)
 {
-    worker->started = job->number;
-    worker->outbox.started = job->number;
-    if (job->handler == NULL) {
-        report_no_handler(worker, job);
-        return now_us;
-    }
     if (job->handler->runs == LEAT_RUNS_TIMER) {
-        start_timer(worker, job, now_us);
+        start_timer(worker, job, given_p, now_us);
         return leat_clock_mono_us();
     }
     if (job->handler->runs == LEAT_RUNS_POOL) {
-        start_task(worker, job, now_us);
+        start_task(worker, job, given_p, now_us);
         return leat_clock_mono_us();
     }
-    leat_call call = call_on_loop(worker, job->payload);
+    leat_call call = call_on_loop(worker, job->payload, *given_p);
     const leat_end end = job->handler->run(&call);
     const int64_t after_us = leat_clock_mono_us();
     report(worker, &job->token, end, (uint64_t)(after_us - now_us), call.result);
     return after_us;
+}
+
+/* Start the first job of the line; *now_us is the time before and after it. false: others hold what
+ * it needs, it waits. */
+static bool
+start(leat_worker *worker, const leat_line_job *job, int64_t *now_us)
+{
+    leat_given *given = NULL;
+    leat_err err = LEAT_ERR_OK;
+    if (job->handler != NULL)
+        err = leat_amounts_give(&worker->amounts, job->needs, &given);
+    if (err == LEAT_ERR_FULL)
+        return false;
+
+    worker->started = job->number;
+    worker->outbox.started = job->number;
+    if (job->handler == NULL)
+        report_no_handler(worker, job);
+    else if (err == LEAT_ERR_NOT_FOUND)
+        report_needs(worker, job);
+    else if (err != LEAT_ERR_OK)
+        report_nomem(worker, job);
+    else
+        *now_us = run(worker, job, &given, *now_us);
+    leat_amounts_take_back(&worker->amounts, &given);
+    return true;
 }
 
 void
@@ -201,7 +274,8 @@ leat_worker_start_jobs(leat_worker *worker)
             worker->backlog = true;
             break;
         }
-        now_us = start(worker, &job, now_us);
+        if (!start(worker, &job, &now_us))
+            break;
         leat_line_advance(&worker->line);
     }
 }
@@ -212,11 +286,9 @@ static void
 stop_sleeper(leat_worker *worker, leat_slot *slot, leat_worker_stopping how)
 {
     leat_sleep_remove(&worker->sleep, slot);
-    if (how == LEAT_WORKER_STOP_ANSWER) {
-        const int64_t run_us = leat_clock_mono_us() - slot->started_us;
-        report_text(worker, &slot->token, LEAT_END_FAILED, (uint64_t)run_us, "stopped");
-    }
-    leat_slots_leave(&worker->slots, &slot);
+    if (how == LEAT_WORKER_STOP_ANSWER)
+        leat_outbox_release(&worker->outbox, &slot->token);
+    leave(worker, &slot);
 }
 
 static void
@@ -226,8 +298,7 @@ stop_task(leat_worker *worker, leat_slot *slot, leat_worker_stopping how)
     if (leat_pool_withdraw(worker->pool, task)) {
         if (how == LEAT_WORKER_STOP_ANSWER)
             leat_outbox_release(&worker->outbox, &slot->token);
-        leat_slots_leave(&worker->slots, &slot);
-        leat_pool_give_back(worker->pool, &task);
+        give_back(worker, &task);
         return;
     }
     leat_pool_cancel(task);

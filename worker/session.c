@@ -166,26 +166,11 @@ release_waiting(void *context, const leat_line_job *job)
     return true;
 }
 
-/* Give back the task that is last in the pool's queue; false: all have begun. */
-static bool
-release_last_task(leat_worker *worker)
-{
-    leat_task *task = leat_pool_withdraw_last(worker->pool);
-    if (task == NULL)
-        return false;
-    if (task->slot != NULL) {
-        leat_outbox_release(&worker->outbox, &task->slot->token);
-        leat_slots_leave(&worker->slots, &task->slot);
-    }
-    leat_pool_give_back(worker->pool, &task);
-    return true;
-}
-
 void
 leat_worker_release_all(leat_worker *worker)
 {
     leat_line_walk(&worker->line, release_waiting, worker);
-    while (release_last_task(worker)) {
+    while (leat_worker_release_last_task(worker)) {
     }
 }
 
@@ -280,14 +265,22 @@ recall_waiting(void *context, const leat_line_job *job)
     return true;
 }
 
-/* Another worker idles: give back the newest `items` that have not started. */
+/* Another worker idles: give back the newest `items` that cannot start here. What can is started
+ * before, or JOBS and RECALL that are read in one go would send work away from idle slots; and what
+ * lies in the pool's queue stays while there is a thread for it. So a suspect is never given back:
+ * it has the worker to itself. */
 static void
 on_recall(leat_worker *worker, uint32_t items)
 {
+    if (worker->phase == LEAT_WORKER_WORKING)
+        leat_worker_start_jobs(worker);
     const uint64_t waiting = worker->line.count;
     recall r = {.worker = worker, .skip = waiting > items ? waiting - items : 0};
     leat_line_walk(&worker->line, recall_waiting, &r);
-    for (uint64_t i = waiting; i < items && release_last_task(worker); i++) {
+    for (uint64_t i = waiting; i < items; i++) {
+        if (leat_pool_count(worker->pool) <= leat_pool_threads(worker->pool) ||
+            !leat_worker_release_last_task(worker))
+            break;
     }
 }
 

@@ -19,6 +19,7 @@ typedef struct leat_slot {
     uint64_t value;              /* timer: what run() left for finish() */
     const leat_handler *handler; /* borrowed; NULL: the record is free */
     leat_task *task;             /* pool: owned by the pool; NULL for a timer */
+    leat_given *given;           /* timer: to be taken back at the end; NULL: nothing */
     uint32_t heap_at;            /* timer: position in the heap of runner/sleep */
     uint32_t handle;             /* of this record; its own index, for ever */
     uint32_t next_free;

@@ -49,6 +49,14 @@ fill_hello(leat_hello *hello, const leat_worker_options *options)
     for (size_t i = 0; i < options->channel_count; i++)
         fill_name(hello->channels[i], sizeof hello->channels[i], options->channels[i]);
     hello->channel_count = (uint32_t)options->channel_count;
+    assert(options->trait_count <= LEAT_TRAITS_MAX);
+    for (size_t i = 0; i < options->trait_count; i++)
+        hello->traits[i] = options->traits[i];
+    hello->trait_count = (uint32_t)options->trait_count;
+    assert(options->have_count <= LEAT_HAVES_MAX);
+    for (size_t i = 0; i < options->have_count; i++)
+        hello->haves[i] = options->haves[i];
+    hello->have_count = (uint32_t)options->have_count;
 }
 
 static leat_err
@@ -112,6 +120,7 @@ leat_worker_new(const leat_worker_options *options, leat_worker **out)
     worker->signal_fd = all.signal_fd;
     worker->wake_fd = -1;
     worker->epoll_fd = -1;
+    leat_amounts_init(&worker->amounts, all.haves, all.have_count);
     leat_line_init(&worker->line, all.handlers, all.handler_count);
     leat_slots_init(&worker->slots);
     leat_sleep_init(&worker->sleep, &worker->slots);
@@ -143,6 +152,7 @@ leat_worker_destroy(leat_worker **worker_p)
     leat_outbox_fini(&worker->outbox);
     leat_sleep_fini(&worker->sleep);
     leat_slots_fini(&worker->slots);
+    leat_amounts_fini(&worker->amounts);
     leat_line_fini(&worker->line);
     leat_buf_fini(&worker->scratch);
     if (worker->epoll_fd >= 0)

@@ -23,9 +23,13 @@ typedef struct leat_worker_options {
     const char *name;    /* at most LEAT_NAME_BYTES_MAX; copied */
     uint32_t slots;      /* jobs at once, 1 … LEAT_SLOTS_MAX */
     uint32_t threads; /* for handlers that compute, at least 1; never more than slots are started */
-    const char *const *channels;  /* to take jobs from; copied. None: "default" */
-    size_t channel_count;         /* at most LEAT_SUBSCRIPTIONS_MAX */
-    const leat_handler *handlers; /* borrowed for the worker's life; NULL: leat_handlers() */
+    const char *const *channels;    /* to take jobs from; copied. None: "default" */
+    size_t channel_count;           /* at most LEAT_SUBSCRIPTIONS_MAX */
+    const leat_hello_trait *traits; /* what it says of its host, each name once; copied */
+    size_t trait_count;             /* at most LEAT_TRAITS_MAX */
+    const leat_hello_have *haves;   /* what it has for jobs that need it, each name once; copied */
+    size_t have_count;              /* at most LEAT_HAVES_MAX */
+    const leat_handler *handlers;   /* borrowed for the worker's life; NULL: leat_handlers() */
     size_t handler_count;
     int signal_fd; /* a signalfd whose first SIGTERM or SIGINT drains and whose second one stops;
                       borrowed; -1: none */

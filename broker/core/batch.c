@@ -50,11 +50,54 @@ leat_batch_free(leat_core *core, leat_batch *batch)
         leat_list_remove(&batch->finished_node);
     if (leat_list_is_linked(&batch->stale_node))
         leat_list_remove(&batch->stale_node);
+    if (leat_list_is_linked(&batch->deciding))
+        leat_list_remove(&batch->deciding);
     leat_table_remove(&core->batches, batch->id);
     leat_buf_fini(&batch->log);
     free(batch->log_workers);
     free(batch->segments);
+    free(batch->ranges);
+    free(batch->afters);
     free(batch);
+}
+
+/* ------------------------------------------------------------------------------ its jobs */
+
+void
+leat_batch_add_range(leat_core *core, leat_batch *batch, uint64_t id, uint32_t place, uint32_t n)
+{
+    struct leat_range *const last =
+        batch->range_count == 0 ? NULL : &batch->ranges[batch->range_count - 1];
+    if (last != NULL && last->id + last->n == id && last->place + last->n == place &&
+        (place == 0) == (last->place == 0)) {
+        last->n += n;
+        return;
+    }
+    if (batch->range_count == batch->range_capacity) {
+        const uint32_t capacity = batch->range_capacity == 0 ? 4 : batch->range_capacity * 2;
+        struct leat_range *const ranges = realloc(batch->ranges, capacity * sizeof *ranges);
+        if (ranges == NULL) {
+            leat_core_fault(core, LEAT_ERR_NOMEM);
+            return;
+        }
+        batch->ranges = ranges;
+        batch->range_capacity = capacity;
+    }
+    assert(batch->ranges != NULL);
+    batch->ranges[batch->range_count++] = (struct leat_range){.id = id, .place = place, .n = n};
+}
+
+uint64_t
+leat_batch_job(const leat_batch *batch, uint32_t place)
+{
+    if (batch->alone)
+        return place == 1 ? batch->id : 0;
+    for (uint32_t i = 0; i < batch->range_count; i++) {
+        const struct leat_range *const range = &batch->ranges[i];
+        if (range->place != 0 && place >= range->place && place - range->place < range->n)
+            return range->id + (place - range->place);
+    }
+    return 0;
 }
 
 void
@@ -185,17 +228,63 @@ complete_lone(leat_core *core,
 
 static void flush_log(leat_core *core, leat_batch *batch);
 
+/* Enough has happened for the rest to be given up? */
+static bool
+halts(const leat_batch *batch)
+{
+    const leat_counters *const c = &batch->counters;
+    const uint64_t ended = leat_counters_ended(c);
+    uint64_t n = batch->halt.n;
+    if (batch->halt.on == LEAT_HALT_NEVER || batch->halted ||
+        (batch->halt.percent && !batch->sealed))
+        return false;
+    if (batch->halt.percent)
+        n = (c->total * n + 99) / 100;
+    switch (batch->halt.on) {
+    case LEAT_HALT_NEVER:
+        break;
+    case LEAT_HALT_FAIL:
+        return ended - c->done >= n;
+    case LEAT_HALT_SUCCESS:
+        return c->done >= n;
+    case LEAT_HALT_DONE:
+        return ended >= n;
+    }
+    return false;
+}
+
+/* A completion has come into the log. */
+static void
+note_completion(leat_core *core, leat_batch *batch, leat_outcome outcome)
+{
+    batch->log_n++;
+    batch->log_end++;
+    count_end(&batch->counters, outcome);
+    leat_batch_touch(core, batch);
+    leat_hold_look(core, batch);
+    if (batch->log_n == LEAT_RECORDS_MAX || batch->log.size > LOG_BYTES_MAX)
+        flush_log(core, batch);
+    if (halts(batch)) {
+        batch->halted = true;
+        batch->dirty = !batch->alone;
+        leat_mark_batch(core, batch, batch->halt.running);
+    }
+}
+
 void
 leat_batch_complete(leat_core *core,
                     const leat_item *item,
+                    uint32_t index,
+                    uint32_t place,
                     leat_outcome outcome,
                     leat_peer *worker,
                     uint64_t run_us,
                     leat_bytes result)
 {
+    const leat_link *const link = leat_link_of(core, item);
     leat_completion completion = {
-        .job = item->id,
-        .place = item->place,
+        .job = link == NULL || link->recovers == 0 ? item->id : link->recovers,
+        .place = place,
         .attempt = item->attempt,
         .outcome = outcome,
         .ended_ms = (uint64_t)core->now.wall_ms,
@@ -203,28 +292,38 @@ leat_batch_complete(leat_core *core,
         .result = result,
     };
     core->books[leat_item_durability(core, item)].ends++;
-    if (item->batch == LEAT_NOBODY) {
+    if (index == LEAT_NOBODY) {
         complete_lone(core, item, &completion, worker);
         return;
     }
-
-    leat_batch *const batch = leat_table_at(&core->batches, item->batch);
+    leat_batch *const batch = leat_table_at(&core->batches, index);
     if (batch->log_n == 0)
         batch->log_stamp = ++core->stamp;
     completion.worker = name_worker(core, batch, worker);
     leat_items_put_completion(&batch->log, &completion);
-    batch->log_n++;
-    batch->log_end++;
-    count_end(&batch->counters, outcome);
-    leat_batch_touch(core, batch);
-    if (batch->log_n == LEAT_RECORDS_MAX || batch->log.size > LOG_BYTES_MAX)
-        flush_log(core, batch);
+    note_completion(core, batch, outcome);
+}
+
+void
+leat_batch_copy_completion(leat_core *core, leat_batch *batch, leat_completion *completion)
+{
+    if (batch->log_n == 0)
+        batch->log_stamp = ++core->stamp;
+    completion->worker = LEAT_NO_WORKER; /* who had it may be long gone */
+    leat_items_put_completion(&batch->log, completion);
+    note_completion(core, batch, completion->outcome);
+}
+
+bool
+leat_batch_is_over(const leat_batch *batch)
+{
+    return leat_counters_ended(&batch->counters) == batch->counters.total;
 }
 
 static bool
 is_over(const leat_batch *batch)
 {
-    return batch->sealed && leat_counters_ended(&batch->counters) == batch->counters.total;
+    return batch->sealed && leat_batch_is_over(batch);
 }
 
 void
@@ -236,6 +335,11 @@ leat_batch_seal(leat_core *core, leat_batch *batch, bool abandoned)
     batch->abandoned = abandoned;
     batch->dirty = true;
     leat_batch_touch(core, batch);
+    leat_hold_look(core, batch);
+    if (halts(batch)) {
+        batch->halted = true;
+        leat_mark_batch(core, batch, batch->halt.running);
+    }
 }
 
 /* ------------------------------------------------------------------------------ end of the turn */
@@ -421,7 +525,8 @@ leat_batch_sweep(leat_core *core)
             batch->segment_count == 0 ? 0 : batch->segments[batch->segment_count - 1].turn;
         if (last != 0 && last >= facts[batch->durability].trimmed)
             break; /* the ones behind it have finished later */
-        if (leat_list_is_empty(&batch->cursors) && !batch->touched)
+        if (leat_list_is_empty(&batch->cursors) && !batch->touched && batch->waiters == 0 &&
+            batch->parked == 0 && batch->joins == 0)
             leat_batch_free(core, batch);
     }
 }

@@ -9,15 +9,34 @@
 /* ------------------------------------------------------------------------------ HELLO */
 
 static bool
-take_lists(leat_peer *peer, const leat_hello *hello)
+take_lists(leat_core *core, leat_peer *peer, const leat_hello *hello)
 {
     leat_hello_handler *const handlers = calloc(hello->handler_count + 1U, sizeof *handlers);
     char(*const channels)[LEAT_NAME_BYTES_MAX + 1] =
         calloc(hello->channel_count + 1U, sizeof *channels);
-    if (handlers == NULL || channels == NULL) {
+    leat_hello_trait *const traits = calloc(hello->trait_count + 1U, sizeof *traits);
+    struct leat_have *const haves = calloc(hello->have_count + 1U, sizeof *haves);
+    if (handlers == NULL || channels == NULL || traits == NULL || haves == NULL) {
         free(handlers);
         free((void *)channels);
+        free(traits);
+        free(haves);
         return false;
+    }
+    memcpy(traits, hello->traits, hello->trait_count * sizeof *traits);
+    for (uint32_t i = 0; i < hello->have_count; i++)
+        haves[i].have = hello->haves[i];
+    free(peer->traits);
+    free(peer->haves);
+    peer->traits = traits;
+    peer->trait_count = hello->trait_count;
+    peer->haves = haves;
+    peer->have_count = hello->have_count;
+    /* What its jobs were given is counted again. */
+    for (uint32_t index = peer->lease_head; index != LEAT_NOBODY;) {
+        const leat_item *const item = leat_items_at(&core->items, index);
+        leat_class_use(peer, leat_class_of(core, item), true);
+        index = item->next;
     }
     memcpy(handlers, hello->handlers, hello->handler_count * sizeof *handlers);
     memcpy((void *)channels, (const void *)hello->channels,
@@ -90,6 +109,8 @@ connect_peer(leat_core *core,
     peer->claiming = peer->role == LEAT_ROLE_WORKER && peer->held > 0;
     peer->lost = false;
     peer->draining = false;
+    peer->orphans = 0;
+    peer->trip_ms = -1;
     peer->heard_ms = core->now.mono_ms;
     peer->gone_ms = INT64_MAX;
     peer->grace_ms = LEAT_LOST_MS;
@@ -101,7 +122,7 @@ connect_peer(leat_core *core,
     (void)snprintf(peer->software, sizeof peer->software, "%s", hello->software);
     peer->pid = hello->pid;
     peer->slots = hello->slots;
-    if (!take_lists(peer, hello))
+    if (!take_lists(core, peer, hello))
         leat_core_fault(core, LEAT_ERR_NOMEM);
     offer_classes(core, peer);
 
@@ -197,6 +218,7 @@ leat_control_on_hello(leat_core *core,
     }
     peer->role = hello->role;
     peer->principal = principal->id;
+    peer->is_admin = principal->may_ask && principal->may_work;
     (void)snprintf(peer->principal_name, sizeof peer->principal_name, "%s", principal->name);
     peer->resumed = hello->resume;
     detach(core, connection);
@@ -330,6 +352,9 @@ query(leat_core *core, const cJSON *body, const char *name, cJSON **result, char
             return LEAT_ERR_NOT_FOUND;
         }
         *result = leat_query_batch(core, batch);
+    } else if (leat_explain_query(core, arguments, name, result, message, &err)) {
+        if (err != LEAT_ERR_OK)
+            return err;
     } else if (strcmp(name, "status") == 0) {
         *result = leat_query_status(core);
     } else {
@@ -417,123 +442,41 @@ leat_control_drop_replies(leat_peer *peer)
 /* ------------------------------------------------------------------------------ COMMAND */
 
 static leat_err
-channel_of(leat_core *core, const cJSON *arguments, leat_channel **channel, char message[256])
+command(struct leat_steering *s, const cJSON *body)
 {
-    const char *name;
-    leat_err err = LEAT_ERR_OK;
-    if (!leat_json_text(arguments, "channel", &name) || !leat_name_is_valid(leat_text_of(name))) {
-        (void)snprintf(message, 256, "\"channel\" must name a channel (1 to 128 bytes of text)");
-        return LEAT_ERR_MALFORMED;
-    }
-    *channel = leat_channel_ensure(core, leat_text_of(name), &err);
-    if (*channel == NULL)
-        (void)snprintf(message, 256, "%s", leat_err_message(err));
-    return *channel == NULL ? err : LEAT_ERR_OK;
-}
-
-static leat_err
-close_channel(leat_core *core, const cJSON *arguments, char message[256])
-{
-    leat_channel *channel = NULL;
-    const leat_err err = channel_of(core, arguments, &channel, message);
-    if (err != LEAT_ERR_OK)
-        return err;
-    channel->closed = true;
-    leat_channel_changed(core, channel);
-    if (leat_channel_is_drained(channel))
-        leat_dispatch_channel_drained(core, channel);
-    return LEAT_ERR_OK;
-}
-
-static leat_err
-new_channel(leat_core *core, const cJSON *arguments, char message[256])
-{
-    const char *kind = "jobs";
-    const char *durability = "disk";
-    leat_channel *channel = NULL;
-    const bool texts =
-        (!has(arguments, "kind") || leat_json_text(arguments, "kind", &kind)) &&
-        (!has(arguments, "durability") || leat_json_text(arguments, "durability", &durability));
-    const bool jobs = strcmp(kind, "jobs") == 0;
-    const bool disk = strcmp(durability, "disk") == 0;
-    if (!texts || (!jobs && strcmp(kind, "messages") != 0) ||
-        (!disk && strcmp(durability, "memory") != 0)) {
-        (void)snprintf(message, 256,
-                       "\"kind\" is jobs or messages, \"durability\" is disk or memory");
-        return LEAT_ERR_MALFORMED;
-    }
-    const leat_err err = channel_of(core, arguments, &channel, message);
-    if (err != LEAT_ERR_OK)
-        return err;
-    const leat_kind wanted = jobs ? LEAT_KIND_JOBS : LEAT_KIND_MESSAGES;
-    const leat_durability where = disk ? LEAT_DISK : LEAT_MEMORY;
-    if (channel->kind != LEAT_KIND_NONE &&
-        (channel->kind != wanted || channel->durability != where)) {
-        (void)snprintf(message, 256, "the channel is there already, with other settings");
-        return LEAT_ERR_BAD_STATE;
-    }
-    channel->kind = wanted;
-    channel->durability = where;
-    leat_channel_changed(core, channel);
-    return LEAT_ERR_OK;
-}
-
-static leat_err
-seal_batch(leat_core *core, const cJSON *arguments, char message[256])
-{
-    uint64_t id;
-    const leat_err err = batch_id_of(arguments, &id, message);
-    if (err != LEAT_ERR_OK)
-        return err;
-    leat_batch *const batch = leat_batch_find(core, id);
-    if (batch == NULL) {
-        (void)snprintf(message, 256, "no batch %llu", (unsigned long long)id);
-        return LEAT_ERR_NOT_FOUND;
-    }
-    leat_batch_seal(core, batch, false);
-    return LEAT_ERR_OK;
-}
-
-static leat_err
-command(leat_core *core, const cJSON *body, char message[256])
-{
-    const cJSON *arguments;
     const char *name;
     if (!leat_json_text(body, "command", &name)) {
-        (void)snprintf(message, 256, "COMMAND: \"command\" is missing, or no text");
+        (void)snprintf(s->message, sizeof s->message,
+                       "COMMAND: \"command\" is missing, or no text");
         return LEAT_ERR_MALFORMED;
     }
-    const leat_err err = arguments_of(body, &arguments, message);
-    if (err != LEAT_ERR_OK)
-        return err;
-    if (strcmp(name, "channel.close") == 0)
-        return close_channel(core, arguments, message);
-    if (strcmp(name, "channel.new") == 0)
-        return new_channel(core, arguments, message);
-    if (strcmp(name, "batch.seal") == 0)
-        return seal_batch(core, arguments, message);
-    (void)snprintf(message, 256, "no command \"%.64s\"", name);
-    return LEAT_ERR_UNSUPPORTED;
+    const leat_err err = arguments_of(body, &s->arguments, s->message);
+    return err != LEAT_ERR_OK ? err : leat_steer(s, name);
 }
 
 void
 leat_control_on_command(
     leat_core *core, leat_peer *peer, const leat_frame *frame, const uint8_t *body, size_t size)
 {
+    struct leat_steering s = {.core = core, .peer = peer, .frame = frame};
     cJSON *json;
     char why[128] = "";
-    char message[256] = "";
     leat_err err = leat_json_parse(body, size, &json, why);
     if (err != LEAT_ERR_OK) {
-        (void)snprintf(message, sizeof message, "COMMAND: %s", why);
-        leat_outbox_error(core, peer->route, peer, err, frame->sequence, message);
+        (void)snprintf(s.message, sizeof s.message, "COMMAND: %s", why);
+        leat_outbox_error(core, peer->route, peer, err, frame->sequence, s.message);
         return;
     }
-    err = command(core, json, message);
-    leat_buf record = {0};
-    put_reply(&record, NULL, frame->sequence, err == LEAT_ERR_OK ? cJSON_CreateObject() : NULL, err,
-              message);
-    leat_window_decide(core, peer, frame->sequence, LEAT_CMD_REPLY, &record, err == LEAT_ERR_OK);
-    leat_buf_fini(&record);
+    s.result = cJSON_CreateObject();
+    err = command(&s, json);
+    if (s.parked) {
+        cJSON_Delete(s.result);
+    } else {
+        leat_buf record = {0};
+        put_reply(&record, NULL, frame->sequence, s.result, err, s.message);
+        leat_window_decide(core, peer, frame->sequence, LEAT_CMD_REPLY, &record,
+                           err == LEAT_ERR_OK);
+        leat_buf_fini(&record);
+    }
     cJSON_Delete(json);
 }

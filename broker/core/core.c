@@ -6,14 +6,15 @@
 
 #include "broker/core/machine.h"
 
-#define SWEEP_MS 200
-#define LATE_MS  1000 /* a turn that is later than this moves all deadlines by its lateness */
-#define RATE_MS  1000
+#define SWEEP_MS  200
+#define LATE_MS   1000 /* a turn that is later than this moves all deadlines by its lateness */
+#define RATE_MS   1000
+#define RECALL_MS 20 /* idle workers are looked at no more often */
 
 /* ------------------------------------------------------------------------------ life */
 
-static void
-delay_moved(void *owner, uint32_t handle, uint32_t position)
+void
+leat_core_item_moved(void *owner, uint32_t handle, uint32_t position)
 {
     leat_core *const core = owner;
     leat_items_at(&core->items, handle)->next = position;
@@ -37,10 +38,27 @@ leat_core_new(const leat_core_options *options, leat_now now, leat_core **out)
     leat_random_seed(&core->random, options->seed);
     leat_table_init(&core->channels);
     leat_table_init(&core->classes);
+    leat_table_init(&core->terms);
+    leat_table_init(&core->keys);
+    leat_table_init(&core->stalls);
+    leat_table_init(&core->lines);
+    leat_table_init(&core->shares);
+    leat_table_init(&core->flows);
+    leat_table_init(&core->links);
+    leat_table_init(&core->uniques);
+    leat_table_init(&core->dead);
+    leat_table_init(&core->schedules);
     leat_table_init(&core->batches);
     leat_table_init(&core->peers);
     leat_table_init(&core->connections);
-    leat_heap_init(&core->delayed, delay_moved, core);
+    leat_heap_init(&core->delayed, leat_core_item_moved, core);
+    leat_list_init(&core->accruing);
+    leat_list_init(&core->blocked);
+    leat_list_init(&core->rated);
+    leat_list_init(&core->impatient);
+    leat_list_init(&core->deciding);
+    leat_list_init(&core->marked);
+    leat_list_init(&core->corpses);
     leat_list_init(&core->hungry);
     leat_list_init(&core->fed);
     leat_list_init(&core->speaking);
@@ -48,12 +66,57 @@ leat_core_new(const leat_core_options *options, leat_now now, leat_core **out)
     leat_list_init(&core->finished);
     leat_list_init(&core->stale);
     core->hello = malloc(sizeof *core->hello);
-    if (core->hello == NULL || leat_items_init(&core->items) != LEAT_ERR_OK) {
+    core->ends_left = LEAT_TURN_ENDS_MAX;
+    if (core->hello == NULL || leat_items_init(&core->items) != LEAT_ERR_OK ||
+        leat_timers_init(core) != LEAT_ERR_OK) {
         leat_core_destroy(&core);
         return LEAT_ERR_NOMEM;
     }
     *out = core;
     return LEAT_ERR_OK;
+}
+
+/* Everything in which ready items stand; the items themselves go with their slab. */
+static void
+free_lines(leat_core *core)
+{
+    for (uint32_t i = leat_table_next(&core->terms, 0); i != 0;
+         i = leat_table_next(&core->terms, i)) {
+        leat_terms *const terms = leat_table_at(&core->terms, i);
+        leat_buf_fini(&terms->settings);
+        free(terms);
+    }
+    for (uint32_t i = leat_table_next(&core->keys, 0); i != 0;
+         i = leat_table_next(&core->keys, i)) {
+        leat_key *const key = leat_table_at(&core->keys, i);
+        leat_heap_fini(&key->parked);
+        free(key);
+    }
+    for (uint32_t i = leat_table_next(&core->lines, 0); i != 0;
+         i = leat_table_next(&core->lines, i)) {
+        leat_line *const line = leat_table_at(&core->lines, i);
+        leat_heap_fini(&line->returned);
+        free(line);
+    }
+    for (uint32_t i = leat_table_next(&core->stalls, 0); i != 0;
+         i = leat_table_next(&core->stalls, i)) {
+        leat_stall *const stall = leat_table_at(&core->stalls, i);
+        leat_heap_fini(&stall->lines);
+        free(stall);
+    }
+    for (uint32_t i = leat_table_next(&core->flows, 0); i != 0;
+         i = leat_table_next(&core->flows, i))
+        free(leat_table_at(&core->flows, i));
+    for (uint32_t i = leat_table_next(&core->shares, 0); i != 0;
+         i = leat_table_next(&core->shares, i))
+        free(leat_table_at(&core->shares, i));
+    for (uint32_t i = leat_table_next(&core->classes, 0); i != 0;
+         i = leat_table_next(&core->classes, i)) {
+        leat_class *const class = leat_table_at(&core->classes, i);
+        for (unsigned p = 0; p < LEAT_PRIORITIES; p++)
+            leat_heap_fini(&class->ranks[p]);
+        free(class);
+    }
 }
 
 void
@@ -68,19 +131,18 @@ leat_core_destroy(leat_core **core_p)
     for (uint32_t i = leat_table_next(&core->batches, 0); i != 0;
          i = leat_table_next(&core->batches, i))
         leat_batch_free(core, leat_table_at(&core->batches, i));
-    for (uint32_t i = leat_table_next(&core->classes, 0); i != 0;
-         i = leat_table_next(&core->classes, i)) {
-        leat_class *const class = leat_table_at(&core->classes, i);
-        for (unsigned p = 0; p < LEAT_PRIORITIES; p++)
-            leat_heap_fini(&class->lines[p].returned);
-        free(class);
-    }
+    free_lines(core);
     for (uint32_t i = leat_table_next(&core->channels, 0); i != 0;
-         i = leat_table_next(&core->channels, i)) {
-        leat_channel *const channel = leat_table_at(&core->channels, i);
-        free(channel->classes);
-        free(channel);
-    }
+         i = leat_table_next(&core->channels, i))
+        leat_channel_free(leat_table_at(&core->channels, i));
+    while (leat_table_next(&core->links, 0) != 0)
+        leat_link_free(core, leat_table_at(&core->links, leat_table_next(&core->links, 0)));
+    while (leat_table_next(&core->uniques, 0) != 0)
+        leat_unique_free(core, leat_table_at(&core->uniques, leat_table_next(&core->uniques, 0)));
+    leat_dead_fini(core);
+    leat_mark_fini(core);
+    leat_timers_fini(core);
+    leat_schedules_fini(core);
     for (uint32_t i = leat_table_next(&core->connections, 0); i != 0;
          i = leat_table_next(&core->connections, i))
         free(leat_table_at(&core->connections, i));
@@ -92,12 +154,22 @@ leat_core_destroy(leat_core **core_p)
     }
     leat_table_fini(&core->channels);
     leat_table_fini(&core->classes);
+    leat_table_fini(&core->terms);
+    leat_table_fini(&core->keys);
+    leat_table_fini(&core->stalls);
+    leat_table_fini(&core->lines);
+    leat_table_fini(&core->shares);
+    leat_table_fini(&core->flows);
+    leat_table_fini(&core->links);
+    leat_table_fini(&core->uniques);
+    leat_table_fini(&core->dead);
     leat_table_fini(&core->batches);
     leat_table_fini(&core->peers);
     leat_table_fini(&core->connections);
     leat_items_fini(&core->items);
     leat_heap_fini(&core->delayed);
     leat_buf_fini(&core->scratch);
+    leat_buf_fini(&core->terms_scratch);
     free(core->active);
     free(core->epochs);
     free(core->touched);
@@ -123,14 +195,10 @@ leat_core_load(leat_core *core, leat_now now, char why[256])
         (void)snprintf(why, 256, "the store cannot be loaded: %s", leat_err_message(err));
         return err;
     }
-    /* Ids of the block that was reserved last may have been given out: begin behind it. */
-    if (core->reserved_upto == 0)
-        core->reserved_upto = 1;
-    core->next_id = core->first_id_of_life = core->reserved_upto;
-    core->reserved_upto += LEAT_ID_RESERVE;
     leat_turn_put_ids(&core->books[LEAT_DISK].turn, core->reserved_upto);
     leat_hand_write_meta(core);
     err = leat_core_commit(core, now);
+    core->load_number = core->books[LEAT_DISK].number;
     if (err != LEAT_ERR_OK)
         (void)snprintf(why, 256, "the store cannot be written: %s", leat_err_message(err));
     return err;
@@ -253,8 +321,10 @@ on_heartbeat(
         return;
     }
     peer->running = heartbeat.running;
-    if (heartbeat.started > peer->started && heartbeat.started < peer->next_number)
-        peer->started = heartbeat.started;
+    if (heartbeat.running == 0)
+        peer->orphans = 0;
+    peer->recalled = 0; /* what it could give back it has by now */
+    leat_lease_on_started(core, peer, heartbeat.started);
 }
 
 static bool
@@ -269,7 +339,8 @@ static bool
 has_no_sequence(leat_command command)
 {
     return command == LEAT_CMD_HEARTBEAT || command == LEAT_CMD_BYE || command == LEAT_CMD_QUERY ||
-           command == LEAT_CMD_CREDIT || command == LEAT_CMD_CLAIM || command == LEAT_CMD_END;
+           command == LEAT_CMD_CREDIT || command == LEAT_CMD_CLAIM || command == LEAT_CMD_END ||
+           command == LEAT_CMD_WITHDRAW;
 }
 
 static bool
@@ -282,7 +353,8 @@ is_for_worker(leat_command command)
 static bool
 is_for_client(leat_command command)
 {
-    return command == LEAT_CMD_SEND || command == LEAT_CMD_ACK;
+    return command == LEAT_CMD_SEND || command == LEAT_CMD_ACK || command == LEAT_CMD_CANCEL ||
+           command == LEAT_CMD_SELECT || command == LEAT_CMD_WITHDRAW;
 }
 
 static void
@@ -323,6 +395,12 @@ serve(leat_core *core, leat_peer *peer, const leat_frame *frame, const uint8_t *
         leat_control_on_query(core, peer, frame, body, size);
     else if (frame->command == LEAT_CMD_COMMAND)
         leat_control_on_command(core, peer, frame, body, size);
+    else if (frame->command == LEAT_CMD_SELECT)
+        leat_select_on_frame(core, peer, frame, body, size);
+    else if (frame->command == LEAT_CMD_WITHDRAW)
+        leat_park_on_withdraw(core, peer, frame, body, size);
+    else if (frame->command == LEAT_CMD_CANCEL)
+        leat_stop_on_cancel(core, peer, frame, body, size);
     else if (frame->command == LEAT_CMD_BYE)
         leat_peer_end(core, peer);
     else
@@ -530,11 +608,15 @@ leat_core_tick(leat_core *core, leat_now now)
         forgive(core, now.mono_ms - core->expected_ms);
     leat_peer_take_down(core);
     leat_lease_due(core);
+    leat_timers_due(core);
+    leat_mark_step(core);
     if (now.mono_ms >= core->sweep_ms) {
         core->sweep_ms = now.mono_ms + SWEEP_MS;
         leat_peer_sweep(core);
         update_rates(core);
         leat_batch_sweep(core);
+        leat_dead_sweep(core);
+        leat_share_accrue(core);
     }
 }
 
@@ -545,6 +627,16 @@ leat_core_next_due_ms(const leat_core *core)
     if (!leat_heap_is_empty(&core->delayed)) {
         const int64_t wait = leat_heap_first(&core->delayed).key - core->now.wall_ms;
         const int64_t at = core->now.mono_ms + (wait < 0 ? 0 : wait);
+        if (at < due)
+            due = at;
+    }
+    const int64_t timers = leat_timers_next_ms(core);
+    if (timers < due)
+        due = timers;
+    /* A rate lets something go before the next look at everything. */
+    LEAT_LIST_FOREACH (node, &core->rated) {
+        const int64_t at =
+            leat_channel_gives_ms(core, LEAT_CONTAINER_OF(node, leat_channel, rated));
         if (at < due)
             due = at;
     }
@@ -583,8 +675,14 @@ leat_err
 leat_core_commit(leat_core *core, leat_now now)
 {
     core->now = now;
+    leat_hold_step(core);
     leat_dispatch_match(core);
+    if (core->recall_ms <= now.mono_ms) {
+        core->recall_ms = now.mono_ms + RECALL_MS;
+        leat_dispatch_recall(core);
+    }
     leat_batch_write_turn(core);
+    core->ends_left = LEAT_TURN_ENDS_MAX;
     for (int d = 0; d < LEAT_DURABILITY_COUNT; d++) {
         if (core->books[d].turn.size > 0 || core->books[d].changes.count > 0)
             core->round_wanted = true;
@@ -605,6 +703,9 @@ void
 leat_core_release(leat_core *core, leat_now now)
 {
     core->now = now;
+    /* Ids of this life may be named by what waits for no commit: their block is reserved first. */
+    if (leat_store_durable_upto(core->books[LEAT_DISK].store) < core->load_number)
+        return;
     leat_outbox_release(core);
     core->expected_ms = leat_core_next_due_ms(core);
 }
@@ -612,7 +713,8 @@ leat_core_release(leat_core *core, leat_now now)
 bool
 leat_core_is_busy(const leat_core *core)
 {
-    return core->somebody_gone;
+    return core->somebody_gone || leat_mark_is_pending(core) ||
+           !leat_list_is_empty(&core->deciding);
 }
 
 void

@@ -14,6 +14,7 @@
 #ifndef LEAT_CORE_H
 #define LEAT_CORE_H
 
+#include "broker/core/cron.h"
 #include "broker/core/principal.h"
 #include "broker/store/store.h"
 #include "proto/base/bytes.h"
@@ -52,6 +53,17 @@ typedef struct leat_core_options {
     const char *store_name; /* "lmdb, synced", for people; borrowed */
     int64_t pid;            /* of the process, for people */
     bool default_memory;    /* channels that are not declared have durability memory */
+    /* The offsets of a time zone between two times; why gets a sentence. NULL: only UTC is known.
+     */
+    leat_err (*zone)(void *context,
+                     const char *name,
+                     int64_t from_s,
+                     int64_t upto_s,
+                     leat_zone_change *out,
+                     uint32_t max,
+                     uint32_t *count,
+                     char why[LEAT_CRON_WHY_BYTES]);
+    void *zone_context;
 } leat_core_options;
 
 LEAT_NODISCARD leat_err leat_core_new(const leat_core_options *options,

@@ -109,6 +109,26 @@ look_for_lone(leat_core *core, leat_durability durability, struct lookup *lookup
     }
 }
 
+/* The job is alive and a batch of its own: that gets an object. */
+static leat_batch *
+lone_of(leat_core *core, uint32_t index)
+{
+    leat_item *const item = leat_items_at(&core->items, index);
+    leat_class *const class = leat_class_of(core, item);
+    leat_batch *const batch = leat_batch_new(core, item->id, class->channel);
+    if (batch == NULL)
+        return NULL;
+    batch->alone = batch->sealed = true;
+    batch->class = class->index;
+    batch->principal = leat_terms_of(core, item)->principal;
+    batch->counters.total = batch->durable_counters.total = 1;
+    batch->running = leat_state_is_held_by_worker((leat_state)item->state);
+    batch->delayed = item->state == LEAT_STATE_DELAYED;
+    batch->held = item->state == LEAT_STATE_HELD;
+    item->batch = batch->index;
+    return batch;
+}
+
 /* The batch with this id: alive, finished and in the store, or the one job that is its own batch.
  */
 leat_batch *
@@ -119,23 +139,14 @@ leat_batch_find(leat_core *core, uint64_t id)
         return batch;
 
     const uint32_t index = leat_items_find(&core->items, id);
-    if (index != LEAT_NOBODY) {
-        leat_item *const item = leat_items_at(&core->items, index);
-        leat_class *const class = leat_table_at(&core->classes, item->class);
-        if (item->batch != LEAT_NOBODY || (item->flags & LEAT_ITEM_MESSAGE) != 0)
-            return NULL; /* a job of somebody's batch, or no job */
-        batch = leat_batch_new(core, id, class->channel);
-        if (batch == NULL)
-            return NULL;
-        batch->alone = batch->sealed = true;
-        batch->handler = class->index;
-        batch->counters.total = batch->durable_counters.total = 1;
-        batch->running = leat_state_is_held_by_worker((leat_state)item->state);
-        batch->delayed = item->state == LEAT_STATE_DELAYED;
-        item->batch = batch->index;
-        return batch;
-    }
+    const leat_item *const item = index == LEAT_NOBODY ? NULL : leat_items_at(&core->items, index);
+    if (item != NULL && (item->flags & LEAT_ITEM_MESSAGE) != 0)
+        return NULL;
+    if (item != NULL && item->batch == LEAT_NOBODY)
+        return lone_of(core, index);
 
+    /* A job of somebody's batch may have been a batch of its own that gave it up to who joined it.
+     */
     struct lookup lookup = {.core = core, .id = id};
     leat_fetch fetch = {.kind = LEAT_FETCH_OBJECT, .object_kind = LEAT_OBJECT_BATCH, .id = id};
     for (int d = 0; d < LEAT_DURABILITY_COUNT && !lookup.found; d++)

@@ -1,11 +1,14 @@
-/* Dispatch: ready items meet credit.
+/* Dispatch: ready items meet credit, and senders in line meet room.
  *
- * Workers that may take jobs stand in a line (core->hungry). In each round everyone is given some,
- * from the classes that it serves: the highest priority first, among equals the oldest head. Some
- * is what runs in LEAT_QUANTUM_US, and one of what runs longer or has never been measured, so that
- * few jobs are spread. It holds at most what runs in that time beyond its slots: short jobs keep it
- * busy for a round trip, long ones are never hoarded, unmeasured ones get its idle slots. Messages
- * go to clients with RECV credit. Attempts are part of this turn's commit; JOBS leave after it. */
+ * Workers that may take jobs stand in a line (core->hungry). In each round everyone is given some:
+ * from the channel of which it has had least by its weight, of that the class whose turn it is (see
+ * share.c). Some is what runs in LEAT_QUANTUM_US, and one of what runs longer or has never been
+ * measured, so that few jobs are spread. It holds at most what runs in that time and on the way to
+ * it beyond its slots: short jobs keep it busy for a round trip, long ones are never hoarded,
+ * unmeasured ones get its idle slots, and what is counted (caps, capacities, needs) is never held
+ * ahead. What one has and has not started is asked back when a slot elsewhere has nothing to do.
+ * Messages go to clients with RECV credit. Attempts are part of this turn's commit; JOBS leave
+ * after it. */
 #include <stdlib.h>
 
 #include "broker/core/machine.h"
@@ -23,6 +26,7 @@ struct leat_filling {
     size_t bytes;
     uint32_t class; /* of the last item: another one begins a run */
     uint32_t batch;
+    uint64_t limit;
 };
 
 /* ------------------------------------------------------------------------------ collecting */
@@ -66,6 +70,11 @@ close_grant(leat_core *core, struct leat_filling *f)
         return;
     f->peer->disk_grants += queue == LEAT_DISK;
     f->effect.durability = f->durability;
+    if (f->effect.messages) {
+        const leat_item *const first = leat_items_at(&core->items, f->effect.grants[0].index);
+        f->effect.batch = leat_class_of(core, first)->channel->index;
+        f->effect.position = leat_class_of(core, first)->channel->id;
+    }
     f->effect.kind = LEAT_EFFECT_GRANT;
     f->effect.number = effect->number;
     f->effect.peer = f->peer->key;
@@ -84,68 +93,131 @@ grant(leat_core *core, struct leat_filling *f, uint32_t index)
 {
     leat_item *const item = leat_items_at(&core->items, index);
     const leat_err err = leat_item_apply(item, LEAT_EVENT_LEASE);
-    assert(err == LEAT_ERR_OK);
+    assert(err == LEAT_ERR_OK && f->peer != NULL);
     (void)err;
     if (f->effect.grant_count == 0)
         f->effect.position = f->peer->next_number;
     item->number = (uint32_t)f->peer->next_number++;
     item->epoch = (uint8_t)(core->epoch_count - 1);
+    leat_channel_take_token(leat_class_of(core, item)->channel);
     leat_lease_append(core, f->peer, index);
     f->effect.grants[f->effect.grant_count++] =
         (leat_grant){.id = item->id, .index = index, .attempt = item->attempt};
     f->bytes += LEAT_JOBS_JOB_BYTES + (size_t)item->payload_bytes;
-    if (item->class == f->class && item->batch == f->batch && item->batch != LEAT_NOBODY)
+    const leat_terms *const terms = leat_terms_of(core, item);
+    const leat_class *const class = terms->class;
+    if (class->index == f->class && item->batch == f->batch && item->batch != LEAT_NOBODY &&
+        terms->run_limit_ms == f->limit)
         return;
-    const leat_class *const class = leat_table_at(&core->classes, item->class);
-    f->bytes += RUN_BYTES + strlen(class->channel->name) + strlen(class->handler);
-    f->class = item->class;
+    f->bytes += RUN_BYTES + strlen(class->channel->name) + strlen(class->handler) +
+                strlen(class->needs) + 1;
+    f->class = class->index;
     f->batch = item->batch;
+    f->limit = terms->run_limit_ms;
 }
 
 /* ------------------------------------------------------------------------------ jobs */
 
 struct choice {
     leat_class *class;
-    int priority;
-    uint64_t id;
-    uint64_t next_id; /* head of the best other class of this priority: where it is its turn */
+    leat_candidate best;
+    leat_candidate next; /* of the best other class of the channel: where it is its turn */
+    bool has_next;
 };
+
+/* Is what is handed out of this channel counted, so that nothing may lie in a worker's line? */
+static bool
+is_counted(const leat_class *class)
+{
+    const leat_channel_rules *const rules = &class->channel->rules;
+    return class->need_count > 0 || rules->capacity != LEAT_UNLIMITED ||
+           rules->running_max != LEAT_UNLIMITED || rules->key_max != LEAT_UNLIMITED;
+}
 
 /* How many jobs of this class the worker may hold at most, all its jobs counted. */
 static uint32_t
 fill_of(const leat_peer *peer, const leat_class *class)
 {
-    uint64_t fill = peer->slots;
-    if (class->mean_ns > 0)
-        fill += (uint64_t)LEAT_QUANTUM_US * 1000 * peer->slots / class->mean_ns;
+    uint64_t fill = peer->slots > peer->orphans ? peer->slots - peer->orphans : 0;
+    const uint64_t trip_ms = peer->trip_ms < 0 ? 0 : (uint64_t)peer->trip_ms;
+    const uint64_t ahead_us = LEAT_QUANTUM_US + trip_ms * 1000;
+    if (class->mean_ns > 0 && !is_counted(class))
+        fill += ahead_us * 1000 * peer->slots / class->mean_ns;
     return fill < peer->credit_items ? (uint32_t)fill : peer->credit_items;
 }
 
-static bool
-choose(const leat_core *core, const leat_peer *peer, struct choice *choice)
+static struct leat_track *
+track_of(leat_peer *peer, leat_channel *channel)
 {
-    *choice = (struct choice){.priority = -1, .next_id = UINT64_MAX};
+    for (uint32_t i = 0; i < peer->track_count; i++) {
+        if (peer->tracks[i].channel == channel)
+            return &peer->tracks[i];
+    }
+    struct leat_track *const tracks =
+        realloc(peer->tracks, (peer->track_count + 1) * sizeof *tracks);
+    if (tracks == NULL)
+        return NULL;
+    peer->tracks = tracks;
+    tracks[peer->track_count] =
+        (struct leat_track){.channel = channel, .vtime_ns = peer->track_vtime_ns};
+    return &tracks[peer->track_count++];
+}
+
+static bool
+may_give(leat_core *core, const leat_peer *peer, leat_class *class)
+{
+    return class->handler[0] != '\0' && peer->held < fill_of(peer, class) &&
+           leat_channel_gives(core, class->channel) && leat_class_fits(peer, class);
+}
+
+/* Better than what was found? A channel of which the worker has had less goes first. */
+static bool
+is_better(leat_peer *peer,
+          const struct choice *choice,
+          leat_channel *channel,
+          const leat_candidate *one)
+{
+    if (choice->class == NULL)
+        return true;
+    if (channel != choice->class->channel) {
+        /* A frame is of one durability: what is open is filled before another one is begun. */
+        const struct leat_filling *const f = peer->filling;
+        const leat_durability other_durability = choice->class->channel->durability;
+        if (f != NULL && f->effect.grant_count > 0 && channel->durability != other_durability)
+            return channel->durability == f->durability;
+        const struct leat_track *const a = track_of(peer, channel);
+        const int64_t mine = a == NULL ? 0 : a->vtime_ns; /* before the next call moves it */
+        const struct leat_track *const b = track_of(peer, choice->class->channel);
+        const int64_t other = b == NULL ? 0 : b->vtime_ns;
+        if (mine != other)
+            return mine < other;
+    }
+    return leat_candidate_compare(one, &choice->best) < 0;
+}
+
+static bool
+choose(leat_core *core, leat_peer *peer, struct choice *choice)
+{
+    *choice = (struct choice){0};
     const uint32_t words =
         peer->class_words < core->active_words ? peer->class_words : core->active_words;
     for (uint32_t w = 0; w < words; w++) {
         for (uint64_t bits = peer->classes[w] & core->active[w]; bits != 0; bits &= bits - 1) {
             leat_class *const class =
                 leat_table_at(&core->classes, w * 64 + (uint32_t)__builtin_ctzll(bits));
-            uint32_t index;
-            if (peer->held >= fill_of(peer, class))
+            leat_candidate one;
+            if (!may_give(core, peer, class) || !leat_line_first(core, class, &one))
                 continue;
-            const int priority = leat_class_peek(core, class, &index);
-            const uint64_t id = leat_items_at(&core->items, index)->id;
-            if (priority > choice->priority || (priority == choice->priority && id < choice->id)) {
-                if (priority == choice->priority && choice->id < choice->next_id)
-                    choice->next_id = choice->id;
-                if (priority > choice->priority)
-                    choice->next_id = UINT64_MAX;
+            if (is_better(peer, choice, class->channel, &one)) {
+                choice->has_next =
+                    choice->class != NULL && choice->class->channel == class->channel;
+                choice->next = choice->best;
                 choice->class = class;
-                choice->priority = priority;
-                choice->id = id;
-            } else if (priority == choice->priority && id < choice->next_id) {
-                choice->next_id = id;
+                choice->best = one;
+            } else if (class->channel == choice->class->channel &&
+                       (!choice->has_next || leat_candidate_compare(&one, &choice->next) < 0)) {
+                choice->next = one;
+                choice->has_next = true;
             }
         }
     }
@@ -154,14 +226,12 @@ choose(const leat_core *core, const leat_peer *peer, struct choice *choice)
 
 /* Is it still this class's turn at this worker? A suspect is handed out with nothing beside it. */
 static bool
-may_take(const leat_core *core, const leat_peer *peer, const struct choice *choice)
+may_take(leat_core *core, const leat_peer *peer, struct choice *choice)
 {
-    uint32_t index;
-    if (leat_class_peek(core, choice->class, &index) != choice->priority)
+    if (peer->suspects > 0 || !leat_line_first(core, choice->class, &choice->best) ||
+        (choice->has_next && leat_candidate_compare(&choice->best, &choice->next) > 0))
         return false;
-    const leat_item *const item = leat_items_at(&core->items, index);
-    if (item->id >= choice->next_id || peer->suspects > 0)
-        return false;
+    const leat_item *const item = leat_items_at(&core->items, choice->best.index);
     return (item->flags & LEAT_ITEM_SUSPECT) == 0 || peer->held == 0;
 }
 
@@ -180,10 +250,11 @@ filling_of(leat_core *core, leat_peer *peer)
 {
     if (peer->filling == NULL)
         peer->filling = calloc(1, sizeof *peer->filling);
-    if (peer->filling != NULL && !leat_list_is_linked(&peer->fed)) {
-        peer->filling->peer = peer;
+    if (peer->filling == NULL)
+        return NULL;
+    peer->filling->peer = peer;
+    if (!leat_list_is_linked(&peer->fed))
         leat_list_append(&core->fed, &peer->fed);
-    }
     return peer->filling;
 }
 
@@ -191,6 +262,21 @@ static bool
 is_full(const struct leat_filling *f)
 {
     return f->effect.grant_count >= GRANT_JOBS_MAX || f->bytes >= GRANT_BYTES_MAX;
+}
+
+static void
+charge_track(leat_peer *peer, leat_class *class, uint64_t taken)
+{
+    if (peer->channel_count < 2)
+        return;
+    struct leat_track *const track = track_of(peer, class->channel);
+    if (track == NULL)
+        return;
+    const uint64_t ns = class->mean_ns == 0 ? 1000000 : class->mean_ns;
+    if (track->vtime_ns < peer->track_vtime_ns)
+        track->vtime_ns = peer->track_vtime_ns; /* who was silent has saved nothing */
+    peer->track_vtime_ns = track->vtime_ns;
+    track->vtime_ns += (int64_t)(taken * ns / class->channel->rules.weight);
 }
 
 /* Give one worker its share of one class; true if it got something. */
@@ -209,18 +295,24 @@ feed(leat_core *core, leat_peer *peer)
     if (f->durability != durability || is_full(f))
         close_grant(core, f);
     f->durability = durability;
-    const uint32_t fill = fill_of(peer, choice.class);
     const uint64_t quantum = quantum_of(choice.class);
+    const uint32_t fill = fill_of(peer, choice.class);
+    /* What bounds one more job changes with each that is given, but for the fill only where
+     * something is counted. */
+    const bool counted = is_counted(choice.class) || choice.class->channel->rules.rate_per_ks > 0;
     uint64_t taken = 0;
     while (taken < quantum && !is_full(f) && peer->held < fill &&
+           (!counted || may_give(core, peer, choice.class)) &&
            peer->held_bytes <= peer->credit_bytes && may_take(core, peer, &choice)) {
         if (!room(f)) {
             leat_core_fault(core, LEAT_ERR_NOMEM);
             break;
         }
-        grant(core, f, leat_class_take(core, choice.class));
+        leat_line_take(core, choice.class, choice.best.index);
+        grant(core, f, choice.best.index);
         taken++;
     }
+    charge_track(peer, choice.class, taken);
     if (peer->suspects > 0)
         close_grant(core, f);
     leat_peer_update_hunger(core, peer);
@@ -249,15 +341,109 @@ leat_dispatch_forget(leat_peer *peer)
     peer->filling = NULL;
 }
 
-/* ------------------------------------------------------------------------------ messages */
+/* ------------------------------------------------------------------------------ recalling */
 
-static leat_receiver *
-receiver_of(const leat_peer *peer, const leat_channel *channel)
+/* Jobs that lie in its line: more than it has slots, and not started as far as is known. */
+static uint32_t
+line_of(const leat_peer *peer)
 {
-    LEAT_LIST_FOREACH (node, &peer->receivers) {
-        leat_receiver *const receiver = LEAT_CONTAINER_OF(node, leat_receiver, of_peer);
-        if (receiver->channel == channel)
-            return receiver;
+    const uint64_t given = peer->next_number - 1;
+    const uint64_t ahead = given > peer->started ? given - peer->started : 0;
+    const uint32_t over = peer->held > peer->slots ? peer->held - peer->slots : 0;
+    return ahead < over ? (uint32_t)ahead : over;
+}
+
+/* Could this worker run what lies in the other one's line? Judged by the last of it. */
+static bool
+could_run(leat_core *core, leat_peer *idle, const leat_peer *from)
+{
+    if (from->lease_tail == LEAT_NOBODY)
+        return false;
+    const leat_item *const last = leat_items_at(&core->items, from->lease_tail);
+    leat_class *const class = leat_class_of(core, last);
+    return class->mean_ns / 1000 > LEAT_QUANTUM_US && (last->flags & LEAT_ITEM_SUSPECT) == 0 &&
+           leat_class_is_served(idle, class) && leat_class_fits(idle, class);
+}
+
+static void
+recall(leat_core *core, leat_peer *peer, uint32_t n)
+{
+    leat_buf frame = {0};
+    leat_frame_begin(&frame, LEAT_CMD_RECALL);
+    leat_tokens_put(LEAT_CMD_RECALL, &frame, &(leat_token_record){.items = n});
+    leat_frame_finish(&frame, 0, 1, 0);
+    if (leat_peer_send(core, peer, &frame))
+        peer->recalled += n;
+    leat_buf_fini(&frame);
+}
+
+/* Is there a worker with nothing to do that could take over from this one? */
+static bool
+has_taker(leat_core *core, const leat_peer *from)
+{
+    LEAT_LIST_FOREACH (node, &core->hungry) {
+        leat_peer *const peer = LEAT_CONTAINER_OF(node, leat_peer, hungry);
+        if (peer != from && peer->held == 0 && could_run(core, peer, from))
+            return true;
+    }
+    return false;
+}
+
+/* Who has most in its line gives half of it back, if somebody else has nothing to do. One at a
+ * time: it is looked at again soon. Long jobs only: what is over within the quantum is over before
+ * it could be moved. */
+void
+leat_dispatch_recall(leat_core *core)
+{
+    leat_peer *richest = NULL;
+    uint32_t most = 0;
+    if (leat_list_is_empty(&core->hungry))
+        return;
+    for (uint32_t i = leat_table_next(&core->peers, 0); i != 0;
+         i = leat_table_next(&core->peers, i)) {
+        leat_peer *const peer = leat_table_at(&core->peers, i);
+        const uint32_t line = peer->role == LEAT_ROLE_WORKER ? line_of(peer) : 0;
+        if (line <= most || peer->recalled > 0 || peer->claiming || !leat_peer_can_send(peer) ||
+            !has_taker(core, peer))
+            continue;
+        most = line;
+        richest = peer;
+    }
+    if (richest != NULL)
+        recall(core, richest, (most + 1) / 2);
+}
+
+void
+leat_dispatch_recall_all(leat_core *core)
+{
+    for (uint32_t i = leat_table_next(&core->peers, 0); i != 0;
+         i = leat_table_next(&core->peers, i)) {
+        leat_peer *const peer = leat_table_at(&core->peers, i);
+        const uint64_t given = peer->next_number - 1;
+        if (peer->role == LEAT_ROLE_WORKER && peer->held > 0 && given > peer->started &&
+            leat_peer_can_send(peer))
+            recall(core, peer, peer->held);
+    }
+}
+
+/* ------------------------------------------------------------------------------ receivers */
+
+/* A peer may receive from many channels, and a channel have many receivers, but hardly both: the
+ * shorter list decides how long it takes. */
+leat_receiver *
+leat_dispatch_receiver_of(const leat_peer *peer, const leat_channel *channel)
+{
+    leat_list_node *mine = leat_list_first(&peer->receivers);
+    leat_list_node *others = leat_list_first(&channel->receivers);
+    while (mine != NULL && others != NULL) {
+        leat_receiver *const of_peer = LEAT_CONTAINER_OF(mine, leat_receiver, of_peer);
+        leat_receiver *const of_channel = LEAT_CONTAINER_OF(others, leat_receiver, of_channel);
+        if (of_peer->channel == channel)
+            return of_peer;
+        if (of_channel->peer == peer && of_channel->select == NULL)
+            return of_channel;
+        mine = leat_list_next(&peer->receivers, mine);
+        others = leat_list_next(&channel->receivers, others);
     }
     return NULL;
 }
@@ -265,19 +451,41 @@ receiver_of(const leat_peer *peer, const leat_channel *channel)
 void
 leat_dispatch_receiver_free(leat_core *core, leat_receiver *receiver)
 {
-    /* What it holds comes back: nobody can take it from here any more. */
-    uint32_t index = receiver->peer->lease_head;
-    while (index != LEAT_NOBODY) {
-        const leat_item *const item = leat_items_at(&core->items, index);
-        const leat_class *const class = leat_table_at(&core->classes, item->class);
-        const uint32_t next = item->next;
-        if ((item->flags & LEAT_ITEM_MESSAGE) != 0 && class->channel == receiver->channel)
-            leat_lease_release(core, index);
-        index = next;
-    }
+    (void)core;
+    receiver->peer->wait_count--;
     leat_list_remove(&receiver->of_peer);
     leat_list_remove(&receiver->of_channel);
     free(receiver);
+}
+
+void
+leat_dispatch_return_messages(leat_core *core, leat_peer *peer)
+{
+    for (uint32_t index = peer->lease_head; index != LEAT_NOBODY;) {
+        const leat_item *const item = leat_items_at(&core->items, index);
+        const uint32_t next = item->next;
+        if ((item->flags & LEAT_ITEM_MESSAGE) != 0)
+            leat_lease_release(core, index);
+        index = next;
+    }
+}
+
+bool
+leat_dispatch_receive(leat_core *core, leat_parked *parked, leat_channel *channel, uint16_t index)
+{
+    (void)core;
+    leat_receiver *const receiver = calloc(1, sizeof *receiver);
+    if (receiver == NULL)
+        return false;
+    receiver->peer = parked->peer;
+    receiver->channel = channel;
+    receiver->select = parked;
+    receiver->index = index;
+    receiver->credit = 1;
+    receiver->receives = 1;
+    leat_list_append(&parked->receivers, &receiver->of_peer);
+    leat_list_append(&channel->receivers, &receiver->of_channel);
+    return true;
 }
 
 void
@@ -290,7 +498,7 @@ leat_dispatch_receiver_credit(leat_core *core, leat_peer *peer, const leat_credi
                           channel == NULL ? NULL : "jobs are taken by workers, not received");
         return;
     }
-    leat_receiver *receiver = receiver_of(peer, channel);
+    leat_receiver *receiver = leat_dispatch_receiver_of(peer, channel);
     if (receiver == NULL) {
         if (credit->items == 0)
             return;
@@ -302,10 +510,12 @@ leat_dispatch_receiver_credit(leat_core *core, leat_peer *peer, const leat_credi
         }
         receiver->peer = peer;
         receiver->channel = channel;
+        peer->wait_count++;
         leat_list_append(&peer->receivers, &receiver->of_peer);
         leat_list_append(&channel->receivers, &receiver->of_channel);
     }
     receiver->credit = credit->items;
+    receiver->receives = credit->receives;
     receiver->told_closed = false;
     if (leat_channel_is_drained(channel))
         leat_dispatch_channel_drained(core, channel);
@@ -314,8 +524,10 @@ leat_dispatch_receiver_credit(leat_core *core, leat_peer *peer, const leat_credi
 void
 leat_dispatch_message_taken(leat_core *core, leat_peer *peer, const leat_item *item)
 {
-    const leat_class *const class = leat_table_at(&core->classes, item->class);
-    leat_receiver *const receiver = receiver_of(peer, class->channel);
+    if ((item->flags & LEAT_ITEM_SELECTED) != 0)
+        return;
+    leat_receiver *const receiver =
+        leat_dispatch_receiver_of(peer, leat_class_of(core, item)->channel);
     if (receiver != NULL && receiver->held > 0)
         receiver->held--;
 }
@@ -330,9 +542,25 @@ leat_dispatch_channel_drained(leat_core *core, const leat_channel *channel)
         effect->position = channel->index;
 }
 
+static leat_receiver *
+first_select(const leat_channel *channel)
+{
+    LEAT_LIST_FOREACH (node, &channel->receivers) {
+        leat_receiver *const receiver = LEAT_CONTAINER_OF(node, leat_receiver, of_channel);
+        if (receiver->select != NULL)
+            return receiver;
+    }
+    return NULL;
+}
+
 void
 leat_dispatch_tell_drained(leat_core *core, const leat_channel *channel)
 {
+    if (!leat_channel_is_drained(channel))
+        return; /* something has come back meanwhile */
+    for (leat_receiver *one; (one = first_select(channel)) != NULL;)
+        leat_select_decide(core, one->select, one->index, LEAT_ERR_CLOSED, 0, false,
+                           "the channel is closed and empty");
     LEAT_LIST_FOREACH (node, &channel->receivers) {
         leat_receiver *const receiver = LEAT_CONTAINER_OF(node, leat_receiver, of_channel);
         leat_peer *const peer = receiver->peer;
@@ -349,59 +577,319 @@ leat_dispatch_tell_drained(leat_core *core, const leat_channel *channel)
     }
 }
 
+/* ------------------------------------------------------------------------------ messages */
+
 static bool
 wants_message(const leat_receiver *receiver)
 {
     const leat_peer *const peer = receiver->peer;
-    return receiver->held < receiver->credit && peer->route != 0 && !peer->unreachable &&
-           !peer->lost && peer->out_unconfirmed_bytes < LEAT_OUT_BYTES &&
+    if (peer->route == 0 || peer->unreachable || peer->lost || peer->ended)
+        return false;
+    if (receiver->select != NULL)
+        return true; /* its answer waits in the window, not on the way */
+    const bool asked = receiver->channel->rules.capacity == LEAT_UNLIMITED
+                           ? receiver->held < receiver->credit
+                           : receiver->credit > 0 && receiver->served < receiver->receives;
+    return asked && peer->out_unconfirmed_bytes < LEAT_OUT_BYTES &&
            peer->out_sequence - peer->out_seen + peer->grants_waiting < LEAT_OUT_FRAMES - 2;
 }
 
-/* Items of a channel of messages, to its receivers in turn. */
-static void
-deliver(leat_core *core, leat_class *class)
+leat_receiver *
+leat_dispatch_wanting(const leat_channel *channel, const leat_parked *except)
 {
-    leat_channel *const channel = class->channel;
-    uint32_t tried = 0;
-    uint32_t receivers = 0;
-    LEAT_LIST_FOREACH (node, &channel->receivers)
-        receivers++;
-    while (class->ready > 0 && tried < receivers) {
-        leat_list_node *const node = leat_list_take_first(&channel->receivers);
-        assert(node != NULL);
-        leat_list_append(&channel->receivers, node);
+    LEAT_LIST_FOREACH (node, &channel->receivers) {
         leat_receiver *const receiver = LEAT_CONTAINER_OF(node, leat_receiver, of_channel);
-        tried++;
-        struct leat_filling f = {.peer = receiver->peer, .durability = channel->durability};
-        f.effect.messages = true;
-        while (class->ready > 0 && wants_message(receiver) &&
-               f.effect.grant_count < GRANT_JOBS_MAX && f.bytes < GRANT_BYTES_MAX) {
-            if (!room(&f)) {
-                leat_core_fault(core, LEAT_ERR_NOMEM);
-                break;
-            }
-            grant(core, &f, leat_class_take(core, class));
-            receiver->held++;
-            tried = 0;
-            if (receivers > 1)
-                break; /* the next one is the next receiver's */
-        }
+        if ((receiver->select == NULL || receiver->select != except) && wants_message(receiver))
+            return receiver;
+    }
+    return NULL;
+}
+
+/* The class of a channel's messages with something ready. */
+static leat_class *
+message_class(const leat_core *core, const leat_channel *channel)
+{
+    for (uint32_t i = 0; i < channel->class_count; i++) {
+        leat_class *const class = leat_table_at(&core->classes, channel->classes[i]);
+        if (class->handler[0] == '\0' && class->ready > 0)
+            return class;
+    }
+    return NULL;
+}
+
+/* The message whose turn it is, if it may be handed out now. */
+static leat_class *
+next_message(leat_core *core, leat_channel *channel, leat_candidate *out)
+{
+    leat_class *const class = message_class(core, channel);
+    return class != NULL && leat_channel_gives(core, channel) && leat_line_first(core, class, out)
+               ? class
+               : NULL;
+}
+
+bool
+leat_dispatch_has_message(leat_core *core, leat_channel *channel)
+{
+    leat_candidate first;
+    return next_message(core, channel, &first) != NULL;
+}
+
+void
+leat_dispatch_hand(leat_core *core, leat_receiver *receiver, uint32_t index)
+{
+    leat_peer *const peer = receiver->peer;
+    struct leat_filling f = {
+        .peer = peer, .durability = receiver->channel->durability, .effect.messages = true};
+    leat_list_remove(&receiver->of_channel); /* behind the others */
+    leat_list_append(&receiver->channel->receivers, &receiver->of_channel);
+    if (!room(&f)) {
+        leat_core_fault(core, LEAT_ERR_NOMEM);
+        return;
+    }
+    leat_line_take(core, leat_class_of(core, leat_items_at(&core->items, index)), index);
+    receiver->served++;
+    grant(core, &f, index);
+    if (receiver->select != NULL) {
+        leat_select_received(core, receiver, index);
+    } else {
+        receiver->held++;
         close_grant(core, &f);
-        free(f.effect.grants);
+    }
+    free(f.effect.grants);
+}
+
+void
+leat_dispatch_hand_first(leat_core *core, leat_receiver *receiver)
+{
+    leat_candidate first;
+    if (next_message(core, receiver->channel, &first) != NULL)
+        leat_dispatch_hand(core, receiver, first.index);
+}
+
+/* To a receiver by itself, as many as it wants when it is the only one: they leave in one frame. */
+static bool
+give_many(leat_core *core, leat_receiver *receiver, leat_class *class)
+{
+    leat_channel *const channel = receiver->channel;
+    struct leat_filling f = {.peer = receiver->peer, .durability = channel->durability};
+    leat_candidate first;
+    bool given = false;
+    f.effect.messages = true;
+    leat_list_remove(&receiver->of_channel);
+    const bool alone = leat_list_is_empty(&channel->receivers);
+    leat_list_append(&channel->receivers, &receiver->of_channel);
+    while (wants_message(receiver) && f.effect.grant_count < GRANT_JOBS_MAX &&
+           f.bytes < GRANT_BYTES_MAX && leat_channel_gives(core, channel) &&
+           leat_line_first(core, class, &first)) {
+        if (!room(&f)) {
+            leat_core_fault(core, LEAT_ERR_NOMEM);
+            break;
+        }
+        leat_line_take(core, class, first.index);
+        grant(core, &f, first.index);
+        receiver->held++;
+        receiver->served++;
+        given = true;
+        if (!alone)
+            break; /* the next one is the next receiver's */
+    }
+    close_grant(core, &f);
+    free(f.effect.grants);
+    return given;
+}
+
+/* Items of a channel of messages, to its receivers in turn. */
+static bool
+deliver(leat_core *core, leat_channel *channel)
+{
+    bool progress = false;
+    leat_candidate first;
+    leat_class *class;
+    while (core->fault == LEAT_ERR_OK && (class = next_message(core, channel, &first)) != NULL) {
+        leat_receiver *const receiver = leat_dispatch_wanting(channel, NULL);
+        if (receiver == NULL)
+            break;
+        if (receiver->select != NULL)
+            leat_dispatch_hand(core, receiver, first.index);
+        else if (!give_many(core, receiver, class))
+            break;
+        progress = true;
+    }
+    return progress;
+}
+
+static bool
+deliver_messages(leat_core *core)
+{
+    bool progress = false;
+    for (uint32_t w = 0; w < core->active_words; w++) {
+        for (uint64_t bits = core->active[w]; bits != 0; bits &= bits - 1) {
+            const leat_class *const class =
+                leat_table_at(&core->classes, w * 64 + (uint32_t)__builtin_ctzll(bits));
+            if (class->handler[0] == '\0' && !leat_list_is_empty(&class->channel->receivers))
+                progress = deliver(core, class->channel) || progress;
+        }
+    }
+    return progress;
+}
+
+/* ------------------------------------------------------------------------------ senders in line */
+
+/* A worker that would take a job of this class now. */
+static leat_peer *
+taker_of(leat_core *core, leat_class *class)
+{
+    LEAT_LIST_FOREACH (node, &core->hungry) {
+        leat_peer *const peer = LEAT_CONTAINER_OF(node, leat_peer, hungry);
+        if (leat_class_is_served(peer, class) && peer->suspects == 0 &&
+            peer->held_bytes <= peer->credit_bytes && may_give(core, peer, class))
+            return peer;
+    }
+    return NULL;
+}
+
+/* The job that has just come in for this worker goes to it, before another one takes its slot. */
+static void
+give_one(leat_core *core, leat_peer *peer, leat_class *class)
+{
+    leat_candidate first;
+    struct leat_filling *const f = filling_of(core, peer);
+    if (f == NULL) {
+        leat_core_fault(core, LEAT_ERR_NOMEM);
+        return;
+    }
+    if (f->durability != class->channel->durability || is_full(f))
+        close_grant(core, f);
+    f->durability = class->channel->durability;
+    if (!leat_line_first(core, class, &first))
+        return; /* it waits for its time */
+    if (!room(f)) {
+        leat_core_fault(core, LEAT_ERR_NOMEM);
+        return;
+    }
+    leat_line_take(core, class, first.index);
+    grant(core, f, first.index);
+    charge_track(peer, class, 1);
+    leat_peer_update_hunger(core, peer);
+}
+
+/* A message of a rendezvous channel: straight into the hands of who waits for it. */
+static bool
+meet(leat_core *core, leat_post *post)
+{
+    leat_channel *const channel = post->channel;
+    leat_receiver *const receiver = leat_dispatch_wanting(channel, post->parked);
+    leat_candidate first;
+    if (receiver == NULL || channel->ready > 0 || !leat_channel_gives(core, channel))
+        return false;
+    if (!leat_submit_next(core, channel, post, 1))
+        return true; /* refused: the next in line */
+    if (next_message(core, channel, &first) != NULL)
+        leat_dispatch_hand(core, receiver, first.index);
+    return true;
+}
+
+static bool
+serve_rendezvous(leat_core *core, leat_post *post)
+{
+    leat_channel *const channel = post->channel;
+    leat_err err;
+    if (post->parked->command == LEAT_CMD_SELECT || post->parked->head.handler.size == 0)
+        return meet(core, post);
+    const leat_settings *const s = &post->parked->head.settings;
+    leat_class *const class =
+        leat_class_ensure(core, channel, post->parked->head.handler, s->needs, s->traits, &err);
+    leat_peer *const peer = class == NULL || channel->ready > 0 ? NULL : taker_of(core, class);
+    if (peer == NULL)
+        return false;
+    if (leat_submit_next(core, channel, post, 1))
+        give_one(core, peer, class);
+    return true;
+}
+
+bool
+leat_dispatch_serve_sender(leat_core *core, leat_post *post)
+{
+    leat_channel *const channel = post->channel;
+    if (channel->rules.capacity == 0)
+        return serve_rendezvous(core, post);
+    const uint64_t space = leat_channel_room(channel);
+    if (space == 0)
+        return false;
+    (void)leat_submit_next(core, channel, post, space);
+    return true;
+}
+
+/* The first of the line that somebody who waits would take from: in a channel with room that is the
+ * first, in a rendezvous it is not one that would have to meet itself. */
+static bool
+serve_line(leat_core *core, leat_channel *channel)
+{
+    if (channel->closed) {
+        leat_submit_refuse_line(core, channel);
+        return false;
+    }
+    if (channel->purged_upto != 0)
+        return false; /* ids that were given to a frame in line would fall under the purge */
+    LEAT_LIST_FOREACH (node, &channel->senders) {
+        leat_post *const post = LEAT_CONTAINER_OF(node, leat_post, of_channel);
+        if (leat_dispatch_serve_sender(core, post))
+            return true; /* the line has changed */
+        if (post->parked->command != LEAT_CMD_SELECT || channel->rules.capacity != 0)
+            return false;
+    }
+    return false;
+}
+
+static bool
+serve_senders(leat_core *core)
+{
+    bool progress = false;
+    LEAT_LIST_FOREACH_SAFE (node, after, &core->blocked) {
+        leat_channel *const channel = LEAT_CONTAINER_OF(node, leat_channel, blocked);
+        while (core->fault == LEAT_ERR_OK && !leat_list_is_empty(&channel->senders) &&
+               serve_line(core, channel)) {
+            progress = true;
+            if (channel->rules.capacity == 0 && channel->ready > 0)
+                break; /* a job that the match has to hand out first */
+        }
+    }
+    return progress;
+}
+
+/* Those that would not wait have not been served: it is over for them. */
+static void
+give_up_impatient(leat_core *core)
+{
+    for (;;) {
+        leat_list_node *const node = leat_list_take_first(&core->impatient);
+        if (node == NULL)
+            return;
+        leat_parked *const parked = LEAT_CONTAINER_OF(node, leat_parked, impatient);
+        if (parked->command == LEAT_CMD_SELECT)
+            leat_select_decide(core, parked, LEAT_NO_CASE, LEAT_ERR_FULL, 0, false,
+                               "no case can proceed");
+        else
+            leat_submit_give_up(core, parked, LEAT_ERR_FULL, "nobody waits for it");
     }
 }
 
-static void
-deliver_messages(leat_core *core)
+/* ------------------------------------------------------------------------------ the match */
+
+static bool
+feed_all(leat_core *core)
 {
-    for (uint32_t w = 0; w < core->active_words; w++) {
-        for (uint64_t bits = core->active[w]; bits != 0; bits &= bits - 1) {
-            leat_class *const class =
-                leat_table_at(&core->classes, w * 64 + (uint32_t)__builtin_ctzll(bits));
-            if (class->handler[0] == '\0' && !leat_list_is_empty(&class->channel->receivers))
-                deliver(core, class);
-        }
+    bool progress = false;
+    leat_list waiting;
+    leat_list_init(&waiting);
+    leat_list_append_all(&waiting, &core->hungry);
+    for (;;) { /* each once, and back to the end of the line */
+        leat_list_node *const node = leat_list_take_first(&waiting);
+        if (node == NULL)
+            return progress;
+        leat_list_append(&core->hungry, node);
+        if (feed(core, LEAT_CONTAINER_OF(node, leat_peer, hungry)))
+            progress = true;
     }
 }
 
@@ -409,21 +897,12 @@ void
 leat_dispatch_match(leat_core *core)
 {
     bool progress = true;
-    deliver_messages(core);
     while (progress && core->fault == LEAT_ERR_OK) {
-        progress = false;
-        leat_list waiting;
-        leat_list_init(&waiting);
-        leat_list_append_all(&waiting, &core->hungry);
-        for (;;) { /* each once, and back to the end of the line */
-            leat_list_node *const node = leat_list_take_first(&waiting);
-            if (node == NULL)
-                break;
-            leat_list_append(&core->hungry, node);
-            if (feed(core, LEAT_CONTAINER_OF(node, leat_peer, hungry)))
-                progress = true;
-        }
+        progress = serve_senders(core);
+        progress = deliver_messages(core) || progress;
+        progress = feed_all(core) || progress;
     }
+    give_up_impatient(core);
     close_grants(core);
 }
 
@@ -439,6 +918,7 @@ struct writing {
     size_t run_at;
     uint32_t class;
     uint64_t batch;
+    uint64_t limit;
     uint32_t sent;
     bool failed;              /* a job's record could not be read: its grant says attempt 0 */
     const uint8_t *pack_data; /* the pack that the last payload came from, NULL: none */
@@ -461,10 +941,12 @@ end_run(struct writing *w)
 static void
 start_run(struct writing *w, const leat_item *item, uint64_t batch)
 {
-    const leat_class *const class = leat_table_at(&w->core->classes, item->class);
+    const leat_terms *const terms = leat_terms_of(w->core, item);
+    const leat_class *const class = terms->class;
     end_run(w);
-    w->class = item->class;
+    w->class = class->index;
     w->batch = batch;
+    w->limit = terms->run_limit_ms;
     w->run_jobs = 0;
     w->runs++;
     if (w->effect->messages) {
@@ -475,7 +957,8 @@ start_run(struct writing *w, const leat_item *item, uint64_t batch)
         .channel = leat_text_of(class->channel->name),
         .handler = leat_text_of(class->handler),
         .batch = batch,
-        .run_limit_ms = class->run_limit_ms,
+        .run_limit_ms = terms->run_limit_ms,
+        .needs = leat_text_of(class->needs),
     };
     w->run_at = leat_jobs_put_run(&w->frame, &run);
 }
@@ -515,7 +998,9 @@ on_payload(void *context, const leat_fetched *fetched)
         item->batch == LEAT_NOBODY
             ? item->id
             : ((const leat_batch *)leat_table_at(&w->core->batches, item->batch))->id;
-    if (w->runs == 0 || w->class != item->class || w->batch != batch)
+    const leat_terms *const terms = leat_terms_of(w->core, item);
+    if (w->runs == 0 || w->class != terms->class->index || w->batch != batch ||
+        w->limit != terms->run_limit_ms)
         start_run(w, item, batch);
     const leat_bytes payload = {w->job.payload, w->job.payload_bytes};
     if (w->effect->messages)
@@ -533,14 +1018,30 @@ on_payload(void *context, const leat_fetched *fetched)
     w->run_jobs++;
 }
 
-/* A record that cannot be read any more: the job ends here, in the open. */
-static void
-end_unreadable(leat_core *core, uint32_t index)
+bool
+leat_pack_find(const leat_fetched *fetched, uint64_t id, leat_bytes *payload)
+{
+    leat_pack pack;
+    if (leat_pack_open(fetched->data, fetched->size, &pack) != LEAT_ERR_OK)
+        return false;
+    for (uint8_t i = 0; i < pack.count; i++) {
+        leat_pack_job job;
+        leat_pack_next(&pack, &job);
+        if (fetched->pack_id + job.offset == id) {
+            *payload = (leat_bytes){job.payload, job.payload_bytes};
+            return true;
+        }
+    }
+    return false;
+}
+
+void
+leat_dispatch_end_unreadable(leat_core *core, uint32_t index)
 {
     static const char sentence[] = "its record in the store is damaged";
     leat_item *const item = leat_items_at(&core->items, index);
     leat_peer *const peer = leat_table_at(&core->peers, item->holder);
-    leat_lease_unlink(core, peer, index);
+    leat_lease_unlink(core, peer, index, 0);
     const leat_err err = leat_item_apply(item, LEAT_EVENT_FAIL);
     assert(err == LEAT_ERR_OK || item->state == LEAT_STATE_STOPPING);
     (void)err;
@@ -548,15 +1049,28 @@ end_unreadable(leat_core *core, uint32_t index)
                    (leat_bytes){(const uint8_t *)sentence, sizeof sentence - 1});
 }
 
-/* Still in this peer's hands, by this grant? */
-static bool
-is_current(leat_core *core, const leat_peer *peer, const leat_grant *granted)
+bool
+leat_dispatch_is_current(leat_core *core, const leat_peer *peer, const leat_grant *granted)
 {
     if (leat_items_find(&core->items, granted->id) != granted->index)
         return false;
     const leat_item *const item = leat_items_at(&core->items, granted->index);
     return item->holder == peer->index && item->attempt == granted->attempt &&
            leat_state_is_held_by_worker((leat_state)item->state);
+}
+
+void
+leat_dispatch_unserve(leat_core *core, const leat_effect *effect, uint32_t n)
+{
+    const leat_peer *const peer = leat_table_get(&core->peers, effect->peer);
+    if (!effect->messages || n == 0 || peer == NULL || effect->connection != peer->connection)
+        return;
+    const leat_channel *const channel = leat_table_at(&core->channels, (uint32_t)effect->batch);
+    if (channel == NULL || channel->id != effect->position)
+        return;
+    leat_receiver *const receiver = leat_dispatch_receiver_of(peer, channel);
+    if (receiver != NULL)
+        receiver->served -= n < receiver->served ? n : receiver->served;
 }
 
 void
@@ -581,7 +1095,7 @@ leat_dispatch_grant(leat_core *core, const leat_book *book, leat_effect *effect)
     }
     uint32_t count = 0;
     for (uint32_t i = 0; i < effect->grant_count; i++) {
-        if (is_current(core, peer, &effect->grants[i]))
+        if (leat_dispatch_is_current(core, peer, &effect->grants[i]))
             fetches[count++] =
                 (leat_fetch){.kind = LEAT_FETCH_JOB, .id = effect->grants[i].id, .cookie = i};
     }
@@ -594,6 +1108,7 @@ leat_dispatch_grant(leat_core *core, const leat_book *book, leat_effect *effect)
         leat_core_fault(core, LEAT_ERR_IO);
     free(fetches);
     end_run(&w);
+    leat_dispatch_unserve(core, effect, effect->grant_count - w.sent);
     if (w.runs > 0) {
         leat_frame_finish(&w.frame, 0, w.runs, 0);
         (void)leat_peer_send(core, peer, &w.frame);
@@ -601,6 +1116,6 @@ leat_dispatch_grant(leat_core *core, const leat_book *book, leat_effect *effect)
     leat_buf_fini(&w.frame);
     for (uint32_t i = 0; i < effect->grant_count && w.failed; i++) {
         if (effect->grants[i].attempt == 0)
-            end_unreadable(core, effect->grants[i].index);
+            leat_dispatch_end_unreadable(core, effect->grants[i].index);
     }
 }

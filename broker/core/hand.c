@@ -17,7 +17,9 @@ static void
 write_item(leat_core *core, const leat_item *item)
 {
     leat_buf *const turn = &core->books[LEAT_DISK].turn;
-    if (item->state == LEAT_STATE_READY && item->attempt == 0)
+    leat_link_write(core, item);
+    if ((item->state == LEAT_STATE_READY || item->state == LEAT_STATE_HELD) && item->attempt == 0 &&
+        (item->state == LEAT_STATE_HELD || leat_terms_of(core, item)->after == LEAT_AFTER_NOTHING))
         return; /* its pack says everything */
     leat_lease_write_item(core, item);
     if (!leat_state_is_held_by_worker((leat_state)item->state) ||

@@ -20,24 +20,33 @@
 #define LEAT_NOBODY 0U
 
 #define LEAT_ITEM_SUSPECT  1U /* was lost while code ran in a worker's process: handed out alone */
-#define LEAT_ITEM_CLAIMED  2U /* named by CLAIM since its worker's last HELLO */
+#define LEAT_ITEM_CLAIMED  2U /* leased: named by CLAIM since its worker's last HELLO */
+#define LEAT_ITEM_CAPPED   2U /* ready: lies in its key's heap, waiting for room */
 #define LEAT_ITEM_RETURNED 4U /* lies in its line's heap, not in the line */
 #define LEAT_ITEM_MESSAGE  8U
 #define LEAT_ITEM_HANDED   16U /* message: was handed out before */
 #define LEAT_ITEM_STARTED  32U /* named by CLAIM as running */
+#define LEAT_ITEM_ANSWERED                                                                       \
+    32U                        /* message: the answer to the select that has received it is made \
+                                */
+#define LEAT_ITEM_SELECTED 64U /* message: received by a select */
+#define LEAT_ITEM_JOINED                                                     \
+    128U /* others wait for its completion too, or it recovers one: unique.c \
+          */
 
 typedef struct leat_item {
     uint64_t id;
     uint32_t batch; /* slab index, LEAT_NOBODY: a batch of its own without an object */
-    uint32_t class; /* slab index */
+    uint32_t terms; /* index: how it is to be treated */
     uint32_t next;  /* in its line or its holder's leases; position in a heap while there */
     uint32_t prev;
-    uint32_t holder; /* peer's slab index while leased */
+    uint32_t holder; /* index of its peer while leased, of the batch that it waits for while held */
     uint32_t number; /* of JOBS in the holder's session, low 32 bits */
     uint32_t attempt;
-    uint32_t payload_bytes;
-    uint32_t place;  /* in its batch, from 1 */
-    uint32_t born_s; /* wall seconds */
+    uint32_t payload_bytes : 21;
+    uint32_t charge : 11; /* of its flow while leased, see share.c */
+    uint32_t place;       /* in its batch, from 1 */
+    uint32_t since_s;     /* wall seconds; when it became ready, but for what came back */
     uint16_t failed;
     uint16_t snoozed;
     uint8_t lost;
@@ -48,6 +57,7 @@ typedef struct leat_item {
 } leat_item;
 
 static_assert(sizeof(leat_item) <= 56, "ten million of them are kept in memory");
+static_assert(LEAT_PAYLOAD_BYTES_MAX < 1U << 21, "payload_bytes has 21 bits");
 
 typedef struct leat_leaf {
     uint64_t number; /* id / 512 */

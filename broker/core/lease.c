@@ -7,16 +7,10 @@
  * uncounted and is handed out alone until it ends, and a loss while alone counts. */
 #include "broker/core/machine.h"
 
-static leat_class *
-class_of(const leat_core *core, const leat_item *item)
-{
-    return leat_table_at(&core->classes, item->class);
-}
-
 leat_durability
 leat_item_durability(const leat_core *core, const leat_item *item)
 {
-    return class_of(core, item)->channel->durability;
+    return leat_class_of(core, item)->channel->durability;
 }
 
 static leat_batch *
@@ -49,7 +43,8 @@ void
 leat_lease_append(leat_core *core, leat_peer *peer, uint32_t index)
 {
     leat_item *const item = leat_items_at(&core->items, index);
-    leat_class *const class = class_of(core, item);
+    const leat_terms *const terms = leat_terms_of(core, item);
+    leat_class *const class = terms->class;
     leat_batch *const batch = batch_of(core, item);
 
     item->holder = peer->index;
@@ -66,15 +61,22 @@ leat_lease_append(leat_core *core, leat_peer *peer, uint32_t index)
         peer->suspects++;
     class->running++;
     class->channel->running++;
+    if (terms->run_limit_ms > 0)
+        peer->limited++;
+    if (terms->key != NULL)
+        leat_key_count(core, terms->key, true);
+    if (class->need_count > 0)
+        leat_class_use(peer, class, true);
     if (batch != NULL)
         batch->running++;
 }
 
 void
-leat_lease_unlink(leat_core *core, leat_peer *peer, uint32_t index)
+leat_lease_unlink(leat_core *core, leat_peer *peer, uint32_t index, uint64_t run_us)
 {
     leat_item *const item = leat_items_at(&core->items, index);
-    leat_class *const class = class_of(core, item);
+    const leat_terms *const terms = leat_terms_of(core, item);
+    leat_class *const class = terms->class;
     leat_batch *const batch = batch_of(core, item);
     assert(item->holder == peer->index);
 
@@ -95,10 +97,19 @@ leat_lease_unlink(leat_core *core, leat_peer *peer, uint32_t index)
         peer->suspects--;
     class->running--;
     class->channel->running--;
+    if (terms->run_limit_ms > 0)
+        peer->limited--;
+    if (class->need_count > 0)
+        leat_class_use(peer, class, false);
     if (batch != NULL)
         batch->running--;
-    if ((item->flags & LEAT_ITEM_MESSAGE) != 0)
+    if ((item->flags & LEAT_ITEM_MESSAGE) != 0) {
         leat_dispatch_message_taken(core, peer, item);
+        item->flags &= (uint8_t)~LEAT_ITEM_SELECTED;
+    }
+    leat_share_settle(core, item, run_us);
+    if (terms->key != NULL)
+        leat_key_count(core, terms->key, false);
     leat_peer_update_hunger(core, peer);
 }
 
@@ -108,11 +119,50 @@ leat_lease_unlink(leat_core *core, leat_peer *peer, uint32_t index)
 static void
 remove_item(leat_core *core, uint32_t index)
 {
-    const leat_item *const item = leat_items_at(&core->items, index);
+    leat_item *const item = leat_items_at(&core->items, index);
     leat_book *const book = &core->books[leat_item_durability(core, item)];
+    leat_terms *const terms = leat_terms_of(core, item);
     const uint64_t chunk = item->id / LEAT_CHUNK_IDS;
     if (leat_items_remove(&core->items, index))
         leat_changes_keep(&book->changes, chunk, 0);
+    leat_terms_drop(core, terms);
+}
+
+/* Its completion goes to its batch and to those that have joined it, and what follows it is
+ * submitted; or a recover job is, and then that one's end is the completion. */
+static void
+end_job(leat_core *core,
+        uint32_t index,
+        leat_outcome outcome,
+        leat_peer *worker,
+        uint64_t run_us,
+        leat_bytes result)
+{
+    leat_item *const item = leat_items_at(&core->items, index);
+    const leat_terms *const terms = leat_terms_of(core, item);
+    const bool plain = !terms->follows && !terms->unique && (item->flags & LEAT_ITEM_JOINED) == 0;
+    if (!plain && leat_follow_end(core, index, outcome, worker, run_us, result)) {
+        leat_lease_write_item(core, item); /* its end, without a completion */
+        if (LEAT_FAULT(RECOVER_TWICE))
+            leat_batch_complete(core, item, item->batch, item->place, outcome, worker, run_us,
+                                result);
+        leat_unique_end(core, item, outcome, worker, run_us, result);
+        leat_link_drop(core, item);
+        return;
+    }
+    if (outcome == LEAT_OUTCOME_DEAD)
+        leat_dead_add(core, item, result);
+    leat_batch_complete(core, item, item->batch, item->place, outcome, worker, run_us, result);
+    if (plain)
+        return;
+    const leat_link *const link = leat_link_of(core, item);
+    if (link != NULL && link->recovers != 0)
+        leat_lease_write_item(core, item); /* the completion is another job's: its own end */
+    for (uint32_t i = 0; link != NULL && i < link->count; i++)
+        leat_batch_complete(core, item, link->joins[i].batch, link->joins[i].place, outcome, worker,
+                            run_us, result);
+    leat_unique_end(core, item, outcome, worker, run_us, result);
+    leat_link_drop(core, item);
 }
 
 void
@@ -124,7 +174,7 @@ leat_lease_end(leat_core *core,
                leat_bytes result)
 {
     leat_item *const item = leat_items_at(&core->items, index);
-    leat_channel *const channel = class_of(core, item)->channel;
+    leat_channel *const channel = leat_class_of(core, item)->channel;
     assert(leat_state_is_final((leat_state)item->state));
 
     if (outcome == LEAT_OUTCOME_DONE)
@@ -134,7 +184,7 @@ leat_lease_end(leat_core *core,
     if ((item->flags & LEAT_ITEM_MESSAGE) != 0)
         leat_lease_write_item(core, item); /* a message leaves no completion, only its end */
     else
-        leat_batch_complete(core, item, outcome, worker, run_us, result);
+        end_job(core, index, outcome, worker, run_us, result);
     remove_item(core, index);
     if (channel->closed && leat_channel_is_drained(channel))
         leat_dispatch_channel_drained(core, channel);
@@ -149,6 +199,42 @@ apply(leat_item *item, leat_event event)
     (void)err;
 }
 
+/* Has its batch been given up while it ran? */
+static bool
+is_given_up(const leat_core *core, const leat_item *item)
+{
+    const leat_batch *const batch = batch_of(core, item);
+    return (batch != NULL && item->id <= batch->cancel_upto && !leat_link_is_shared(core, item)) ||
+           item->id <= leat_class_of(core, item)->channel->purged_upto;
+}
+
+static bool
+is_expired(const leat_core *core, const leat_item *item)
+{
+    const uint64_t expires = leat_terms_of(core, item)->expires_wall_ms;
+    return expires != 0 && core->now.wall_ms >= (int64_t)expires;
+}
+
+/* Ready again: unless it is too late for that, back to its old place. */
+static void
+settle_ready(leat_core *core, uint32_t index, leat_peer *worker)
+{
+    leat_item *const item = leat_items_at(&core->items, index);
+    const bool expired = is_expired(core, item);
+    leat_class_of(core, item)->channel->released++;
+    if (expired || is_given_up(core, item)) {
+        apply(item, expired ? LEAT_EVENT_EXPIRE : LEAT_EVENT_CANCEL);
+        leat_lease_end(core, index, expired ? LEAT_OUTCOME_EXPIRED : LEAT_OUTCOME_CANCELLED, worker,
+                       0, (leat_bytes){0});
+        return;
+    }
+    if (LEAT_FAULT(RETURN_LAST))
+        leat_line_append(core, index);
+    else
+        leat_line_return(core, index);
+    leat_lease_write_item(core, item);
+}
+
 /* What the item's new state asks for, after it has left its holder's hands. */
 static void
 settle(leat_core *core, uint32_t index, leat_peer *worker, uint64_t run_us, leat_bytes result)
@@ -158,8 +244,7 @@ settle(leat_core *core, uint32_t index, leat_peer *worker, uint64_t run_us, leat
 
     switch ((leat_state)item->state) {
     case LEAT_STATE_READY:
-        leat_class_return(core, class_of(core, item), index);
-        leat_lease_write_item(core, item);
+        settle_ready(core, index, worker);
         return;
     case LEAT_STATE_DONE:
         outcome = LEAT_OUTCOME_DONE;
@@ -181,9 +266,8 @@ settle(leat_core *core, uint32_t index, leat_peer *worker, uint64_t run_us, leat
     leat_lease_end(core, index, outcome, worker, run_us, result);
 }
 
-/* Over its run limit, and what came is no result: a failure. */
-static void
-time_out(leat_core *core, uint32_t index, leat_peer *worker)
+void
+leat_lease_time_out(leat_core *core, uint32_t index, leat_peer *worker)
 {
     static const char sentence[] = "it ran longer than its limit";
     leat_lease_fail(core, index, worker, false, 0,
@@ -195,25 +279,29 @@ leat_lease_release(leat_core *core, uint32_t index)
 {
     leat_item *const item = leat_items_at(&core->items, index);
     leat_peer *const peer = leat_table_at(&core->peers, item->holder);
-    leat_lease_unlink(core, peer, index);
+    leat_lease_unlink(core, peer, index, 0);
     if (item->state == LEAT_STATE_OVERDUE) {
-        time_out(core, index, peer);
+        leat_lease_time_out(core, index, peer);
         return;
     }
     apply(item, LEAT_EVENT_RELEASE);
     settle(core, index, peer, 0, (leat_bytes){0});
 }
 
-/* 1 s, 2 s, 4 s … 600 s, of which a random part between half and all is waited. */
+/* The first wait doubled with each failure, of which a random part between half and all is waited.
+ */
 static int64_t
 back_off_ms(leat_core *core, const leat_item *item)
 {
+    const leat_terms *const terms = leat_terms_of(core, item);
     const unsigned n = item->failed == 0 ? 0 : item->failed - 1U;
-    int64_t seconds = n >= 10 ? LEAT_BACKOFF_S_MAX : (int64_t)1 << n;
-    if (seconds > LEAT_BACKOFF_S_MAX)
-        seconds = LEAT_BACKOFF_S_MAX;
-    const int64_t half = seconds * 500;
-    return half + (int64_t)leat_random_below(&core->random, (uint64_t)half + 1);
+    uint64_t ms = terms->backoff_min_ms;
+    for (unsigned i = 0; i < n && ms < terms->backoff_max_ms; i++)
+        ms *= 2;
+    if (ms > terms->backoff_max_ms)
+        ms = terms->backoff_max_ms;
+    const uint64_t half = (ms + 1) / 2;
+    return (int64_t)(half + leat_random_below(&core->random, ms - half + 1));
 }
 
 /* The attempt has failed (or timed out); the item is out of its holder's hands already. */
@@ -227,12 +315,19 @@ leat_lease_fail(leat_core *core,
 {
     leat_item *const item = leat_items_at(&core->items, index);
     const bool again =
-        !fatal && item->failed + !LEAT_FAULT(ONE_MORE) < class_of(core, item)->failures;
+        !fatal && item->failed + !LEAT_FAULT(ONE_MORE) < leat_terms_of(core, item)->failures;
     apply(item, again ? LEAT_EVENT_RETRY : LEAT_EVENT_FAIL);
-    if (item->state == LEAT_STATE_DELAYED)
+    if (item->state == LEAT_STATE_DELAYED && is_given_up(core, item)) {
+        apply(item, LEAT_EVENT_CANCEL);
+        leat_lease_end(core, index, LEAT_OUTCOME_CANCELLED, worker, run_us, result);
+    } else if (item->state == LEAT_STATE_DELAYED && is_expired(core, item)) {
+        apply(item, LEAT_EVENT_EXPIRE);
+        leat_lease_end(core, index, LEAT_OUTCOME_EXPIRED, worker, run_us, result);
+    } else if (item->state == LEAT_STATE_DELAYED) {
         leat_lease_delay(core, index, back_off_ms(core, item));
-    else
+    } else {
         settle(core, index, worker, run_us, result);
+    }
 }
 
 /* ------------------------------------------------------------------------------ delays */
@@ -249,7 +344,7 @@ static void
 count_delayed(leat_core *core, const leat_item *item, bool more)
 {
     leat_batch *const batch = batch_of(core, item);
-    leat_channel *const channel = class_of(core, item)->channel;
+    leat_channel *const channel = leat_class_of(core, item)->channel;
     if (more)
         channel->delayed++;
     else
@@ -283,6 +378,16 @@ leat_lease_delay(leat_core *core, uint32_t index, int64_t delay_ms)
 }
 
 void
+leat_lease_undelay(leat_core *core, uint32_t index)
+{
+    leat_item *const item = leat_items_at(&core->items, index);
+    assert(item->state == LEAT_STATE_DELAYED);
+    count_delayed(core, item, false);
+    leat_heap_remove(&core->delayed, item->next);
+    item->next = LEAT_NOBODY;
+}
+
+void
 leat_lease_due(leat_core *core)
 {
     for (uint32_t budget = LEAT_TURN_ENDS_MAX; budget > 0; budget--) {
@@ -294,8 +399,9 @@ leat_lease_due(leat_core *core)
         leat_item *const item = leat_items_at(&core->items, index);
         count_delayed(core, item, false);
         item->next = LEAT_NOBODY;
+        item->since_s = (uint32_t)(core->now.wall_ms / 1000);
         apply(item, LEAT_EVENT_DUE);
-        leat_class_return(core, class_of(core, item), index);
+        leat_line_return(core, index);
         leat_lease_write_item(core, item);
     }
 }
@@ -306,7 +412,7 @@ leat_lease_due(leat_core *core)
 int
 leat_lease_runs(const leat_core *core, const leat_peer *peer, const leat_item *item)
 {
-    const leat_class *const class = class_of(core, item);
+    const leat_class *const class = leat_class_of(core, item);
     for (uint32_t i = 0; i < peer->handler_count; i++) {
         if (strcmp(peer->handlers[i].name, class->handler) == 0)
             return (int)peer->handlers[i].runs;
@@ -341,23 +447,24 @@ lose_one(leat_core *core, leat_peer *peer, uint32_t index, bool died)
     if (!counts) {
         /* Inside the worker's own process a start that was not reported may have happened. */
         const bool blame = died && !message && inside;
-        leat_lease_unlink(core, peer, index);
+        leat_lease_unlink(core, peer, index, 0);
         if (blame)
             item->flags |= LEAT_ITEM_SUSPECT;
         if (item->state == LEAT_STATE_OVERDUE) {
-            time_out(core, index, peer);
+            leat_lease_time_out(core, index, peer);
             return;
         }
         apply(item, LEAT_EVENT_RELEASE);
         settle(core, index, peer, 0, (leat_bytes){0});
         return;
     }
-    leat_lease_unlink(core, peer, index);
+    leat_lease_unlink(core, peer, index, 0);
     if (item->state == LEAT_STATE_OVERDUE) {
-        time_out(core, index, peer);
+        leat_lease_time_out(core, index, peer);
         return;
     }
-    apply(item, item->lost + 1U < LEAT_LOSSES_DEFAULT ? LEAT_EVENT_LOSE : LEAT_EVENT_POISON);
+    apply(item, item->lost + 1U < leat_terms_of(core, item)->losses ? LEAT_EVENT_LOSE
+                                                                    : LEAT_EVENT_POISON);
     settle(core, index, peer, 0, (leat_bytes){(const uint8_t *)poison, sizeof poison - 1});
 }
 
@@ -415,19 +522,22 @@ finish_reply(leat_core *core, leat_peer *peer, uint64_t sequence, struct reply *
     leat_buf_fini(&reply->exceptions);
 }
 
-static void
-note_started(leat_peer *peer, uint64_t started)
+void
+leat_lease_on_started(leat_core *core, leat_peer *peer, uint64_t started)
 {
-    if (started > peer->started && started < peer->next_number)
-        peer->started = started;
+    const uint64_t before = peer->started;
+    if (started <= before || started >= peer->next_number)
+        return;
+    peer->started = started;
+    leat_stop_on_started(core, peer, before);
 }
 
 static void
 end_attempt(leat_core *core, leat_peer *peer, uint32_t index, const leat_done *done)
 {
     leat_item *const item = leat_items_at(&core->items, index);
-    leat_class_ran(class_of(core, item), done->run_us);
-    leat_lease_unlink(core, peer, index);
+    leat_lease_unlink(core, peer, index, done->run_us);
+    leat_class_ran(leat_class_of(core, item), done->run_us);
     item->flags &= (uint8_t)~LEAT_ITEM_SUSPECT; /* it has shown that it ends */
     peer->jobs_done++;
     if (done->end == LEAT_END_DONE) {
@@ -450,12 +560,14 @@ leat_lease_on_done(
         leat_core_refuse_body(core, peer, frame, err);
         return;
     }
-    note_started(peer, started);
+    leat_lease_on_started(core, peer, started);
     for (uint16_t i = 0; i < frame->count; i++) {
         leat_done done;
         leat_done_next(&records, &done);
         const uint32_t index = lease_of(core, peer, &done.token);
         if (index == LEAT_NOBODY) {
+            if (peer->orphans > 0)
+                peer->orphans--; /* a run that was ended by force has come to its end */
             except(&reply, &done.token, LEAT_ERR_STALE);
             continue;
         }
@@ -471,13 +583,15 @@ snooze(leat_core *core, leat_peer *peer, uint32_t index, uint64_t delay_ms)
 {
     static const char out[] = "it asked for later too often";
     leat_item *const item = leat_items_at(&core->items, index);
-    leat_lease_unlink(core, peer, index);
+    leat_lease_unlink(core, peer, index, 0);
     if (item->state == LEAT_STATE_OVERDUE) {
-        time_out(core, index, peer);
+        leat_lease_time_out(core, index, peer);
         return;
     }
-    const bool again = item->snoozed + 1U < LEAT_SNOOZES_DEFAULT;
+    const bool again = item->snoozed + 1U < leat_terms_of(core, item)->snoozes;
     apply(item, again ? LEAT_EVENT_SNOOZE : LEAT_EVENT_SNOOZED_OUT);
+    if (item->state == LEAT_STATE_DELAYED && is_given_up(core, item))
+        apply(item, LEAT_EVENT_CANCEL);
     if (item->state == LEAT_STATE_DELAYED)
         leat_lease_delay(core, index, (int64_t)delay_ms);
     else
@@ -514,8 +628,8 @@ on_claims(leat_core *core, leat_peer *peer, uint16_t count, leat_reader *records
                 item->flags |= LEAT_ITEM_CLAIMED;
             if (claim.started != 0) {
                 item->flags |= LEAT_ITEM_STARTED;
-                note_started(peer,
-                             peer->next_number - ((uint32_t)peer->next_number - item->number));
+                leat_lease_on_started(
+                    core, peer, peer->next_number - ((uint32_t)peer->next_number - item->number));
             }
             continue;
         }
@@ -543,6 +657,7 @@ on_end_of_claims(leat_core *core, leat_peer *peer)
         index = next;
     }
     peer->claiming = false;
+    leat_stop_again(core, peer);
     leat_peer_update_hunger(core, peer);
 }
 
@@ -570,15 +685,19 @@ leat_lease_on_tokens(
         leat_tokens_next(frame->command, &records, &record);
         const uint32_t index = lease_of(core, peer, &record.token);
         if (index == LEAT_NOBODY) {
+            if (frame->command == LEAT_CMD_RELEASE && peer->orphans > 0)
+                peer->orphans--; /* as with DONE */
             except(&reply, &record.token, LEAT_ERR_STALE);
             continue;
         }
         if (leat_item_durability(core, leat_items_at(&core->items, index)) == LEAT_DISK)
             reply.depends = true;
-        if (frame->command == LEAT_CMD_RELEASE)
+        if (frame->command == LEAT_CMD_RELEASE) {
+            peer->recalled -= peer->recalled > 0;
             leat_lease_release(core, index);
-        else
+        } else {
             snooze(core, peer, index, record.delay_ms);
+        }
     }
     finish_reply(core, peer, frame->sequence, &reply);
 }
@@ -596,10 +715,14 @@ may_acknowledge(leat_core *core, leat_peer *peer, uint32_t index)
         return false;
     if (item->state == LEAT_STATE_READY && item->id < core->first_id_of_life && peer->resumed &&
         (item->flags & LEAT_ITEM_RETURNED) == 0) {
-        leat_class_remove(core, class_of(core, item), index);
+        leat_line_remove(core, index);
         apply(item, LEAT_EVENT_LEASE);
+        leat_share_adopt(core, item);
         leat_lease_append(core, peer, index);
     }
+    /* A select that is to have it again has no other answer: it was of no use to say so before. */
+    if ((item->flags & LEAT_ITEM_SELECTED) != 0 && (item->flags & LEAT_ITEM_ANSWERED) == 0)
+        return false;
     return item->holder == peer->index && leat_state_is_held_by_worker((leat_state)item->state);
 }
 
@@ -629,7 +752,7 @@ leat_lease_on_ack(
         }
         if (leat_item_durability(core, item) == LEAT_DISK)
             reply.depends = true;
-        leat_lease_unlink(core, peer, index);
+        leat_lease_unlink(core, peer, index, 0);
         apply(item, LEAT_EVENT_FINISH);
         leat_lease_end(core, index, LEAT_OUTCOME_DONE, NULL, 0, (leat_bytes){0});
     }

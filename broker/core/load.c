@@ -62,7 +62,7 @@ on_object(void *context, leat_object_kind kind, uint64_t id, const uint8_t *data
 static leat_err
 add_item(struct loading *l,
          const leat_pack_head *head,
-         leat_class *class,
+         leat_terms *terms,
          uint64_t id,
          const leat_pack_job *job)
 {
@@ -73,14 +73,26 @@ add_item(struct loading *l,
     if (err != LEAT_ERR_OK)
         return err;
     leat_item *const item = leat_items_at(&core->items, leat_items_add(&core->items, id));
-    item->class = class->index;
-    item->payload_bytes = job->payload_bytes;
-    item->place = head->batch == 0 ? 1 : head->place + job->offset;
-    item->born_s = (uint32_t)(head->born_wall_ms / 1000);
-    item->priority = head->priority & 15U;
+    item->terms = terms->index;
+    leat_terms_keep(terms);
+    item->payload_bytes = job->payload_bytes & ((1U << 21) - 1);
+    item->place = head->batch == 0      ? 1
+                  : head->recovers != 0 ? head->place
+                                        : head->place + job->offset;
+    item->since_s = (uint32_t)((head->due_wall_ms > head->born_wall_ms ? head->due_wall_ms
+                                                                       : head->born_wall_ms) /
+                               1000);
+    item->priority = terms->priority & 15U;
     item->flags = head->message ? LEAT_ITEM_MESSAGE : 0;
-    leat_item_restore(item, head->due_wall_ms == 0 ? LEAT_STATE_READY : LEAT_STATE_DELAYED);
+    leat_item_restore(item, terms->after != LEAT_AFTER_NOTHING ? LEAT_STATE_HELD
+                            : head->due_wall_ms == 0           ? LEAT_STATE_READY
+                                                               : LEAT_STATE_DELAYED);
     set_due(item, head->due_wall_ms);
+    if (head->expires_wall_ms != 0)
+        leat_timer_set(core, LEAT_TIMER_EXPIRE, (int64_t)head->expires_wall_ms, id, 1);
+    leat_link *const link = head->recovers == 0 ? NULL : leat_link_ensure(core, item);
+    if (link != NULL)
+        link->recovers = head->recovers;
     if (head->batch == 0)
         return LEAT_ERR_OK;
     item->batch = leat_table_find(&core->batches, head->batch);
@@ -99,17 +111,23 @@ on_pack(void *context, uint64_t first_id, const uint8_t *data, size_t size)
     if (err != LEAT_ERR_OK)
         return err;
     leat_channel *const channel = leat_channel_ensure(l->core, head.channel, &err);
-    leat_class *const class = channel == NULL ? NULL
-                                              : leat_class_ensure(l->core, channel, head.handler,
-                                                                  head.failures, head.run_limit_ms);
-    if (class == NULL)
-        return LEAT_ERR_NOMEM;
+    leat_settings settings;
+    if (channel == NULL || (err = leat_settings_read(head.settings.data, head.settings.size,
+                                                     &settings)) != LEAT_ERR_OK)
+        return channel == NULL ? err : LEAT_ERR_CORRUPT;
+    settings.flow = head.flow;
+    leat_terms *const terms =
+        leat_terms_ensure(l->core, channel, head.handler, &settings, head.owner,
+                          head.recovers != 0 ? 0 : head.batch, head.expires_wall_ms, &err);
+    if (terms == NULL)
+        return err;
     channel->kind = head.message ? LEAT_KIND_MESSAGES : LEAT_KIND_JOBS;
     for (uint8_t i = 0; i < pack.count && err == LEAT_ERR_OK; i++) {
         leat_pack_job job;
         leat_pack_next(&pack, &job);
-        err = add_item(l, &head, class, first_id + job.offset, &job);
+        err = add_item(l, &head, terms, first_id + job.offset, &job);
     }
+    leat_terms_drop(l->core, terms);
     return err;
 }
 
@@ -192,8 +210,77 @@ drop_item(leat_core *core, uint64_t id)
     const uint32_t index = leat_items_find(&core->items, id);
     if (index == LEAT_NOBODY)
         return;
+    leat_item *const item = leat_items_at(&core->items, index);
+    leat_terms *const terms = leat_terms_of(core, item);
+    leat_link_drop(core, item);
     if (leat_items_remove(&core->items, index))
         leat_changes_keep(&core->books[LEAT_DISK].changes, id / LEAT_CHUNK_IDS, 0);
+    leat_terms_drop(core, terms);
+}
+
+/* Is this completion the job's end? A batch that has given up its claim on a job that lives on for
+ * others has had one as well; the JOINS that do not name it any more were written before. */
+static bool
+is_end_of(leat_core *core, uint64_t batch, uint64_t id)
+{
+    const uint32_t index = leat_items_find(&core->items, id);
+    if (index == LEAT_NOBODY)
+        return true;
+    const leat_item *const item = leat_items_at(&core->items, index);
+    const leat_link *const link = leat_link_of(core, item);
+    if (link == NULL || link->recovers != 0)
+        return true;
+    const leat_batch *const first =
+        item->batch == LEAT_NOBODY ? NULL : leat_table_at(&core->batches, item->batch);
+    if (batch == (first == NULL ? id : first->id))
+        return true;
+    for (uint32_t i = 0; i < link->count; i++) {
+        if (((const leat_batch *)leat_table_at(&core->batches, link->joins[i].batch))->id == batch)
+            return true;
+    }
+    return false;
+}
+
+/* A batch that was made in the same turn has its object behind the entry that names it. */
+static leat_batch *
+batch_named(leat_core *core, const leat_item *item, uint64_t id)
+{
+    leat_batch *const batch = leat_table_get(&core->batches, id);
+    return batch != NULL ? batch : leat_batch_new(core, id, leat_class_of(core, item)->channel);
+}
+
+static leat_err
+apply_joins(leat_core *core, const leat_turn_entry *entry)
+{
+    const uint32_t index = leat_items_find(&core->items, entry->id);
+    if (index == LEAT_NOBODY)
+        return LEAT_ERR_OK;
+    leat_item *const item = leat_items_at(&core->items, index);
+    const leat_link *const before = leat_link_of(core, item);
+    const uint64_t recovers = before == NULL ? 0 : before->recovers; /* its pack has said so */
+    leat_link_drop(core, item);
+    leat_link *const link = leat_link_ensure(core, item);
+    if (link == NULL)
+        return LEAT_ERR_NOMEM;
+    link->recovers = recovers;
+    /* 0 and its own id: a batch of its own. What it recovers is found when all is read. */
+    const leat_batch *const first = entry->batch == 0 || entry->batch == item->id || recovers != 0
+                                        ? leat_table_get(&core->batches, entry->batch)
+                                        : batch_named(core, item, entry->batch);
+    item->batch = first == NULL ? LEAT_NOBODY : first->index;
+    item->place = entry->place;
+    for (uint32_t i = 0; i < entry->n; i++) {
+        uint64_t batch;
+        uint32_t place;
+        leat_turn_lease(entry, i, &batch, &place);
+        leat_batch *const joined = batch_named(core, item, batch);
+        if (joined == NULL)
+            return LEAT_ERR_NOMEM;
+        const leat_err err = leat_link_add(link, joined, place);
+        if (err != LEAT_ERR_OK)
+            return err;
+    }
+    return LEAT_ERR_OK;
 }
 
 static leat_err
@@ -216,7 +303,8 @@ apply_ends(leat_core *core, uint64_t turn, const leat_turn_entry *entry)
     for (uint16_t i = 0; i < run.n; i++) {
         leat_completion completion;
         leat_items_next_completion(&log, &completion);
-        drop_item(core, completion.job);
+        if (is_end_of(core, entry->id != 0 ? entry->id : completion.job, completion.job))
+            drop_item(core, completion.job);
     }
     return LEAT_ERR_OK;
 }
@@ -233,7 +321,7 @@ apply_item(leat_core *core, const leat_turn_entry *entry)
     }
     leat_item *const item = leat_items_at(&core->items, index);
     leat_item_restore(item, (leat_state)entry->state);
-    item->flags = (uint8_t)((item->flags & LEAT_ITEM_MESSAGE) | entry->flags);
+    item->flags = (uint8_t)((item->flags & (LEAT_ITEM_MESSAGE | LEAT_ITEM_JOINED)) | entry->flags);
     item->attempt = entry->attempt;
     item->failed = entry->failed;
     item->lost = (uint8_t)entry->lost;
@@ -292,6 +380,9 @@ on_turn(void *context, uint64_t number, const uint8_t *data, size_t size)
         case LEAT_TURN_IDS:
             l->core->reserved_upto = entry.number; /* a broker that ended in order lowers it */
             break;
+        case LEAT_TURN_JOINS:
+            err = apply_joins(l->core, &entry);
+            break;
         }
     }
     if (number > l->last_turn)
@@ -301,27 +392,65 @@ on_turn(void *context, uint64_t number, const uint8_t *data, size_t size)
 
 /* ------------------------------------------------------------------------------ placing */
 
+/* A unique key is taken by its live job. */
+static void
+place_unique(leat_core *core, const leat_item *item)
+{
+    const leat_terms *const terms = leat_terms_of(core, item);
+    if (!terms->unique)
+        return;
+    const leat_settings settings = leat_terms_settings(terms);
+    if (leat_unique_add(core, terms->class->channel, terms->principal, settings.unique,
+                        settings.unique_for_ms, item->id) != LEAT_ERR_OK)
+        leat_core_fault(core, LEAT_ERR_NOMEM);
+}
+
 static void
 place(leat_core *core, uint32_t index)
 {
     leat_item *const item = leat_items_at(&core->items, index);
-    leat_class *const class = leat_table_at(&core->classes, item->class);
     const int64_t due = take_due(item);
 
+    place_unique(core, item);
     if (leat_state_is_held_by_worker((leat_state)item->state)) {
         leat_peer *const holder =
             item->holder == LEAT_NOBODY ? NULL : leat_table_at(&core->peers, item->holder);
         if (holder != NULL && !holder->ended && (item->flags & LEAT_ITEM_MESSAGE) == 0) {
+            leat_share_adopt(core, item);
             leat_lease_append(core, holder, index);
             return;
         }
-        leat_item_restore(item, LEAT_STATE_READY);
         item->holder = LEAT_NOBODY;
+        if (item->state == LEAT_STATE_STOPPING) { /* told to stop, and nobody has it any more */
+            leat_item_restore(item, LEAT_STATE_CANCELLED);
+            leat_lease_end(core, index, LEAT_OUTCOME_CANCELLED, NULL, 0, (leat_bytes){0});
+            return;
+        }
+        if (item->state == LEAT_STATE_OVERDUE) {
+            leat_lease_time_out(core, index, NULL);
+            return;
+        }
+        leat_item_restore(item, LEAT_STATE_READY);
     }
-    if (item->state == LEAT_STATE_DELAYED)
+    item->holder = LEAT_NOBODY;
+    if (item->state == LEAT_STATE_HELD)
+        leat_hold_add(core, index);
+    else if (item->state == LEAT_STATE_DELAYED)
         leat_lease_delay_until(core, index, due);
     else
-        leat_class_append(core, class, index); /* in order of ids: that is every item's old place */
+        leat_line_append(core, index); /* in order of ids: that is every item's old place */
+}
+
+/* Where the job stands in its batch, so that it is found by its place. */
+static void
+place_range(leat_core *core, const leat_item *item)
+{
+    const leat_link *const link = leat_link_of(core, item);
+    leat_batch *const batch =
+        item->batch == LEAT_NOBODY ? NULL : leat_table_at(&core->batches, item->batch);
+    const bool recovers = link != NULL && link->recovers != 0;
+    if (batch != NULL && (!batch->alone || recovers))
+        leat_batch_add_range(core, batch, item->id, recovers ? 0 : item->place, 1);
 }
 
 static int
@@ -332,6 +461,37 @@ by_number(const void *a, const void *b)
     return x < y ? -1 : x > y;
 }
 
+/* Will it end as soon as it is placed? */
+static bool
+ends_at_once(leat_core *core, const leat_item *item)
+{
+    if (item->state == LEAT_STATE_HELD)
+        return item->holder == LEAT_NOBODY &&
+               leat_batch_find(core, leat_terms_of(core, item)->after_batch) == NULL;
+    if (item->state != LEAT_STATE_STOPPING && item->state != LEAT_STATE_OVERDUE)
+        return false;
+    const leat_peer *const holder =
+        item->holder == LEAT_NOBODY ? NULL : leat_table_at(&core->peers, item->holder);
+    return holder == NULL || holder->ended;
+}
+
+static void
+place_leaf(leat_core *core, uint64_t number, bool ending)
+{
+    const leat_leaf *leaf = leat_items_leaf(&core->items, number);
+    for (uint32_t k = 0; k < 512 && leaf != NULL; k++) {
+        const uint32_t index = leaf->items[k];
+        if (index == LEAT_NOBODY || number * 512 + k >= core->first_id_of_life)
+            continue; /* … or it was sent just now, and stands where it belongs */
+        if (!ending)
+            place_range(core, leat_items_at(&core->items, index));
+        if (ends_at_once(core, leat_items_at(&core->items, index)) == ending)
+            place(core, index);
+        leaf = leat_items_leaf(&core->items, number); /* its last item may have ended */
+    }
+}
+
+/* First what lives on: what ends at once may be waited for, and is found only while it is alive. */
 static leat_err
 place_all(leat_core *core)
 {
@@ -341,15 +501,61 @@ place_all(leat_core *core)
         return LEAT_ERR_NOMEM;
     (void)leat_items_leaves(&core->items, leaves, count);
     qsort(leaves, count, sizeof *leaves, by_number);
-    for (uint32_t i = 0; i < count; i++) {
-        const leat_leaf *const leaf = leat_items_leaf(&core->items, leaves[i]);
-        for (uint32_t k = 0; k < 512; k++) {
-            if (leaf->items[k] != LEAT_NOBODY)
-                place(core, leaf->items[k]);
-        }
-    }
+    for (uint32_t i = 0; i < count; i++)
+        place_leaf(core, leaves[i], false);
+    for (uint32_t i = 0; i < count; i++)
+        place_leaf(core, leaves[i], true);
     free(leaves);
     return LEAT_ERR_OK;
+}
+
+/* Sessions hold their leases in the order of their numbers. */
+static leat_err
+sort_leases(leat_core *core)
+{
+    for (uint32_t i = leat_table_next(&core->peers, 0); i != 0;
+         i = leat_table_next(&core->peers, i)) {
+        leat_peer *const peer = leat_table_at(&core->peers, i);
+        uint64_t *const order = malloc((peer->held + 1U) * sizeof *order);
+        uint32_t count = 0;
+        if (order == NULL)
+            return LEAT_ERR_NOMEM;
+        for (uint32_t index = peer->lease_head; index != LEAT_NOBODY;) {
+            const leat_item *const item = leat_items_at(&core->items, index);
+            /* How far it is behind the next number: 32 bits of that are kept. */
+            const uint32_t behind = (uint32_t)peer->next_number - item->number;
+            order[count++] = (uint64_t)(UINT32_MAX - behind) << 32 | index;
+            index = item->next;
+        }
+        qsort(order, count, sizeof *order, by_number);
+        peer->lease_head = peer->lease_tail = LEAT_NOBODY;
+        for (uint32_t k = 0; k < count; k++) {
+            leat_item *const item = leat_items_at(&core->items, (uint32_t)order[k]);
+            item->prev = peer->lease_tail;
+            item->next = LEAT_NOBODY;
+            if (peer->lease_tail == LEAT_NOBODY)
+                peer->lease_head = (uint32_t)order[k];
+            else
+                leat_items_at(&core->items, peer->lease_tail)->next = (uint32_t)order[k];
+            peer->lease_tail = (uint32_t)order[k];
+        }
+        free(order);
+    }
+    return LEAT_ERR_OK;
+}
+
+/* The batch of one of a dead job whose recover job has not ended. */
+static leat_batch *
+lone_batch(leat_core *core, const leat_item *item, uint64_t id)
+{
+    leat_batch *const batch = leat_batch_new(core, id, leat_class_of(core, item)->channel);
+    if (batch == NULL)
+        return NULL;
+    batch->alone = batch->sealed = true;
+    batch->class = leat_class_of(core, item)->index;
+    batch->principal = leat_terms_of(core, item)->principal;
+    batch->counters.total = batch->durable_counters.total = 1;
+    return batch;
 }
 
 static leat_err
@@ -360,9 +566,16 @@ adopt(struct loading *l)
         const uint32_t index = leat_items_find(&core->items, l->orphans[i].item);
         if (index == LEAT_NOBODY)
             continue;
-        leat_items_at(&core->items, index)->batch =
-            leat_table_find(&core->batches, l->orphans[i].batch);
-        if (leat_items_at(&core->items, index)->batch == LEAT_NOBODY)
+        leat_item *const item = leat_items_at(&core->items, index);
+        if (item->batch != LEAT_NOBODY)
+            continue; /* it has another one now, which joined it */
+        item->batch = leat_table_find(&core->batches, l->orphans[i].batch);
+        const leat_link *const link = leat_link_of(core, item);
+        if (item->batch == LEAT_NOBODY && link != NULL && link->recovers == l->orphans[i].batch) {
+            const leat_batch *const batch = lone_batch(core, item, l->orphans[i].batch);
+            item->batch = batch == NULL ? LEAT_NOBODY : batch->index;
+        }
+        if (item->batch == LEAT_NOBODY)
             return LEAT_ERR_CORRUPT; /* a job without the batch that it was accepted with */
     }
     for (uint32_t i = leat_table_next(&core->batches, 0); i != 0;
@@ -389,6 +602,24 @@ skip_numbers(leat_core *core)
     }
 }
 
+/* What was to be ended and has not been yet. */
+static void
+resume_marks(leat_core *core)
+{
+    for (uint32_t i = leat_table_next(&core->batches, 0); i != 0;
+         i = leat_table_next(&core->batches, i)) {
+        leat_batch *const batch = leat_table_at(&core->batches, i);
+        if (batch->cancel_upto != 0 && !leat_batch_is_over(batch))
+            leat_mark_batch(core, batch, batch->cancel_running);
+    }
+    for (uint32_t i = leat_table_next(&core->channels, 0); i != 0;
+         i = leat_table_next(&core->channels, i)) {
+        leat_channel *const channel = leat_table_at(&core->channels, i);
+        if (channel->purged_upto != 0)
+            leat_mark_channel(core, channel, channel->purged_upto);
+    }
+}
+
 leat_err
 leat_load_all(leat_core *core, char why[256])
 {
@@ -397,12 +628,23 @@ leat_load_all(leat_core *core, char why[256])
     leat_err err = leat_store_load(core->books[LEAT_DISK].store, &load);
     if (err == LEAT_ERR_OK)
         err = adopt(&l);
-    if (err == LEAT_ERR_OK)
-        err = place_all(core);
-    skip_numbers(core);
-    free(l.orphans);
+    /* Ids of the block that was reserved last may have been given out: begin behind it. What ends
+     * while it is placed may have jobs that follow it. */
+    if (core->reserved_upto == 0)
+        core->reserved_upto = 1;
+    core->next_id = core->first_id_of_life = core->reserved_upto;
+    core->reserved_upto += LEAT_ID_RESERVE;
+    /* What ends while it is placed is in the turn behind the last one. */
     if (core->books[LEAT_DISK].number < l.last_turn)
         core->books[LEAT_DISK].number = l.last_turn;
+    if (err == LEAT_ERR_OK)
+        err = place_all(core);
+    if (err == LEAT_ERR_OK)
+        err = sort_leases(core);
+    if (err == LEAT_ERR_OK)
+        resume_marks(core);
+    skip_numbers(core);
+    free(l.orphans);
     if (err == LEAT_ERR_OK)
         err = core->fault;
     if (err != LEAT_ERR_OK)

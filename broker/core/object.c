@@ -3,23 +3,30 @@
  * <-> objects. A record begins with its own format number; fields are only ever added at the end
  * under a new number, and old numbers are read for ever.
  *
- *   META     u8 1 · 16 broker id · u64 epoch · u64 reserved_upto · u64 next_channel_id ·
- *            u64 number (of the turn before)
- *   CHANNEL  u8 1 · text8 name · u8 kind · u8 durability · u8 flags (1 closed)
- *   BATCH    u8 1 · text8 name · text8 channel · text8 handler · u16 failures · u64 run_limit_ms ·
- *            u8 durability · u64 session · u32 tag · u8 flags (1 sealed, 2 abandoned, 4 finished) ·
- *            u64 log_end · counters
- *   SESSION  u8 1 · 16 id · u8 role · text8 name · text8 host · u64 next_number · u64 settled ·
- *            u16 handlers · n × (text8 name · u8 runs) · u16 answers ·
- *            n × (u64 sequence · u8 command · u32 size · bytes) · u64 principal · text8 its name
- *   PACK head  u8 1 · u64 batch · u32 place · u8 priority · u8 message · u16 failures ·
- *            u64 run_limit_ms · u64 due_wall_ms · u64 born_wall_ms · text8 channel · text8 handler
+ *   META      u8 1 · 16 broker id · u64 epoch · u64 reserved_upto · u64 next_channel_id ·
+ *             u64 number (of the turn before)
+ *   CHANNEL   u8 2 · text8 name · u8 kind · u8 durability · u8 flags (1 closed, 2 paused, 4 being
+ *             removed) · u64 paused_until_ms · u64 capacity · u64 running_max · u64 key_max ·
+ *             u32 weight · u32 rate_per_ks · u32 burst · u64 purged_upto · u16 defaults · settings
+ *   BATCH     u8 2 · text8 name · text8 channel · text8 handler · u8 durability · u64 session ·
+ *             u32 tag · u64 principal · u8 flags (1 sealed, 2 abandoned, 4 finished, 8 halted,
+ *             16 cancelled with what runs) · u64 cancel_upto · u64 retry_of · u8 halt on ·
+ *             u8 flags (1 running, 2 percent) · u32 n · u64 log_end · counters
+ *   SESSION   u8 1 · 16 id · u8 role · text8 name · text8 host · u64 next_number · u64 settled ·
+ *             u16 handlers · n × (text8 name · u8 runs) · u16 answers ·
+ *             n × (u64 sequence · u8 command · u32 size · bytes) · u64 principal · text8 its name
+ *   PACK head u8 2 · u64 batch · u32 place · u8 message · u64 principal · u64 share ·
+ *             u64 recovers · u64 due_wall_ms · u64 expires_wall_ms · u64 born_wall_ms ·
+ *             text8 channel · text8 handler · text8 flow · u16 settings · settings
+ *
+ * DEAD, UNIQUE and SCHEDULE are with their nouns (dead.c, unique.c, schedule.c).
  */
 #include <stdlib.h>
 
 #include "broker/core/machine.h"
 
-#define FORMAT 1U
+#define FORMAT   1U
+#define FORMAT_2 2U /* channels, batches, pack heads */
 
 /* ------------------------------------------------------------------------------ writing */
 
@@ -37,11 +44,23 @@ leat_object_put_meta(leat_core *core, leat_buf *buf)
 void
 leat_object_put_channel(const leat_channel *channel, leat_buf *buf)
 {
-    leat_put_u8(buf, FORMAT);
+    const leat_channel_rules *const rules = &channel->rules;
+    leat_put_u8(buf, FORMAT_2);
     leat_put_text8(buf, leat_text_of(channel->name));
     leat_put_u8(buf, (uint8_t)channel->kind);
     leat_put_u8(buf, (uint8_t)channel->durability);
-    leat_put_u8(buf, channel->closed ? 1 : 0);
+    leat_put_u8(buf, (uint8_t)((channel->closed ? 1U : 0U) | (channel->paused ? 2U : 0U) |
+                               (channel->removed ? 4U : 0U)));
+    leat_put_u64(buf, channel->paused_until_ms);
+    leat_put_u64(buf, rules->capacity);
+    leat_put_u64(buf, rules->running_max);
+    leat_put_u64(buf, rules->key_max);
+    leat_put_u32(buf, rules->weight);
+    leat_put_u32(buf, rules->rate_per_ks);
+    leat_put_u32(buf, rules->burst);
+    leat_put_u64(buf, channel->purged_upto);
+    leat_put_u16(buf, (uint16_t)channel->defaults.size);
+    leat_put_bytes(buf, channel->defaults.data, channel->defaults.size);
 }
 
 void
@@ -49,18 +68,23 @@ leat_object_put_batch(const leat_core *core, const leat_batch *batch, leat_buf *
 {
     const leat_channel *const channel = leat_table_at(&core->channels, batch->channel);
     const leat_class *const class =
-        batch->handler == 0 ? NULL : leat_table_at(&core->classes, batch->handler);
-    leat_put_u8(buf, FORMAT);
+        batch->class == 0 ? NULL : leat_table_at(&core->classes, batch->class);
+    leat_put_u8(buf, FORMAT_2);
     leat_put_text8(buf, leat_text_of(batch->name));
     leat_put_text8(buf, leat_text_of(channel->name));
     leat_put_text8(buf, leat_text_of(class == NULL ? "" : class->handler));
-    leat_put_u16(buf, class == NULL ? LEAT_FAILURES_DEFAULT : class->failures);
-    leat_put_u64(buf, class == NULL ? 0 : class->run_limit_ms);
     leat_put_u8(buf, (uint8_t)batch->durability);
     leat_put_u64(buf, batch->session);
     leat_put_u32(buf, batch->tag);
+    leat_put_u64(buf, batch->principal);
     leat_put_u8(buf, (uint8_t)((batch->sealed ? 1U : 0U) | (batch->abandoned ? 2U : 0U) |
-                               (batch->finished ? 4U : 0U)));
+                               (batch->finished ? 4U : 0U) | (batch->halted ? 8U : 0U) |
+                               (batch->cancel_running ? 16U : 0U)));
+    leat_put_u64(buf, batch->cancel_upto);
+    leat_put_u64(buf, batch->retry_of);
+    leat_put_u8(buf, (uint8_t)batch->halt.on);
+    leat_put_u8(buf, (uint8_t)((batch->halt.running ? 1U : 0U) | (batch->halt.percent ? 2U : 0U)));
+    leat_put_u32(buf, batch->halt.n);
     leat_put_u64(buf, batch->log_end);
     leat_put_u64(buf, batch->counters.total);
     leat_put_u64(buf, batch->counters.done);
@@ -112,17 +136,21 @@ leat_object_put_session(const leat_peer *peer, leat_buf *buf)
 void
 leat_object_put_pack_head(const leat_pack_head *head, leat_buf *buf)
 {
-    leat_put_u8(buf, FORMAT);
+    leat_put_u8(buf, FORMAT_2);
     leat_put_u64(buf, head->batch);
     leat_put_u32(buf, head->place);
-    leat_put_u8(buf, head->priority);
     leat_put_u8(buf, head->message ? 1 : 0);
-    leat_put_u16(buf, head->failures);
-    leat_put_u64(buf, head->run_limit_ms);
+    leat_put_u64(buf, head->owner.principal);
+    leat_put_u64(buf, head->owner.share);
+    leat_put_u64(buf, head->recovers);
     leat_put_u64(buf, head->due_wall_ms);
+    leat_put_u64(buf, head->expires_wall_ms);
     leat_put_u64(buf, head->born_wall_ms);
     leat_put_text8(buf, head->channel);
     leat_put_text8(buf, head->handler);
+    leat_put_text8(buf, head->flow);
+    leat_put_u16(buf, (uint16_t)head->settings.size);
+    leat_put_bytes(buf, head->settings.data, head->settings.size);
 }
 
 /* ------------------------------------------------------------------------------ reading */
@@ -134,16 +162,20 @@ leat_object_read_pack_head(const uint8_t *data, size_t size, leat_pack_head *hea
     const uint8_t format = leat_read_u8(&r);
     head->batch = leat_read_u64(&r);
     head->place = leat_read_u32(&r);
-    head->priority = leat_read_u8(&r);
     head->message = leat_read_u8(&r) != 0;
-    head->failures = leat_read_u16(&r);
-    head->run_limit_ms = leat_read_u64(&r);
+    head->owner.principal = leat_read_u64(&r);
+    head->owner.share = leat_read_u64(&r);
+    head->recovers = leat_read_u64(&r);
     head->due_wall_ms = leat_read_u64(&r);
+    head->expires_wall_ms = leat_read_u64(&r);
     head->born_wall_ms = leat_read_u64(&r);
     head->channel = leat_read_text8(&r);
     head->handler = leat_read_text8(&r);
-    if (r.failed || format != FORMAT || head->priority >= LEAT_PRIORITIES ||
-        !leat_name_is_valid(head->channel) ||
+    head->flow = leat_read_text8(&r);
+    head->settings.size = leat_read_u16(&r);
+    head->settings.data = leat_read_bytes(&r, head->settings.size);
+    if (r.failed || format != FORMAT_2 || !leat_name_is_valid(head->channel) ||
+        (head->flow.size > 0 && !leat_name_is_valid(head->flow)) ||
         (head->message ? head->handler.size != 0 : !leat_name_is_valid(head->handler)))
         return LEAT_ERR_CORRUPT;
     return LEAT_ERR_OK;
@@ -177,8 +209,21 @@ apply_channel(leat_core *core, uint64_t id, leat_reader *r)
     const uint8_t kind = leat_read_u8(r);
     const uint8_t durability = leat_read_u8(r);
     const uint8_t flags = leat_read_u8(r);
+    const uint64_t paused_until = leat_read_u64(r);
+    leat_channel_rules rules;
+    rules.capacity = leat_read_u64(r);
+    rules.running_max = leat_read_u64(r);
+    rules.key_max = leat_read_u64(r);
+    rules.weight = leat_read_u32(r);
+    rules.rate_per_ks = leat_read_u32(r);
+    rules.burst = leat_read_u32(r);
+    const uint64_t purged_upto = leat_read_u64(r);
+    const uint16_t defaults = leat_read_u16(r);
+    const uint8_t *const settings = leat_read_bytes(r, defaults);
+    leat_settings known;
     if (r->failed || !leat_name_is_valid(name) || kind > LEAT_KIND_MESSAGES ||
-        durability > LEAT_MEMORY)
+        durability > LEAT_MEMORY || rules.weight == 0 ||
+        leat_settings_read(settings, defaults, &known) != LEAT_ERR_OK)
         return LEAT_ERR_CORRUPT;
     leat_err err = LEAT_ERR_OK;
     leat_channel *const channel = leat_channel_ensure(core, name, &err);
@@ -188,6 +233,17 @@ apply_channel(leat_core *core, uint64_t id, leat_reader *r)
     channel->kind = (leat_kind)kind;
     channel->durability = (leat_durability)durability;
     channel->closed = (flags & 1U) != 0;
+    channel->paused = (flags & 2U) != 0;
+    channel->removed = (flags & 4U) != 0;
+    channel->paused_until_ms = paused_until;
+    leat_channel_set_rules(core, channel, &rules);
+    channel->purged_upto = purged_upto;
+    leat_buf_reset(&channel->defaults);
+    leat_put_bytes(&channel->defaults, settings, defaults);
+    if (channel->defaults.failed)
+        return LEAT_ERR_NOMEM;
+    if (channel->paused && paused_until > 0)
+        leat_timer_set(core, LEAT_TIMER_RESUME, (int64_t)paused_until, id, 0);
     channel->dirty = true; /* it may come from a turn record, which goes with the next round */
     if (id >= core->next_channel_id)
         core->next_channel_id = id + 1;
@@ -211,17 +267,21 @@ apply_batch(leat_core *core, uint64_t id, leat_reader *r)
     const leat_text name = leat_read_text8(r);
     const leat_text channel_name = leat_read_text8(r);
     const leat_text handler = leat_read_text8(r);
-    const uint16_t failures = leat_read_u16(r);
-    const uint64_t run_limit_ms = leat_read_u64(r);
     const uint8_t durability = leat_read_u8(r);
     const uint64_t session = leat_read_u64(r);
     const uint32_t tag = leat_read_u32(r);
+    const uint64_t principal = leat_read_u64(r);
     const uint8_t flags = leat_read_u8(r);
+    const uint64_t cancel_upto = leat_read_u64(r);
+    const uint64_t retry_of = leat_read_u64(r);
+    const uint8_t halt_on = leat_read_u8(r);
+    const uint8_t halt_flags = leat_read_u8(r);
+    const uint32_t halt_n = leat_read_u32(r);
     const uint64_t log_end = leat_read_u64(r);
     leat_counters counters;
     read_counters(r, &counters);
     if (r->failed || name.size > LEAT_NAME_BYTES_MAX || !leat_name_is_valid(channel_name) ||
-        handler.size > LEAT_NAME_BYTES_MAX || durability > LEAT_MEMORY)
+        handler.size > LEAT_NAME_BYTES_MAX || durability > LEAT_MEMORY || halt_on > LEAT_HALT_DONE)
         return LEAT_ERR_CORRUPT;
 
     leat_err err = LEAT_ERR_NOMEM;
@@ -238,12 +298,23 @@ apply_batch(leat_core *core, uint64_t id, leat_reader *r)
     batch->tag = tag;
     batch->sealed = (flags & 1U) != 0;
     batch->abandoned = (flags & 2U) != 0;
+    batch->halted = (flags & 8U) != 0;
+    batch->cancel_running = (flags & 16U) != 0;
+    batch->cancel_upto = cancel_upto;
+    batch->retry_of = retry_of;
+    batch->principal = principal;
+    batch->halt = (leat_halt){
+        .on = (leat_halt_on)halt_on,
+        .running = (halt_flags & 1U) != 0,
+        .percent = (halt_flags & 2U) != 0,
+        .n = halt_n,
+    };
     batch->log_end = batch->durable_end = log_end;
     batch->counters = batch->durable_counters = counters;
     if (handler.size > 0) {
         const leat_class *const class =
-            leat_class_ensure(core, channel, handler, failures, run_limit_ms);
-        batch->handler = class == NULL ? 0 : class->index;
+            leat_class_ensure(core, channel, handler, (leat_text){0}, (leat_text){0}, &err);
+        batch->class = class == NULL ? 0 : class->index;
     }
     if ((flags & 4U) != 0 && !batch->finished) {
         batch->finished = true;
@@ -319,7 +390,8 @@ leat_object_apply(
     leat_core *core, leat_object_kind kind, uint64_t id, const uint8_t *data, size_t size)
 {
     leat_reader r = leat_reader_over(data, size);
-    if (leat_read_u8(&r) != FORMAT)
+    const bool second = kind == LEAT_OBJECT_CHANNEL || kind == LEAT_OBJECT_BATCH;
+    if (leat_read_u8(&r) != (second ? FORMAT_2 : FORMAT))
         return LEAT_ERR_CORRUPT;
     switch (kind) {
     case LEAT_OBJECT_META:
@@ -330,6 +402,12 @@ leat_object_apply(
         return apply_batch(core, id, &r);
     case LEAT_OBJECT_SESSION:
         return apply_session(core, id, &r);
+    case LEAT_OBJECT_DEAD:
+        return leat_dead_apply(core, id, &r);
+    case LEAT_OBJECT_UNIQUE:
+        return leat_unique_apply(core, id, &r);
+    case LEAT_OBJECT_SCHEDULE:
+        return leat_schedule_apply(core, id, &r);
     }
     return LEAT_ERR_CORRUPT;
 }

@@ -31,6 +31,26 @@ leat_outbox_add(leat_core *core, leat_durability durability, leat_effect_kind ki
     return effect;
 }
 
+/* Behind the messages that were handed out before, which have left. */
+static void
+tell_withdrawn(leat_core *core, const leat_effect *effect)
+{
+    leat_peer *const peer = leat_table_get(&core->peers, effect->peer);
+    if (peer == NULL || peer->ended || peer->route == 0 || peer->connection != effect->connection)
+        return;
+    leat_reply *const reply = calloc(1, sizeof *reply);
+    if (reply == NULL) {
+        leat_core_fault(core, LEAT_ERR_NOMEM);
+        return;
+    }
+    leat_frame_begin(&reply->frame, LEAT_CMD_WITHDRAWN);
+    leat_put_bytes(&reply->frame, effect->bytes.data, effect->bytes.size);
+    leat_frame_finish(&reply->frame, 0, 1, 0);
+    leat_list_append(&peer->replies, &reply->node);
+    peer->reply_count++;
+    leat_peer_speak(core, peer);
+}
+
 static void
 release_book(leat_core *core, leat_book *book)
 {
@@ -53,7 +73,17 @@ release_book(leat_core *core, leat_book *book)
             leat_dispatch_tell_drained(core,
                                        leat_table_at(&core->channels, (uint32_t)effect.position));
             break;
+        case LEAT_EFFECT_SELECTED:
+            leat_select_release(core, &effect);
+            break;
+        case LEAT_EFFECT_WITHDRAWN:
+            tell_withdrawn(core, &effect);
+            break;
+        case LEAT_EFFECT_STOP:
+            leat_stop_release(core, &effect);
+            break;
         }
+        leat_buf_fini(&effect.bytes);
         free(effect.grants);
     }
 }
@@ -110,8 +140,10 @@ leat_outbox_drop_grants(leat_core *core, uint64_t peer)
         for (uint32_t i = 0; i < book->effect_count; i++) {
             leat_effect *const effect =
                 &book->effects[(book->effect_head + i) % book->effect_capacity];
-            if (effect->kind == LEAT_EFFECT_GRANT && effect->peer == peer)
-                effect->grant_count = 0;
+            if (effect->kind != LEAT_EFFECT_GRANT || effect->peer != peer)
+                continue;
+            leat_dispatch_unserve(core, effect, effect->grant_count);
+            effect->grant_count = 0;
         }
     }
 }
@@ -121,8 +153,12 @@ leat_outbox_fini(leat_core *core)
 {
     for (int d = 0; d < LEAT_DURABILITY_COUNT; d++) {
         leat_book *const book = &core->books[d];
-        for (uint32_t i = 0; i < book->effect_count; i++)
-            free(book->effects[(book->effect_head + i) % book->effect_capacity].grants);
+        for (uint32_t i = 0; i < book->effect_count; i++) {
+            leat_effect *const effect =
+                &book->effects[(book->effect_head + i) % book->effect_capacity];
+            free(effect->grants);
+            leat_buf_fini(&effect->bytes);
+        }
         free(book->effects);
     }
 }

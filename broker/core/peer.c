@@ -39,6 +39,7 @@ leat_peer_new(leat_core *core, const leat_session_id *session)
     peer->next_number = 1;
     leat_list_init(&peer->cursors);
     leat_list_init(&peer->receivers);
+    leat_list_init(&peer->parked);
     leat_list_init(&peer->replies);
     return peer;
 }
@@ -49,13 +50,10 @@ leat_peer_free(leat_core *core, leat_peer *peer)
     while (!leat_list_is_empty(&peer->cursors))
         leat_cursor_free(core,
                          LEAT_CONTAINER_OF(leat_list_first(&peer->cursors), leat_cursor, of_peer));
-    while (!leat_list_is_empty(&peer->receivers)) {
-        leat_receiver *const receiver =
-            LEAT_CONTAINER_OF(leat_list_first(&peer->receivers), leat_receiver, of_peer);
-        leat_list_remove(&receiver->of_peer);
-        leat_list_remove(&receiver->of_channel);
-        free(receiver);
-    }
+    while (!leat_list_is_empty(&peer->receivers))
+        leat_dispatch_receiver_free(
+            core, LEAT_CONTAINER_OF(leat_list_first(&peer->receivers), leat_receiver, of_peer));
+    leat_park_drop_all(core, peer);
     leat_control_drop_replies(peer);
     if (leat_list_is_linked(&peer->hungry))
         leat_list_remove(&peer->hungry);
@@ -72,6 +70,9 @@ leat_peer_free(leat_core *core, leat_peer *peer)
     free(peer->handlers);
     free((void *)peer->channels);
     free(peer->classes);
+    free(peer->traits);
+    free(peer->haves);
+    free(peer->tracks);
     free(peer->tags);
     free(peer);
 }
@@ -113,7 +114,11 @@ void
 leat_peer_away(leat_core *core, leat_peer *peer)
 {
     drop_asking(core, peer);
+    if (peer->role == LEAT_ROLE_CLIENT)
+        leat_dispatch_return_messages(core, peer);
+    leat_park_drop_all(core, peer);
     peer->items_runs = 0;
+    peer->recalled = 0;
     peer->route = 0;
     peer->unreachable = false;
     peer->credit_items = 0;
@@ -156,6 +161,19 @@ leat_peer_lose(leat_core *core, leat_peer *peer)
 /* ------------------------------------------------------------------------------ hearing, speaking
  */
 
+/* How long a frame and its confirmation take, at best: a peer with nothing to say confirms late. */
+static void
+note_trip(const leat_core *core, leat_peer *peer)
+{
+    const int64_t ms = core->now.mono_ms - peer->out_ms[peer->out_seen % LEAT_OUT_FRAMES];
+    if (ms <= peer->trip_ms || peer->trip_ms < 0)
+        peer->trip_ms = ms;
+    else
+        peer->trip_ms += (ms - peer->trip_ms + 63) / 64; /* the way may have become longer */
+    if (peer->trip_ms > LEAT_TRIP_MS_MAX)
+        peer->trip_ms = LEAT_TRIP_MS_MAX;
+}
+
 void
 leat_peer_heard(leat_core *core, leat_peer *peer, uint64_t sequence, uint64_t seen)
 {
@@ -173,6 +191,7 @@ leat_peer_heard(leat_core *core, leat_peer *peer, uint64_t sequence, uint64_t se
         return;
     while (peer->out_seen < seen) {
         peer->out_seen++;
+        note_trip(core, peer);
         peer->out_unconfirmed_bytes -= peer->out_bytes[peer->out_seen % LEAT_OUT_FRAMES];
         peer->out_bytes[peer->out_seen % LEAT_OUT_FRAMES] = 0;
     }
@@ -209,6 +228,7 @@ leat_peer_send(leat_core *core, leat_peer *peer, leat_buf *frame_p)
         return false;
     peer->out_sequence++;
     peer->out_bytes[peer->out_sequence % LEAT_OUT_FRAMES] = (uint32_t)frame_p->size;
+    peer->out_ms[peer->out_sequence % LEAT_OUT_FRAMES] = core->now.mono_ms;
     peer->out_unconfirmed_bytes += frame_p->size;
     leat_frame_set_sequence(frame_p->data, peer->out_sequence);
     leat_frame_set_seen(frame_p->data, peer->in_seen);

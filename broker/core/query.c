@@ -28,44 +28,6 @@ leat_query_ping(leat_core *core)
     return json;
 }
 
-/* Why nothing of this class runs, or "". */
-static void
-reason_of(const leat_core *core, const leat_class *class, char *out, size_t size)
-{
-    bool channel_served = false;
-    bool away = false;
-    if (class->offered > 0) {
-        for (uint32_t i = leat_table_next(&core->peers, 0); i != 0;
-             i = leat_table_next(&core->peers, i)) {
-            const leat_peer *const peer = leat_table_at(&core->peers, i);
-            const uint32_t word = class->index / 64;
-            if (word < peer->class_words &&
-                (peer->classes[word] >> (class->index % 64) & 1U) != 0 && leat_peer_is_here(peer) &&
-                !peer->lost && !peer->draining) {
-                (void)snprintf(out, size, "all slots are busy");
-                return;
-            }
-        }
-        away = true;
-    }
-    for (uint32_t i = leat_table_next(&core->peers, 0); i != 0 && !channel_served;
-         i = leat_table_next(&core->peers, i)) {
-        const leat_peer *const peer = leat_table_at(&core->peers, i);
-        if (peer->role != LEAT_ROLE_WORKER || !leat_peer_is_here(peer))
-            continue;
-        channel_served = peer->channel_count == 0 && strcmp(class->channel->name, "default") == 0;
-        for (uint32_t c = 0; c < peer->channel_count && !channel_served; c++)
-            channel_served = strcmp(peer->channels[c], class->channel->name) == 0;
-    }
-    if (away)
-        (void)snprintf(out, size, "no worker that offers handler \"%s\" is connected",
-                       class->handler);
-    else if (channel_served)
-        (void)snprintf(out, size, "no worker offers handler \"%s\"", class->handler);
-    else
-        (void)snprintf(out, size, "no worker for channel \"%s\"", class->channel->name);
-}
-
 static void
 add_workers(const leat_core *core, cJSON *json)
 {
@@ -104,12 +66,9 @@ oldest_s(const leat_core *core, const leat_channel *channel)
     uint32_t born = UINT32_MAX;
     for (uint32_t i = 0; i < channel->class_count; i++) {
         const leat_class *const class = leat_table_at(&core->classes, channel->classes[i]);
-        uint32_t index;
-        if (leat_class_peek(core, class, &index) < 0)
-            continue;
-        const leat_item *const item = leat_items_at(&core->items, index);
-        if (item->born_s < born)
-            born = item->born_s;
+        const uint32_t since = leat_class_oldest(core, class);
+        if (since < born)
+            born = since;
     }
     const double now_s = (double)core->now.wall_ms / 1000.0;
     return born == UINT32_MAX || now_s < born ? 0 : now_s - born;
@@ -129,6 +88,8 @@ add_channel(leat_core *core, cJSON *list, leat_channel *channel)
     (void)leat_json_add_u64(row, "ready", channel->ready);
     (void)leat_json_add_u64(row, "running", channel->running);
     (void)leat_json_add_u64(row, "delayed", channel->delayed);
+    (void)leat_json_add_u64(row, "held", channel->held);
+    (void)cJSON_AddBoolToObject(row, "paused", channel->paused);
     (void)leat_json_add_u64(row, "dead", channel->dead);
     (void)leat_json_add_u64(row, "done", channel->done);
     (void)cJSON_AddNumberToObject(row, "oldest_s", oldest_s(core, channel));
@@ -145,7 +106,7 @@ add_waiting(const leat_core *core, cJSON *list)
         char reason[256];
         if (class->ready == 0 || class->handler[0] == '\0')
             continue;
-        reason_of(core, class, reason, sizeof reason);
+        leat_explain_class(core, class, reason, sizeof reason);
         cJSON *const row = cJSON_CreateObject();
         (void)cJSON_AddItemToArray(list, row);
         (void)cJSON_AddStringToObject(row, "channel", class->channel->name);
@@ -166,12 +127,16 @@ leat_query_status(leat_core *core)
     (void)cJSON_AddItemToObject(json, "broker", broker);
     (void)leat_json_add_u64(broker, "file_bytes", facts.file_bytes);
     (void)leat_json_add_u64(broker, "history_jobs", facts.history_jobs);
+    (void)leat_json_add_u64(broker, "dead_jobs", core->dead.count);
     add_workers(core, json);
     cJSON *const channels = cJSON_AddArrayToObject(json, "channels");
     unsigned rows = 0;
     unsigned left_off = 0;
     for (uint32_t i = leat_table_next(&core->channels, 0); i != 0;
          i = leat_table_next(&core->channels, i)) {
+        const leat_channel *const channel = leat_table_at(&core->channels, i);
+        if (channel->kind == LEAT_KIND_NONE && !channel->closed)
+            continue; /* but a name */
         if (rows++ < ROWS_MAX)
             add_channel(core, channels, leat_table_at(&core->channels, i));
         else
@@ -188,10 +153,12 @@ leat_query_batch(leat_core *core, const leat_batch *batch)
     const leat_channel *const channel = leat_table_at(&core->channels, batch->channel);
     const leat_counters *const c = &batch->counters;
     const uint64_t alive = c->total - leat_counters_ended(c);
-    const uint64_t ready = alive - batch->running - batch->delayed;
+    const uint64_t waiting = batch->running + batch->delayed + batch->held;
+    const uint64_t ready = alive > waiting ? alive - waiting : 0;
     char reason[256] = "";
-    if (ready > 0 && batch->running == 0 && batch->handler != 0)
-        reason_of(core, leat_table_at(&core->classes, batch->handler), reason, sizeof reason);
+    if (ready > 0 && batch->running == 0 && batch->class != 0)
+        leat_explain_class(core, leat_table_at(&core->classes, batch->class), reason,
+                           sizeof reason);
     char id[24];
     (void)snprintf(id, sizeof id, "%llu", (unsigned long long)batch->id);
 
@@ -204,6 +171,7 @@ leat_query_batch(leat_core *core, const leat_batch *batch)
     (void)leat_json_add_u64(row, "ready", ready);
     (void)leat_json_add_u64(row, "running", batch->running);
     (void)leat_json_add_u64(row, "delayed", batch->delayed);
+    (void)leat_json_add_u64(row, "held", batch->held);
     (void)leat_json_add_u64(row, "done", c->done);
     (void)leat_json_add_u64(row, "dead", c->dead);
     (void)leat_json_add_u64(row, "cancelled", c->cancelled);
@@ -212,6 +180,9 @@ leat_query_batch(leat_core *core, const leat_batch *batch)
     (void)cJSON_AddBoolToObject(row, "sealed", batch->sealed);
     (void)cJSON_AddBoolToObject(row, "finished", batch->finished);
     (void)cJSON_AddBoolToObject(row, "abandoned", batch->abandoned);
+    (void)cJSON_AddBoolToObject(row, "halted", batch->halted);
+    if (batch->retry_of != 0)
+        (void)leat_json_add_u64(row, "retry_of", batch->retry_of);
     (void)cJSON_AddStringToObject(row, "reason", reason);
     return json;
 }

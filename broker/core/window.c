@@ -99,6 +99,8 @@ leat_window_check(leat_core *core, leat_peer *peer, uint64_t sequence)
     switch (slot_of(peer, sequence)->state) {
     case LEAT_ANSWER_FREE:
         return LEAT_WINDOW_NEW;
+    case LEAT_ANSWER_PARKED:
+        break;
     case LEAT_ANSWER_DECIDED:
     case LEAT_ANSWER_LEFT:
         queue(core, peer, sequence);
@@ -125,6 +127,74 @@ fill(leat_peer *peer, uint64_t sequence, uint8_t command, const void *data, size
         .bytes = bytes,
     };
     return true;
+}
+
+bool
+leat_window_park(leat_core *core, leat_peer *peer, uint64_t sequence)
+{
+    (void)core;
+    leat_answer *const answer = slot_of(peer, sequence);
+    assert(answer->state == LEAT_ANSWER_FREE);
+    answer->state = LEAT_ANSWER_PARKED; /* with what is in of it already */
+    return true;
+}
+
+#define PARTIAL_BYTES 20U
+
+void
+leat_window_put_partial(
+    leat_core *core, leat_peer *peer, uint64_t sequence, const leat_partial *partial, bool depends)
+{
+    leat_answer *const answer = slot_of(peer, sequence);
+    leat_buf record = {0};
+    leat_put_u64(&record, partial->first_id);
+    leat_put_u64(&record, partial->batch);
+    leat_put_u32(&record, partial->taken);
+    const leat_answer_state state = answer->state;
+    if (record.failed || !fill(peer, sequence, LEAT_CMD_SEND, record.data, record.size)) {
+        leat_core_fault(core, LEAT_ERR_NOMEM);
+    } else {
+        answer->state = state;
+        answer->stored = depends;
+        if (depends)
+            leat_turn_put_answer(&core->books[LEAT_DISK].turn, peer->key, sequence, LEAT_CMD_SEND,
+                                 record.data, record.size);
+        peer->dirty = true;
+    }
+    leat_buf_fini(&record);
+}
+
+bool
+leat_window_get_partial(const leat_peer *peer, uint64_t sequence, leat_partial *partial)
+{
+    const leat_answer *const answer = slot_of(peer, sequence);
+    if ((answer->state != LEAT_ANSWER_FREE && answer->state != LEAT_ANSWER_PARKED) ||
+        answer->bytes == NULL || answer->size != PARTIAL_BYTES)
+        return false;
+    partial->first_id = leat_load_u64(answer->bytes);
+    partial->batch = leat_load_u64(answer->bytes + 8);
+    partial->taken = leat_load_u32(answer->bytes + 16);
+    return true;
+}
+
+void
+leat_window_unpark(leat_peer *peer)
+{
+    for (uint32_t i = 0; i < peer->window_capacity; i++) {
+        leat_answer *const answer = &peer->window[i];
+        if (answer->state == LEAT_ANSWER_PARKED && !LEAT_FAULT(PARK_LOST)) {
+            answer->state = LEAT_ANSWER_FREE;
+        } else if (answer->passing && answer->state != LEAT_ANSWER_SETTLED) {
+            free(answer->bytes);
+            *answer = (leat_answer){0};
+        }
+    }
+}
+
+void
+leat_window_set_passing(leat_peer *peer, uint64_t sequence)
+{
+    slot_of(peer, sequence)->passing = true;
 }
 
 void
@@ -196,6 +266,8 @@ leat_window_restore(leat_core *core,
         leat_core_fault(core, LEAT_ERR_NOMEM);
     else
         slot_of(peer, sequence)->stored = true;
+    if (core->fault == LEAT_ERR_OK && command == LEAT_CMD_SEND)
+        slot_of(peer, sequence)->state = LEAT_ANSWER_FREE; /* what is in of a SEND that waits */
 }
 
 static void
@@ -279,7 +351,8 @@ leat_window_release(leat_core *core, leat_peer *peer)
     while (peer->due_count > 0 && peer->route != 0) {
         const uint64_t sequence = peer->due[peer->due_head];
         leat_answer *const answer = sequence > peer->settled ? slot_of(peer, sequence) : NULL;
-        if (answer == NULL || answer->bytes == NULL) {
+        if (answer == NULL || answer->bytes == NULL || answer->state == LEAT_ANSWER_FREE ||
+            answer->state == LEAT_ANSWER_PARKED) {
             (void)ring_pop(peer->due, &peer->due_head, &peer->due_count, peer->due_capacity);
             continue;
         }

@@ -71,7 +71,7 @@ void
 leat_changes_put(
     leat_changes *changes, leat_object_kind kind, uint64_t id, const void *data, size_t size)
 {
-    assert(kind >= LEAT_OBJECT_META && kind <= LEAT_OBJECT_SESSION);
+    assert(kind >= LEAT_OBJECT_META && kind <= LEAT_OBJECT_LAST);
     assert(size <= UINT32_MAX);
 
     uint8_t *const p = put_op(changes, LEAT_OP_PUT, 13 + size);
@@ -87,7 +87,7 @@ leat_changes_put(
 void
 leat_changes_drop(leat_changes *changes, leat_object_kind kind, uint64_t id)
 {
-    assert(kind >= LEAT_OBJECT_META && kind <= LEAT_OBJECT_SESSION);
+    assert(kind >= LEAT_OBJECT_META && kind <= LEAT_OBJECT_LAST);
 
     uint8_t *const p = put_op(changes, LEAT_OP_DROP, 9);
     if (p == NULL)

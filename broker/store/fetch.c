@@ -221,17 +221,24 @@ ended_in_turn(struct fetching *f, leat_fetched *fetched)
     leat_turn_entry entry;
     leat_reader log;
     leat_items_run run;
+    bool found = false;
     while (next_ends(&record, fetched->fetch.id, 0, &entry, &log, &run, &err)) {
-        for (unsigned i = 0; i < run.n; i++) {
+        const bool alone = (entry.flags & LEAT_ENDS_ALONE) != 0;
+        for (unsigned i = 0; i < run.n && (alone || !found); i++) {
             leat_completion c;
             leat_items_next_completion(&log, &c);
             if (c.job != fetched->fetch.id)
                 continue;
-            fetched->batch = (entry.flags & LEAT_ENDS_ALONE) != 0 ? c.job : entry.id;
-            return answer_one(f, fetched, &run, &c);
+            const leat_err answered = answer_one(f, fetched, &run, &c);
+            if (alone || answered != LEAT_ERR_OK) {
+                fetched->batch = c.job;
+                return answered;
+            }
+            fetched->batch = entry.id; /* of one that has joined it, if there is no other */
+            found = true;
         }
     }
-    return err == LEAT_ERR_OK ? LEAT_ERR_NOT_FOUND : err;
+    return err == LEAT_ERR_OK && !found ? LEAT_ERR_NOT_FOUND : err;
 }
 
 /* The completion of the batch that is one job, in an entry that is marked ALONE. */
@@ -322,12 +329,14 @@ read_chunk(struct fetching *f, uint64_t id)
     return f->chunk_err;
 }
 
-/* An ended job: of this batch, or with `any` of the first that is found. A damaged row of the chunk
+/* An ended job: of this batch, at this position if it is not 0 (a batch may have joined a job more
+ * than once), or with `any` of the first that is found. A damaged row of the chunk
  * is only an error if the job is in none of the others. */
 static leat_err
 find_ended(struct fetching *f,
            uint64_t id,
            uint64_t batch,
+           uint64_t position,
            bool any,
            const leat_history_row **row,
            leat_completion *completion,
@@ -342,7 +351,7 @@ find_ended(struct fetching *f,
                 continue;
             pair[0] = leat_load_u64(f->rows[r].pairs + (size_t)i * 16);
             pair[1] = leat_load_u64(f->rows[r].pairs + (size_t)i * 16 + 8);
-            if (!any && pair[0] != batch)
+            if (!any && (pair[0] != batch || (position != 0 && pair[1] != position)))
                 continue;
             *row = &f->rows[r];
             return LEAT_ERR_OK;
@@ -357,7 +366,10 @@ ended_in_history(struct fetching *f, leat_fetched *fetched)
     const leat_history_row *row;
     leat_completion c;
     uint64_t pair[2];
-    const leat_err err = find_ended(f, fetched->fetch.id, 0, true, &row, &c, pair);
+    const uint64_t id = fetched->fetch.id;
+    leat_err err = find_ended(f, id, id, 0, false, &row, &c, pair);
+    if (err != LEAT_ERR_OK) /* of one that has joined it; also beside a damaged row */
+        err = find_ended(f, id, 0, 0, true, &row, &c, pair);
     if (err != LEAT_ERR_OK)
         return err;
     fetched->batch = pair[0];
@@ -372,7 +384,7 @@ alone_in_history(struct fetching *f, leat_fetched *fetched)
     leat_completion c;
     uint64_t pair[2];
     const uint64_t id = fetched->fetch.id;
-    const leat_err err = find_ended(f, id, id, false, &row, &c, pair);
+    const leat_err err = find_ended(f, id, id, 0, false, &row, &c, pair);
     if (err != LEAT_ERR_OK)
         return err;
     if (pair[1] < fetched->fetch.position)
@@ -427,7 +439,7 @@ gather_row(struct fetching *f, struct gathering *g, const leat_log_row *log, boo
         const leat_history_row *row;
         leat_completion c;
         uint64_t pair[2];
-        const leat_err err = find_ended(f, id, log->batch, false, &row, &c, pair);
+        const leat_err err = find_ended(f, id, log->batch, g->next, false, &row, &c, pair);
         if (err == LEAT_ERR_NOT_FOUND && g->n == 0)
             continue; /* out of retention: the log begins behind it */
         if (err != LEAT_ERR_OK)

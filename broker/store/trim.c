@@ -280,7 +280,14 @@ batch_of(const leat_history *history, const struct place *place)
     return ARRAY(&history->haul.ends, struct ended)[place->at].batch;
 }
 
-/* Mark what a row of the chunk has already: a job writes one completion into a batch. */
+static uint64_t
+position_of(const leat_history *history, const struct place *place)
+{
+    return ARRAY(&history->haul.ends, struct ended)[place->at].position;
+}
+
+/* Mark what a row of the chunk has already: a job writes one completion at a place of a batch's
+ * log. A batch that has joined a job more than once has several of it. */
 static void
 mark_known(const leat_history *history, struct group *group, const leat_history_row *row)
 {
@@ -294,8 +301,10 @@ mark_known(const leat_history *history, struct group *group, const leat_history_
         if ((ids >> c.job % LEAT_CHUNK_IDS & 1U) == 0)
             continue;
         const uint64_t batch = leat_load_u64(row->pairs + (size_t)j * 16);
+        const uint64_t position = leat_load_u64(row->pairs + (size_t)j * 16 + 8);
         for (size_t i = 0; i < group->count; i++) {
-            if (group->places[i].id == c.job && batch_of(history, &group->places[i]) == batch)
+            if (group->places[i].id == c.job && batch_of(history, &group->places[i]) == batch &&
+                position_of(history, &group->places[i]) == position)
                 group->places[i].known = true;
         }
     }
@@ -308,7 +317,8 @@ mark_repeated(const leat_history *history, struct group *group)
     for (size_t i = 1; i < group->count; i++) {
         struct place *const place = &group->places[i];
         for (size_t j = i; j-- > 0 && group->places[j].id == place->id;)
-            place->known |= batch_of(history, &group->places[j]) == batch_of(history, place);
+            place->known |= batch_of(history, &group->places[j]) == batch_of(history, place) &&
+                            position_of(history, &group->places[j]) == position_of(history, place);
     }
 }
 

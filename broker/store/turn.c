@@ -86,11 +86,18 @@ leat_turn_next(leat_reader *record, leat_turn_entry *entry)
         entry->object_kind = leat_read_u8(record);
         entry->id = leat_read_u64(record);
         read_data(record, entry);
-        if (entry->object_kind < LEAT_OBJECT_META || entry->object_kind > LEAT_OBJECT_SESSION)
+        if (entry->object_kind < LEAT_OBJECT_META || entry->object_kind > LEAT_OBJECT_LAST)
             record->failed = true;
         break;
     case LEAT_TURN_IDS:
         entry->number = leat_read_u64(record);
+        break;
+    case LEAT_TURN_JOINS:
+        entry->id = leat_read_u64(record);
+        entry->batch = leat_read_u64(record);
+        entry->place = leat_read_u32(record);
+        entry->n = leat_read_u32(record);
+        entry->data = leat_read_bytes(record, (size_t)entry->n * LEASE_BYTES);
         break;
     default:
         record->failed = true;
@@ -204,4 +211,23 @@ leat_turn_put_ids(leat_buf *buf, uint64_t reserved_upto)
 {
     leat_put_u8(buf, LEAT_TURN_IDS);
     leat_put_u64(buf, reserved_upto);
+}
+
+void
+leat_turn_put_joins(leat_buf *buf,
+                    uint64_t job,
+                    uint64_t batch,
+                    uint32_t place,
+                    uint32_t n,
+                    const void *pairs,
+                    size_t size)
+{
+    assert(size == (size_t)n * LEASE_BYTES);
+
+    leat_put_u8(buf, LEAT_TURN_JOINS);
+    leat_put_u64(buf, job);
+    leat_put_u64(buf, batch);
+    leat_put_u32(buf, place);
+    leat_put_u32(buf, n);
+    leat_put_bytes(buf, pairs, size);
 }

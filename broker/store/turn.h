@@ -14,6 +14,9 @@
  *   6 OBJECT   u8 kind · u64 id · u32 size · record
  *              an object as it is now (objects.h of the core); size 0: it is gone
  *   7 IDS      u64 reserved_upto
+ *   8 JOINS    u64 job · u64 batch · u32 place · u32 n · n × (u64 batch · u32 place)
+ *              whose completion a live job's is: its own batch's (0: a batch of its own), and of
+ *              those that have joined it
  *
  * When a field is added: give the entry a new kind, keep reading the old one, and raise the store's
  * format version. The golden files in tests/data/ are decoded for ever. */
@@ -31,6 +34,7 @@ typedef enum leat_turn_kind {
     LEAT_TURN_CURSOR = 5,
     LEAT_TURN_OBJECT = 6,
     LEAT_TURN_IDS = 7,
+    LEAT_TURN_JOINS = 8,
 } leat_turn_kind;
 
 /* ENDS flags. ALONE: the job is the batch of its own id, and has no row in logs. Such an entry may
@@ -46,7 +50,9 @@ typedef struct leat_turn_entry {
                         first_position · IDS reserved_upto */
     uint64_t epoch;  /* LEASES */
     uint64_t id;     /* ENDS, CURSOR batch · ITEM job · OBJECT id */
-    uint32_t n;      /* LEASES */
+    uint32_t n;      /* LEASES, JOINS */
+    uint64_t batch;  /* JOINS */
+    uint32_t place;  /* JOINS */
     uint8_t object_kind;
     uint8_t state;    /* ITEM */
     uint8_t flags;    /* ITEM, ENDS */
@@ -57,7 +63,7 @@ typedef struct leat_turn_entry {
     uint16_t snoozed;
     uint64_t due_wall_ms;
     leat_counters counters; /* ENDS */
-    const uint8_t *data;    /* LEASES pairs · ENDS log · ANSWER bytes · OBJECT record */
+    const uint8_t *data;    /* LEASES, JOINS pairs · ENDS log · ANSWER bytes · OBJECT record */
     uint32_t size;
 } leat_turn_entry;
 
@@ -93,5 +99,13 @@ void leat_turn_put_cursor(leat_buf *buf, uint64_t session, uint64_t batch, uint6
 void leat_turn_put_object(
     leat_buf *buf, leat_object_kind kind, uint64_t id, const void *data, size_t size);
 void leat_turn_put_ids(leat_buf *buf, uint64_t reserved_upto);
+/* pairs: n × (u64 batch · u32 place). */
+void leat_turn_put_joins(leat_buf *buf,
+                         uint64_t job,
+                         uint64_t batch,
+                         uint32_t place,
+                         uint32_t n,
+                         const void *pairs,
+                         size_t size);
 
 #endif

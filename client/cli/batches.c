@@ -41,6 +41,18 @@ leat_batches_number(leat_cli *cli, const char *text, uint64_t *batch)
     return LEAT_EXIT_OK;
 }
 
+void
+leat_batches_words(const leat_selector *which, char *out, size_t size)
+{
+    if (which->kind != LEAT_SELECTOR_JOBS)
+        (void)snprintf(out, size, "batch %" PRIu64, which->batch);
+    else if (which->first == which->last)
+        (void)snprintf(out, size, "job %" PRIu64 "/%" PRIu64, which->batch, which->first);
+    else
+        (void)snprintf(out, size, "jobs %" PRIu64 "/%" PRIu64 "-%" PRIu64, which->batch,
+                       which->first, which->last);
+}
+
 const char *
 leat_batches_outcome(int outcome)
 {

@@ -13,7 +13,9 @@
 #include "client/cli/command.h"
 #include "client/cli/json.h"
 #include "client/cli/stop.h"
+#include "proto/limits.h"
 #include "proto/link/link.h"
+#include "proto/text.h"
 
 #define ASK_GONE_MS  2000
 #define USUAL_PLACES "ipc in your runtime directory, /run/leat, tcp://127.0.0.1:5328"
@@ -239,6 +241,110 @@ leat_cli_query(leat_cli *cli, const char *name, const char *arguments, const cha
     const leat_status status = leat_query(cli->broker, name, arguments, json);
     cli->gone_limit_ms = limit_ms;
     return status == LEAT_OK ? LEAT_EXIT_OK : leat_cli_failed(cli, status, name);
+}
+
+leat_status
+leat_cli_try_do(leat_cli *cli, const char *name, cJSON **arguments_p, cJSON **answer_p)
+{
+    const char *json;
+    char *const text = *arguments_p == NULL ? NULL : cJSON_PrintUnformatted(*arguments_p);
+    cJSON_Delete(*arguments_p);
+    *arguments_p = NULL;
+    *answer_p = NULL;
+    if (text == NULL)
+        return LEAT_NO_MEMORY;
+    const int64_t limit_ms = cli->gone_limit_ms;
+    cli->gone_limit_ms = ASK_GONE_MS;
+    leat_status status = leat_command_do(cli->broker, name, text, &json);
+    cli->gone_limit_ms = limit_ms;
+    cJSON_free(text);
+    if (status == LEAT_OK)
+        *answer_p = cJSON_Parse(json);
+    return status == LEAT_OK && *answer_p == NULL ? LEAT_NO_MEMORY : status;
+}
+
+int
+leat_cli_do(
+    leat_cli *cli, const char *name, cJSON **arguments_p, const char *what, cJSON **answer_p)
+{
+    const leat_status status = leat_cli_try_do(cli, name, arguments_p, answer_p);
+    return status == LEAT_OK ? LEAT_EXIT_OK : leat_cli_failed(cli, status, what);
+}
+
+int
+leat_cli_query_all(
+    leat_cli *cli, const char *name, cJSON **arguments_p, const char *key, cJSON **all_p)
+{
+    int code = LEAT_EXIT_OK;
+    bool more = true;
+    cJSON *const arguments = *arguments_p == NULL ? cJSON_CreateObject() : *arguments_p;
+    cJSON *const all = cJSON_CreateArray();
+    *arguments_p = NULL;
+    for (int offset = 0; more && code == LEAT_EXIT_OK;) {
+        const char *json = NULL;
+        cJSON_DeleteItemFromObjectCaseSensitive(arguments, "offset");
+        (void)cJSON_AddNumberToObject(arguments, "offset", offset);
+        char *const text = cJSON_PrintUnformatted(arguments);
+        code = text == NULL ? leat_cli_fail(cli, LEAT_EXIT_LEAT, "NO_MEMORY", NULL, "out of memory")
+                            : leat_cli_query(cli, name, text, &json);
+        cJSON_free(text);
+        if (code != LEAT_EXIT_OK)
+            break;
+        cJSON *const answer = cJSON_Parse(json);
+        cJSON *const rows = cJSON_GetObjectItemCaseSensitive(answer, key);
+        const int got = cJSON_GetArraySize(rows);
+        while (cJSON_GetArraySize(rows) > 0)
+            (void)cJSON_AddItemToArray(all, cJSON_DetachItemFromArray(rows, 0));
+        if (!cJSON_IsArray(rows))
+            code = leat_cli_fail(cli, LEAT_EXIT_LEAT, "PROTOCOL", NULL,
+                                 "the broker's answer is not understood");
+        offset += got;
+        more = got > 0 && leat_json_count(answer, "left_off") > 0;
+        cJSON_Delete(answer);
+    }
+    cJSON_Delete(arguments);
+    *all_p = code == LEAT_EXIT_OK ? all : NULL;
+    if (code != LEAT_EXIT_OK)
+        cJSON_Delete(all);
+    return code;
+}
+
+/* ---- checking and asking ---- */
+
+int
+leat_cli_check_name(const leat_cli *cli, const char *what, const char *name)
+{
+    if (leat_name_is_valid(leat_text_of(name)))
+        return LEAT_EXIT_OK;
+    return leat_cli_usage(
+        cli, "%s \"%.160s\": a name has 1 to %u bytes of UTF-8 without control characters", what,
+        name, LEAT_NAME_BYTES_MAX);
+}
+
+int
+leat_cli_confirm(const leat_cli *cli, const char *format, ...)
+{
+    char question[512];
+    char safe[1024];
+    char answer[16] = "";
+    va_list arguments;
+    if (leat_options_flag(cli->options, "yes"))
+        return LEAT_EXIT_OK;
+    va_start(arguments, format);
+    (void)vsnprintf(question, sizeof question, format, arguments);
+    va_end(arguments);
+    if (!isatty(STDIN_FILENO) || !cli->err.terminal || cli->json ||
+        leat_options_flag(cli->options, "no-input"))
+        return leat_cli_usage(cli, "%s? Nobody can be asked here: add --yes", question);
+    (void)leat_screen_safe(question, strlen(question), cli->err.utf8, 0, safe, sizeof safe);
+    (void)fprintf(stderr, "%s? [y/N] ", safe);
+    (void)fflush(stderr);
+    if (fgets(answer, sizeof answer, stdin) != NULL && (answer[0] == 'y' || answer[0] == 'Y'))
+        return LEAT_EXIT_OK;
+    if (leat_stop_signal() != 0)
+        return 128 + leat_stop_signal();
+    leat_cli_say(cli, "nothing was done");
+    return LEAT_EXIT_FAILED;
 }
 
 /* ---- failing ---- */

@@ -10,6 +10,7 @@
 #include <stddef.h>
 #include <stdint.h>
 
+#include <cjson/cJSON.h>
 #include <leat.h>
 
 #include "client/cli/screen.h"
@@ -73,6 +74,30 @@ void leat_cli_disconnect(leat_cli *cli);
 /* Ask a query (name and arguments as in leat_query) once; gives up when the broker goes away. On
  * LEAT_EXIT_OK *json is the answer as text, valid until the next call on the connection. */
 int leat_cli_query(leat_cli *cli, const char *name, const char *arguments, const char **json);
+
+/* Do a command once; *arguments_p is taken and NULL afterwards (NULL before: memory ran out).
+ * `what` is what is tried, for people ("pausing \"news\""). On LEAT_EXIT_OK *answer_p is the
+ * caller's. Gives up when the broker goes away; whether it has happened is then said to be unknown.
+ */
+int leat_cli_do(
+    leat_cli *cli, const char *name, cJSON **arguments_p, const char *what, cJSON **answer_p);
+
+/* The same without a word: what the library said is in leat_sentence. */
+leat_status leat_cli_try_do(leat_cli *cli, const char *name, cJSON **arguments_p, cJSON **answer_p);
+
+/* Ask all pages of a query that answers {KEY: […], "left_off": n} and takes an offset; *arguments_p
+ * is taken (NULL: none). On LEAT_EXIT_OK *all_p is an array, the caller's. */
+int leat_cli_query_all(
+    leat_cli *cli, const char *name, cJSON **arguments_p, const char *key, cJSON **all_p);
+
+/* Is this a name as channels, handlers and keys have one? `what` is the option or operand ("--key",
+ * "the channel"). Prints the reason if not. */
+int leat_cli_check_name(const leat_cli *cli, const char *what, const char *name);
+
+/* Something is about to be lost: ask on a terminal, or want --yes. LEAT_EXIT_OK: do it. The
+ * question is what would be done, as "Purge \"news\"". */
+int leat_cli_confirm(const leat_cli *cli, const char *format, ...)
+    __attribute__((format(printf, 2, 3)));
 
 /* Print an error and return exit_code. `code` is its word in JSON ("NOT_FOUND"); hint is NULL or
  * one or more lines of what to do, without indentation. */

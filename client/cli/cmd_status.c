@@ -3,6 +3,7 @@
 #include <string.h>
 
 #include "client/cli/batches.h"
+#include "client/cli/channels.h"
 #include "client/cli/command.h"
 #include "client/cli/duration.h"
 #include "client/cli/json.h"
@@ -48,69 +49,6 @@ print_workers(const cJSON *workers)
                  leat_json_count(workers, "busy"), leat_json_count(workers, "slots"));
 }
 
-static const leat_column channel_columns[] = {
-    {"CHANNEL", false, 9},
-    {"READY",   true,  8},
-    {"RUNNING", true,  7},
-    {"DELAYED", true,  4},
-    {"DEAD",    true,  6},
-    {"OLDEST",  true,  5},
-    {"DONE/S",  true,  3},
-    {"",        false, 2},
-};
-
-static bool
-add_channel(leat_table *table, const cJSON *channel)
-{
-    char figures[4][24];
-    char oldest[LEAT_DURATION_BYTES];
-    char rate[32];
-    char notes[64];
-    static const char *const keys[] = {"ready", "running", "delayed", "dead"};
-    for (size_t i = 0; i < LEAT_COUNT_OF(keys); i++)
-        (void)snprintf(figures[i], sizeof figures[i], "%" PRIu64,
-                       leat_json_count(channel, keys[i]));
-    const double age_s = leat_json_real(channel, "oldest_s", -1);
-    (void)leat_duration_short(leat_json_count(channel, "ready") == 0 ? -1 : age_s, oldest);
-    (void)snprintf(rate, sizeof rate, "%.1f", leat_json_real(channel, "done_per_s", 0));
-    (void)snprintf(
-        notes, sizeof notes, "%s%s%s",
-        strcmp(leat_json_string(channel, "kind"), "messages") == 0 ? "messages " : "",
-        strcmp(leat_json_string(channel, "durability"), "memory") == 0 ? "in memory " : "",
-        cJSON_IsTrue(cJSON_GetObjectItemCaseSensitive(channel, "closed")) ? "closed" : "");
-    const size_t size = strlen(notes);
-    if (size > 0 && notes[size - 1] == ' ')
-        notes[size - 1] = '\0';
-    const char *const cells[] = {leat_json_string(channel, "name"),
-                                 figures[0],
-                                 figures[1],
-                                 figures[2],
-                                 figures[3],
-                                 oldest,
-                                 rate,
-                                 notes};
-    return leat_table_add(table, cells);
-}
-
-static uint64_t
-print_channels(const leat_cli *cli, const cJSON *channels)
-{
-    uint64_t dead = 0;
-    const cJSON *channel;
-    leat_table *table = leat_table_new(channel_columns, LEAT_COUNT_OF(channel_columns));
-    cJSON_ArrayForEach(channel, channels)
-    {
-        dead += leat_json_count(channel, "dead");
-        if (table != NULL)
-            (void)add_channel(table, channel);
-    }
-    if (table != NULL && cJSON_GetArraySize(channels) > 0)
-        leat_table_print(table, &cli->out, cli->plain, stdout);
-    leat_table_destroy(&table);
-    return dead;
-}
-
-/* Why jobs wait though workers may be idle. */
 static void
 print_waiting(const leat_cli *cli, const cJSON *waiting)
 {
@@ -135,15 +73,18 @@ print_screen(const leat_cli *cli, const cJSON *answer)
         print_broker(cli, cJSON_GetObjectItemCaseSensitive(answer, "broker"));
         print_workers(cJSON_GetObjectItemCaseSensitive(answer, "workers"));
     }
-    const uint64_t dead = print_channels(cli, cJSON_GetObjectItemCaseSensitive(answer, "channels"));
+    (void)leat_channels_print(cli, cJSON_GetObjectItemCaseSensitive(answer, "channels"));
     if (cli->plain)
         return;
     const uint64_t left_off = leat_json_count(answer, "channels_left_off");
     if (left_off > 0)
         (void)printf("%s %" PRIu64 " more channels\n", cli->out.utf8 ? "…" : "...", left_off);
     print_waiting(cli, cJSON_GetObjectItemCaseSensitive(answer, "waiting"));
+    const uint64_t dead =
+        leat_json_count(cJSON_GetObjectItemCaseSensitive(answer, "broker"), "dead_jobs");
     if (dead > 0)
-        (void)printf("%" PRIu64 " dead job%s.\n", dead, dead == 1 ? "" : "s");
+        (void)printf("%" PRIu64 " dead job%s.  Look: leat dead ls    Again: leat retry --dead\n",
+                     dead, dead == 1 ? "" : "s");
 }
 
 static int
@@ -178,6 +119,7 @@ static const struct {
 } batch_figures[] = {
     {"ready",     "waiting"  },
     {"delayed",   "delayed"  },
+    {"held",      "held"     },
     {"running",   "running"  },
     {"done",      "done"     },
     {"dead",      "dead"     },
@@ -211,6 +153,8 @@ print_batch(const leat_cli *cli, const cJSON *batch)
         (void)printf("  open: more jobs may be added\n");
     if (cJSON_IsTrue(cJSON_GetObjectItemCaseSensitive(batch, "abandoned")))
         (void)printf("  abandoned: who submitted it went away before it was complete\n");
+    if (cJSON_IsTrue(cJSON_GetObjectItemCaseSensitive(batch, "halted")))
+        (void)printf("  halted: --halt has cancelled the rest\n");
     const char *const reason = leat_json_string(batch, "reason");
     if (*reason != '\0') {
         (void)leat_screen_safe(reason, strlen(reason), cli->out.utf8, 0, safe, sizeof safe);

@@ -12,51 +12,71 @@
 #include "client/cli/json.h"
 #include "client/cli/state.h"
 #include "client/cli/stop.h"
+#include "client/cli/treatment.h"
 #include "proto/base/log.h"
-#include "proto/limits.h"
 
 static const leat_option rows[] = {
-    {.name = "handler",
-     .type = LEAT_OPTION_TEXT,
-     .value = "NAME",
-     .help = "which code of the worker runs (echo, seed, sleep, sha256, ...)"},
+    LEAT_ROW_HANDLER,
     {.name = "arg-file",
-     .letter = 'a',
-     .type = LEAT_OPTION_TEXT,
-     .value = "FILE",
-     .help = "a job for each line of FILE (-: stdin)",
-     .flags = LEAT_OPTION_NOT_IN_FILE},
+      .letter = 'a',
+      .type = LEAT_OPTION_TEXT,
+      .value = "FILE",
+      .help = "a job for each line of FILE (-: stdin)",
+      .flags = LEAT_OPTION_NOT_IN_FILE},
     LEAT_ROW_NULL("lines of FILE or stdin end with NUL"),
     {.name = "channel",
-     .type = LEAT_OPTION_TEXT,
-     .value = "NAME",
-     .fallback = "default",
-     .help = "where the jobs go"},
+      .type = LEAT_OPTION_TEXT,
+      .value = "NAME",
+      .fallback = "default",
+      .help = "where the jobs go"                           },
     {.name = "name",
-     .type = LEAT_OPTION_TEXT,
-     .value = "NAME",
-     .help = "name of the batch",
-     .flags = LEAT_OPTION_NOT_IN_FILE},
-    {.name = "priority",
-     .type = LEAT_OPTION_NUMBER,
-     .value = "0-9",
-     .max = LEAT_PRIORITIES - 1,
-     .help = "9 first (default 5)"},
-    {.name = "retries",
-     .type = LEAT_OPTION_NUMBER,
-     .value = "N",
-     .max = 65534,
-     .help = "attempts after the first that fails (default 2)"},
+      .type = LEAT_OPTION_TEXT,
+      .value = "NAME",
+      .help = "name of the batch",
+      .flags = LEAT_OPTION_NOT_IN_FILE                     },
+    LEAT_ROWS_OF_ATTEMPTS,
     {.name = "in",
-     .type = LEAT_OPTION_DURATION,
-     .value = "D",
-     .help = "not before this time has passed",
-     .max = (uint64_t)LEAT_DELAY_MS_MAX,
-     .flags = LEAT_OPTION_NOT_IN_FILE},
-    {.name = "run-limit",
-     .type = LEAT_OPTION_DURATION,
-     .value = "D",
-     .help = "stop an attempt that takes longer"                                                            },
+      .type = LEAT_OPTION_DURATION,
+      .value = "D",
+      .help = "not before this time has passed",
+      .max = (uint64_t)LEAT_DELAY_MS_MAX,
+      .flags = LEAT_OPTION_NOT_IN_FILE},
+    {.name = "at",
+      .type = LEAT_OPTION_TEXT,
+      .value = "T",
+      .help = "not before this time: 18:30, or 2030-05-01T18:30:00Z",
+      .flags = LEAT_OPTION_NOT_IN_FILE                                    },
+    {.name = "after",
+      .type = LEAT_OPTION_TEXT,
+      .value = "SEL[:ok|any|failed]",
+      .help = "not before that batch has ended, and so (ok); skipped when it ends otherwise",
+      .flags = LEAT_OPTION_NOT_IN_FILE                  },
+    {.name = "finally",
+      .type = LEAT_OPTION_LIST,
+      .value = "NAME[=PAYLOAD]",
+      .help = "a job that runs when the job has ended, however; may be given again, the last one "
+             "runs first", .flags = LEAT_OPTION_NOT_IN_FILE                       },
+    {.name = "recover",
+      .type = LEAT_OPTION_TEXT,
+      .value = "NAME[=PAYLOAD]",
+      .help = "a job that runs when the job is dead; how it ends is how the dead one ended",
+      .flags = LEAT_OPTION_NOT_IN_FILE                       },
+    {.name = "reply",
+      .type = LEAT_OPTION_TEXT,
+      .value = "CHANNEL",
+      .help = "a message into that channel for each job that ends",
+      .flags = LEAT_OPTION_NOT_IN_FILE                              },
+    {.name = "reply-handler",
+      .type = LEAT_OPTION_TEXT,
+      .value = "NAME",
+      .help = "... a job of this handler instead, its payload the result",
+      .flags = LEAT_OPTION_NOT_IN_FILE                                 },
+    {.name = "halt",
+      .type = LEAT_OPTION_TEXT,
+      .value = "WHEN",
+      .help = "cancel the rest of the batch: now,fail=1 (also what runs) or soon,done=10%",
+      .flags = LEAT_OPTION_NOT_IN_FILE                                 },
+    LEAT_ROWS_OF_JOB,
     LEAT_ROW_TIMEOUT("how long this command tries"),
 };
 
@@ -108,22 +128,6 @@ mention_unused_input(const leat_cli *cli)
     if (fstat(STDIN_FILENO, &info) == 0 && S_ISFIFO(info.st_mode) && poll(&ready, 1, 0) == 1 &&
         (ready.revents & POLLIN) != 0)
         leat_cli_say(cli, "input not used; add - to make its lines payloads");
-}
-
-static void
-read_settings(const leat_cli *cli, leat_batch_options *settings)
-{
-    leat_batch_options_init(settings);
-    settings->channel = leat_options_text(cli->options, "channel");
-    settings->name = leat_options_text(cli->options, "name");
-    if (leat_options_given(cli->options, "priority"))
-        settings->priority = (int)leat_options_number(cli->options, "priority");
-    if (leat_options_given(cli->options, "retries"))
-        settings->failures = (int)leat_options_number(cli->options, "retries") + 1;
-    if (leat_options_given(cli->options, "in"))
-        settings->delay_ms = leat_options_ms(cli->options, "in");
-    if (leat_options_given(cli->options, "run-limit"))
-        settings->run_limit_ms = leat_options_ms(cli->options, "run-limit");
 }
 
 static int
@@ -205,7 +209,8 @@ static int
 run(leat_cli *cli)
 {
     leat_inputs inputs = {0};
-    leat_batch_options settings;
+    leat_treatment treatment = {0};
+    const leat_batch_options *const settings = &treatment.options;
     char *word = NULL; /* the payload operand */
     char *first = NULL;
     const char *data;
@@ -213,13 +218,17 @@ run(leat_cli *cli)
     uint64_t id = 0;
     uint64_t jobs = 1;
     bool single;
-    const char *const handler = leat_options_text(cli->options, "handler");
-    if (handler == NULL || *handler == '\0')
-        return leat_cli_usage(cli, "--handler NAME is missing: which code shall run?");
+    const char *const handler = leat_treatment_handler(cli);
+    if (handler == NULL)
+        return LEAT_EXIT_USAGE;
     if (leat_options_given(cli->options, "timeout"))
         leat_stop_after(leat_options_ms(cli->options, "timeout"));
 
-    int code = open_inputs(cli, &inputs, &word);
+    int code = leat_treatment_read(cli, &treatment);
+    if (code == LEAT_EXIT_OK)
+        code = leat_treatment_read_relations(cli, &treatment);
+    if (code == LEAT_EXIT_OK)
+        code = open_inputs(cli, &inputs, &word);
     if (code != LEAT_EXIT_OK)
         goto done;
     mention_unused_input(cli);
@@ -243,17 +252,18 @@ run(leat_cli *cli)
         goto done;
     }
     memcpy(first, data, size);
-    read_settings(cli, &settings);
-    single = inputs.stream == NULL && inputs.word_count == 1;
-    code = single && settings.name == NULL
-               ? submit_one(cli, &settings, handler, first, size, &id)
-               : submit_batch(cli, &inputs, &settings, handler, first, size, &id, &jobs);
+    /* A unique job that joins another one is told apart from it by a batch of its own. */
+    single = inputs.stream == NULL && inputs.word_count == 1 && settings->name == NULL &&
+             settings->unique == NULL;
+    code = single ? submit_one(cli, settings, handler, first, size, &id)
+                  : submit_batch(cli, &inputs, settings, handler, first, size, &id, &jobs);
     if (code == LEAT_EXIT_OK) {
         leat_state_set_last(id);
         print_number(cli, id, jobs);
     }
 
 done:
+    leat_treatment_fini(&treatment);
     leat_inputs_fini(&inputs);
     free(word);
     free(first);
@@ -261,10 +271,12 @@ done:
 }
 
 static const leat_example examples[] = {
-    {"leat submit --handler echo hello",                   "one job"                     },
-    {"leat submit --handler seed ::: 1 2 3",               "three jobs, one batch"       },
-    {"seq 1000 | leat submit --handler echo -",            "a job for each line of stdin"},
-    {"leat submit --handler sleep --in 1h --retries 5 2s", "later, with more attempts"   },
+    {"leat submit --handler echo hello",                          "one job"                     },
+    {"leat submit --handler seed ::: 1 2 3",                      "three jobs, one batch"       },
+    {"seq 1000 | leat submit --handler echo -",                   "a job for each line of stdin"},
+    {"leat submit --handler sleep --in 1h --retries 5 2s",        "later, with more attempts"   },
+    {"leat submit --handler echo --after last all done",          "when the last batch is done" },
+    {"leat submit --handler sha256 --needs mem=2G --on zone=a x", "where there is room for it"  },
 };
 
 const leat_cli_command leat_cli_command_submit = {
@@ -274,7 +286,9 @@ const leat_cli_command leat_cli_command_submit = {
     .about =
         "Prints the number of the batch, alone, on stdout. A payload is any bytes; - takes the\n"
         "lines of stdin, a job each. When the number is printed, the jobs are on disk (in a\n"
-        "durable channel, the default).\n",
+        "durable channel, the default).\n"
+        "\n"
+        "What is not said here is as the channel has it (leat channel set).\n",
     .examples = examples,
     .example_count = LEAT_COUNT_OF(examples),
     .rows = rows,

@@ -203,7 +203,7 @@ ask_how(waiting *self, waiter *one)
     take_answer(one, json);
     const char *const reason = leat_json_string(json, "reason");
     if (quiet && *reason != '\0' && one->running == 0)
-        (void)snprintf(text, sizeof text, "waiting: %.400s (leat status %" PRIu64 ")", reason,
+        (void)snprintf(text, sizeof text, "waiting: %.400s (leat explain %" PRIu64 ")", reason,
                        one->batch);
     leat_progress_notice(&self->progress, now_ms, text, true);
     cJSON_Delete(json);
@@ -262,6 +262,7 @@ take_from(waiting *self, waiter *one, int64_t timeout_ms)
         case LEAT_NO_BROKER:
         case LEAT_REFUSED:
         case LEAT_DENIED:
+        case LEAT_NOT_YET:
         case LEAT_UNKNOWN:
         case LEAT_NO_MEMORY:
         case LEAT_WRONG_USE:

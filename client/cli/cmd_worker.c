@@ -60,47 +60,18 @@ add_worker(leat_table *table, const cJSON *worker)
     return leat_table_add(table, cells);
 }
 
-/* The broker answers with as many as fit; ask on from there. On LEAT_EXIT_OK *all is an array, the
- * caller's. */
-static int
-ask_all(leat_cli *cli, cJSON **all)
-{
-    *all = cJSON_CreateArray();
-    for (int offset = 0;;) {
-        char arguments[48];
-        const char *text;
-        (void)snprintf(arguments, sizeof arguments, "{\"offset\":%d}", offset);
-        const int code = leat_cli_query(cli, "workers", arguments, &text);
-        if (code != LEAT_EXIT_OK)
-            return code;
-        cJSON *const answer = cJSON_Parse(text);
-        cJSON *const workers = cJSON_GetObjectItemCaseSensitive(answer, "workers");
-        const uint64_t left_off = leat_json_count(answer, "left_off");
-        const int got = cJSON_GetArraySize(workers);
-        while (cJSON_GetArraySize(workers) > 0)
-            (void)cJSON_AddItemToArray(*all, cJSON_DetachItemFromArray(workers, 0));
-        const bool understood = cJSON_IsArray(workers);
-        cJSON_Delete(answer);
-        if (!understood)
-            return leat_cli_fail(cli, LEAT_EXIT_LEAT, "PROTOCOL", NULL,
-                                 "the broker's answer is not understood");
-        offset += got;
-        if (left_off == 0 || got == 0)
-            return LEAT_EXIT_OK;
-    }
-}
-
 static int
 run(leat_cli *cli)
 {
     cJSON *all = NULL;
+    cJSON *arguments = NULL;
     const cJSON *worker;
     leat_table *table = NULL;
     if (leat_options_operand_count(cli->options) > 0)
         return leat_cli_usage(cli, "worker ls takes no operands");
     int code = leat_cli_connect(cli);
     if (code == LEAT_EXIT_OK)
-        code = ask_all(cli, &all);
+        code = leat_cli_query_all(cli, "workers", &arguments, "workers", &all);
     if (code != LEAT_EXIT_OK)
         goto done;
 

@@ -54,6 +54,12 @@ struct leat_cli_command {
         .name = "try", .type = LEAT_OPTION_FLAG, .help = (text), .flags = LEAT_OPTION_NOT_IN_FILE \
     }
 
+#define LEAT_ROW_YES                                                             \
+    {                                                                            \
+        .name = "yes", .type = LEAT_OPTION_FLAG, .help = "do it without asking", \
+        .flags = LEAT_OPTION_NOT_IN_FILE                                         \
+    }
+
 #define LEAT_ROW_KEYS                                                     \
     {                                                                     \
         .name = "keys", .type = LEAT_OPTION_TEXT, .value = "DIR",         \
@@ -100,9 +106,30 @@ extern const leat_cli_command leat_cli_command_submit;
 extern const leat_cli_command leat_cli_command_wait;
 extern const leat_cli_command leat_cli_command_result;
 extern const leat_cli_command leat_cli_command_status;
+extern const leat_cli_command leat_cli_command_explain;
+extern const leat_cli_command leat_cli_command_cancel;
+extern const leat_cli_command leat_cli_command_retry;
 extern const leat_cli_command leat_cli_command_send;
 extern const leat_cli_command leat_cli_command_recv;
+extern const leat_cli_command leat_cli_command_select;
 extern const leat_cli_command leat_cli_command_close;
+extern const leat_cli_command leat_cli_command_channel_ls;
+extern const leat_cli_command leat_cli_command_channel_new;
+extern const leat_cli_command leat_cli_command_channel_info;
+extern const leat_cli_command leat_cli_command_channel_set;
+extern const leat_cli_command leat_cli_command_channel_pause;
+extern const leat_cli_command leat_cli_command_channel_resume;
+extern const leat_cli_command leat_cli_command_channel_purge;
+extern const leat_cli_command leat_cli_command_channel_rm;
+extern const leat_cli_command leat_cli_command_dead_ls;
+extern const leat_cli_command leat_cli_command_dead_show;
+extern const leat_cli_command leat_cli_command_dead_rm;
+extern const leat_cli_command leat_cli_command_schedule_add;
+extern const leat_cli_command leat_cli_command_schedule_ls;
+extern const leat_cli_command leat_cli_command_schedule_pause;
+extern const leat_cli_command leat_cli_command_schedule_resume;
+extern const leat_cli_command leat_cli_command_schedule_run;
+extern const leat_cli_command leat_cli_command_schedule_rm;
 extern const leat_cli_command leat_cli_command_worker_ls;
 extern const leat_cli_command leat_cli_command_broker_ping;
 extern const leat_cli_command leat_cli_command_broker_wait;

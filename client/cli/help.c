@@ -58,7 +58,7 @@ static const struct {
                   "  last        the last batch that was submitted by this user from this machine\n"
                   "\n"
                   "Numbers are whole, never prefixes; _ may stand between digits (1_000_000).\n"
-                  "wait and status take whole batches, result also jobs.\n"
+                  "wait and status take whole batches; result, cancel, retry and dead also jobs.\n"
                   "Durations: 90, 90s, 1h30m, 250ms.\n"                },
 };
 

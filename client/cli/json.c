@@ -83,18 +83,64 @@ leat_json_put_bytes(cJSON *object, const char *key, const void *data, size_t siz
     free(copy);
 }
 
-void
-leat_json_put_time(cJSON *object, const char *key, int64_t wall_ms)
+/* false: beyond what a calendar can say. */
+static bool
+stamp_of(int64_t wall_ms, char out[48])
 {
     struct tm parts;
     char day[32];
-    char text[48];
     const time_t seconds = (time_t)(wall_ms / 1000);
     if (wall_ms < 0 || gmtime_r(&seconds, &parts) == NULL ||
         strftime(day, sizeof day, "%Y-%m-%dT%H:%M:%S", &parts) == 0)
-        return;
-    (void)snprintf(text, sizeof text, "%s.%03dZ", day, (int)(wall_ms % 1000));
-    (void)cJSON_AddStringToObject(object, key, text);
+        return false;
+    (void)snprintf(out, 48, "%s.%03dZ", day, (int)(wall_ms % 1000));
+    return true;
+}
+
+void
+leat_json_put_time(cJSON *object, const char *key, int64_t wall_ms)
+{
+    char text[48];
+    if (stamp_of(wall_ms, text))
+        (void)cJSON_AddStringToObject(object, key, text);
+}
+
+/* ---- times and durations ---- */
+
+static bool
+is_time_key(const char *key)
+{
+    static const char *const times[] = {"next_ms", "last_ms", "ended_ms", "paused_until_ms"};
+    for (size_t i = 0; i < sizeof times / sizeof *times; i++) {
+        if (strcmp(key, times[i]) == 0)
+            return true;
+    }
+    return false;
+}
+
+void
+leat_json_times(cJSON *json)
+{
+    cJSON *next;
+    for (cJSON *item = json == NULL ? NULL : json->child; item != NULL; item = next) {
+        char key[64];
+        char text[48];
+        next = item->next;
+        if (cJSON_IsObject(item) || cJSON_IsArray(item))
+            leat_json_times(item);
+        const size_t size = item->string == NULL ? 0 : strlen(item->string);
+        if (!cJSON_IsNumber(item) || size < 4 || size >= sizeof key ||
+            strcmp(item->string + size - 3, "_ms") != 0)
+            continue;
+        const bool is_time = is_time_key(item->string);
+        const double ms = item->valuedouble;
+        (void)snprintf(key, sizeof key, "%.*s%s", (int)size - 3, item->string, is_time ? "" : "_s");
+        cJSON *const shown = !is_time ? cJSON_CreateNumber(ms / 1000)
+                             : ms >= 1 && stamp_of((int64_t)ms, text) ? cJSON_CreateString(text)
+                                                                      : cJSON_CreateNull();
+        cJSON_DeleteItemFromObjectCaseSensitive(json, item->string);
+        (void)cJSON_AddItemToObject(json, key, shown);
+    }
 }
 
 /* ---- counters ---- */
@@ -103,8 +149,10 @@ static bool
 is_count_key(const char *key)
 {
     static const char *const keys[] = {
-        "ready", "running", "delayed",   "held",    "done",       "dead",
-        "total", "skipped", "cancelled", "expired", "file_bytes", "history_jobs",
+        "ready",         "running", "delayed",   "held",    "done",       "dead",
+        "total",         "skipped", "cancelled", "expired", "file_bytes", "history_jobs",
+        "jobs",          "senders", "released",  "dropped", "dead_jobs",  "replies_dropped",
+        "payload_bytes",
     };
     for (size_t i = 0; key != NULL && i < sizeof keys / sizeof *keys; i++) {
         if (strcmp(key, keys[i]) == 0)

@@ -27,6 +27,10 @@ void leat_json_put_time(cJSON *object, const char *key, int64_t wall_ms);
  * and names stay strings. Changes the whole tree. */
 void leat_json_counts(cJSON *json);
 
+/* The broker gives durations and times in ms ("grace_ms", "next_ms"); what is shown has seconds as
+ * "grace_s", and times as RFC 3339 ("next"), null where there is none. Changes the whole tree. */
+void leat_json_times(cJSON *json);
+
 /* A counter of an answer, given as number or as string of digits; 0 when there is none. */
 uint64_t leat_json_count(const cJSON *object, const char *key);
 /* A figure; `otherwise` when there is none. */

@@ -15,10 +15,28 @@
  *         printf("%llu: %.*s\n", done.job, (int)done.result_size, (const char *)done.result);
  *     leat_disconnect(&broker);
  *
- * A connection belongs to one thread at a time. Functions block until what they promise has
- * happened, reconnect by themselves, and send again what was not answered; a broker that restarts
- * in between is not an error. Times out in ms: -1 waits for ever, 0 does not wait. On any return
- * other than LEAT_OK, leat_sentence says what happened, for people. */
+ * Functions block until what they promise has happened, reconnect by themselves, and send again
+ * what was not answered; a broker that restarts in between is not an error. Times out in ms: -1
+ * waits for ever, 0 does not wait. On any return other than LEAT_OK, leat_sentence says what
+ * happened, for people.
+ *
+ * In somebody else's program the library is a guest:
+ *
+ *  - A handle (leat, and what was opened on it) is used by one thread at a time; which one may
+ *    change. A program may have any number of handles, each is a connection and a session of its
+ *    own. They share nothing: two handles need no lock between them. Only leat_interrupt may be
+ *    called while another thread is inside.
+ *  - It sets no signal handler and blocks no signal, writes to no stream, changes no locale and no
+ *    directory, and never ends the process, unless a promise of its own code is broken (assert).
+ *    It reads the variables LEAT_BROKER and LEAT_KEY_FILE at leat_connect, and none later. It
+ *    seeds random(3) once, because ZeroMQ never does.
+ *  - ZeroMQ runs two threads for each handle, in which all signals are blocked.
+ *  - After fork a handle belongs to the parent alone. The child must not call anything with it,
+ *    not even leat_disconnect; it may exec, _exit, or connect anew. Descriptors are closed by exec.
+ *  - A handle says that it lives while it is inside a call. Between calls nothing does: a program
+ *    that computes for longer than LEAT_SILENT_MS counts as gone, and a message that it has
+ *    received and not acknowledged goes to others. Call leat_process now and then, or acknowledge
+ *    before. */
 #ifndef LEAT_LEAT_H
 #define LEAT_LEAT_H
 
@@ -30,6 +48,9 @@ extern "C" {
 #endif
 
 #define LEAT_API __attribute__((visibility("default")))
+
+/* A handle without a call for so long, ms, counts as gone. */
+#define LEAT_SILENT_MS 10000
 
 /* Library version as "major.minor.patch"; static storage. */
 LEAT_API const char *leat_version(void);
@@ -49,11 +70,13 @@ typedef enum leat_status {
     LEAT_NO_MEMORY,
     LEAT_WRONG_USE, /* an argument is wrong */
     LEAT_DENIED,    /* not allowed: the key, its role, or whose batch it is */
+    LEAT_NOT_YET,   /* begun and not decided: ask again (leat_recv_poll and the like) */
 } leat_status;
 
-typedef struct leat leat;             /* a connection to a broker */
-typedef struct leat_batch leat_batch; /* a batch that is being sent */
-typedef struct leat_wait leat_wait;   /* a cursor on a batch's log of completions */
+typedef struct leat leat;                     /* a connection to a broker */
+typedef struct leat_batch leat_batch;         /* a batch that is being sent */
+typedef struct leat_wait leat_wait;           /* a cursor on a batch's log of completions */
+typedef struct leat_selecting leat_selecting; /* a select that was begun */
 
 /* ---- connection ---- */
 
@@ -88,25 +111,89 @@ leat_on_gone(leat *self, void (*call)(void *context, int gone, int64_t for_ms), 
 
 /* A descriptor-free way out of a blocking call: may be called from a signal handler or another
  * thread; the call (or, if none blocks now, the next one that would) returns LEAT_REFUSED soon,
- * with "interrupted" as its sentence. What was sent stays sent. */
+ * with "interrupted" as its sentence. What was sent stays sent; what waits in line (a send into a
+ * full channel, a select, a receive) is withdrawn first, within a second, and when it turns out
+ * that it had happened the call returns LEAT_OK and the next one is interrupted instead. */
 LEAT_API void leat_interrupt(leat *self);
 
 /* ---- jobs ---- */
 
+/* A job that follows another one. */
+typedef struct leat_follow {
+    const char *handler;
+    const void *payload;
+    size_t size;
+} leat_follow;
+
+/* Which end of another batch is waited for. */
+enum {
+    LEAT_WHEN_OK = 1, /* every job of it is done */
+    LEAT_WHEN_ANY,    /* every job of it has ended */
+    LEAT_WHEN_FAILED  /* at least one has ended other than done */
+};
+
+/* What makes a batch give up the rest of itself. */
+enum {
+    LEAT_HALT_AT_FAILED = 1, /* so many have ended other than done */
+    LEAT_HALT_AT_OK,         /* so many are done */
+    LEAT_HALT_AT_ENDED       /* so many have ended */
+};
+
+/* How the jobs of a batch are to be treated. What is 0 or NULL is not said: the channel's setting
+ * counts, then the built-in one. Texts and payloads are copied where the options are given.
+ * Durations are in ms, at most 366 days. */
 typedef struct leat_batch_options {
+    size_t struct_size;     /* set by leat_batch_options_init: fields may be added at the end */
     const char *channel;    /* NULL: "default" */
     const char *name;       /* NULL: none */
-    int priority;           /* 0 … 9; -1: default */
-    int failures;           /* attempts that may fail; 0: default */
+    int priority;           /* 0 … 9, 9 first; -1: not said */
+    int failures;           /* attempts that may end in failure: retries and one */
     int64_t delay_ms;       /* not before; 0: at once */
-    int64_t run_limit_ms;   /* 0: none */
+    int64_t run_limit_ms;   /* an attempt is stopped after so long */
     uint32_t window_jobs;   /* jobs sent and not yet answered; 0: 100 000 */
     uint32_t frame_records; /* at most so many jobs in a frame; 0: as many as fit */
+
+    int losses;             /* attempts that may end in the loss of their worker, up to 255 */
+    int snoozes;            /* times that the handler may ask for later */
+    int64_t backoff_min_ms; /* wait after the first failure; doubles with each … */
+    int64_t backoff_max_ms; /* … up to this */
+    int64_t grace_ms;       /* between asking a run to stop and ending it by force; up to an hour */
+    int64_t at_ms;          /* not before this wall time, ms since 1970 */
+    int64_t expires_ms;     /* of no use if not started so long from now */
+
+    const char *unique;    /* a key: while a job with it is alive in the channel, others join it:
+                              they are accepted, do not run, and get its completion */
+    int64_t unique_for_ms; /* … and so long after its end */
+    const char *flow;      /* shares are fair between flows; NULL: the batch is one */
+    const char *key;       /* the channel may cap the running jobs of each key */
+    const char *needs;  /* amounts that a worker must have free: "gpu=1,mem=1024", names rising */
+    const char *traits; /* what a worker must say of itself: "arch=arm,zone=a", names rising */
+
+    const char *reply;         /* a channel that each completion is sent to as well, as JSON */
+    const char *reply_handler; /* … as a job of this handler instead, its payload the result */
+
+    uint64_t after_batch; /* wait for that batch; 0: for none */
+    int after;            /* LEAT_WHEN_…; 0: LEAT_WHEN_OK */
+
+    const leat_follow *finally; /* jobs to run when the job has ended in any way: the last one */
+    size_t finally_count;       /* first, the next when that one has ended; up to 8 */
+    const leat_follow *recover; /* a job to run when the job is dead: its payload tells of it, its
+                                   end is the completion; NULL: none */
+
+    int halt;         /* LEAT_HALT_AT_…: when the batch cancels what is left of it; 0: never */
+    int halt_percent; /* halt_n is a percentage of a sealed batch's jobs, 1 … 100 */
+    int halt_running; /* running jobs are stopped too */
+    uint32_t halt_n;
 } leat_batch_options;
 
-/* Zero everything, then set what is wanted; priority must then be set to -1 for the default: use
- * this. */
-LEAT_API void leat_batch_options_init(leat_batch_options *options);
+LEAT_API void leat_batch_options_init_sized(leat_batch_options *options, size_t size);
+
+/* Nothing is said. Options that were not made by this are refused (LEAT_WRONG_USE). */
+static inline void
+leat_batch_options_init(leat_batch_options *options)
+{
+    leat_batch_options_init_sized(options, sizeof *options);
+}
 
 /* A new batch. Nothing is sent before the first job. Freed by leat_batch_free or leat_disconnect.
  */
@@ -125,6 +212,13 @@ LEAT_API leat_status leat_batch_add(leat_batch *batch,
  * durable channel). */
 LEAT_API leat_status leat_batch_flush(leat_batch *batch);
 
+/* As flush, without waiting: send what is collected as far as that goes now. LEAT_OK: everything
+ * added so far is accepted; LEAT_NOT_YET: ask again when leat_fd is readable. */
+LEAT_API leat_status leat_batch_push(leat_batch *batch);
+
+/* 1: the next leat_batch_add, of any handler, would not wait. */
+LEAT_API int leat_batch_has_room(const leat_batch *batch);
+
 /* flush, and say that nothing more is added: waiters for all see the end. */
 LEAT_API leat_status leat_batch_seal(leat_batch *batch);
 
@@ -141,6 +235,33 @@ LEAT_API leat_status leat_submit(leat *self,
                                  const void *payload,
                                  size_t size,
                                  uint64_t *id);
+
+/* What a cancel found. */
+typedef struct leat_cancelled {
+    uint64_t cancelled;   /* ended by this, or told to stop where that cannot be told apart */
+    uint64_t stopping;    /* were running and are told to stop; how they end is seen in the batch */
+    uint64_t ended;       /* had ended before: too late */
+    uint64_t not_found;   /* are none, or were forgotten */
+    int is_in_background; /* a large batch: the broker goes on by itself; the figures are of what
+                             was done at once */
+} leat_cancelled;
+
+/* Cancel jobs by their numbers. out may be NULL. LEAT_OK: each was looked at, out says what came of
+ * it; LEAT_DENIED: at least one belongs to somebody else, the others were looked at.
+ * LEAT_WRONG_USE: none, or more than 8192. */
+LEAT_API leat_status leat_cancel_jobs(leat *self,
+                                      const uint64_t *jobs,
+                                      size_t count,
+                                      leat_cancelled *out);
+
+/* Cancel the jobs of a batch from place `from` (1 is the first) to place `upto`; 0: to the end.
+ * LEAT_NOT_FOUND: no such batch. */
+LEAT_API leat_status
+leat_cancel(leat *self, uint64_t batch, uint32_t from, uint32_t upto, leat_cancelled *out);
+
+/* Submit the dead jobs of a batch again: *again is the new batch, *jobs how many; either may be
+ * NULL. */
+LEAT_API leat_status leat_retry(leat *self, uint64_t batch, uint64_t *again, uint64_t *jobs);
 
 /* ---- waiting ---- */
 
@@ -186,27 +307,260 @@ LEAT_API leat_status leat_wait_open(leat *self, uint64_t batch, leat_wait **out)
 LEAT_API void leat_wait_goal(leat_wait *wait, uint64_t n, int ok);
 /* The next completion; its pointers are valid until the next call on wait. LEAT_END when the goal
  * is reached or the batch has finished, LEAT_LOST or LEAT_NOT_FOUND when there is no such batch
- * (any more). */
+ * (any more). With a timeout of 0 it only looks at what has come: no message is sent for it after
+ * the first time, and nothing is lost by asking again later. */
 LEAT_API leat_status leat_wait_next(leat_wait *wait, leat_completed *out, int64_t timeout_ms);
 /* The counters as last heard. */
 LEAT_API leat_counts leat_wait_counts(const leat_wait *wait);
 LEAT_API void leat_wait_free(leat_wait **wait_p);
 
-/* ---- raw channels ---- */
+/* ---- messages: channels as in Go ----
+ *
+ *     leat_make(broker, "work", 3)                     work := make(chan T, 3)
+ *     leat_send(broker, "work", data, size)            work <- v
+ *     leat_recv(broker, "work", &data, &size, -1)      v, ok := <-work   (ok is false at LEAT_END)
+ *     leat_close(broker, "work")                       close(work)
+ *     leat_select(broker, cases, 2, -1, &chosen)       select { … }
+ *
+ * A channel is known by its name, in every process. One that nobody has made is made by the first
+ * use, unlimited. A channel with a capacity behaves as in Go, to the last detail: a send waits
+ * until there is room (capacity 0: until a receiver takes it), those who wait come in turn, and
+ * nothing is fetched ahead of a receive. Out of a channel without capacity the library fetches
+ * messages ahead, as many as the program takes in about 5 ms; those that were not read when the
+ * connection ends go back to the channel.
+ *
+ * Unlike Go, what is received is held until the program comes back for more: it is acknowledged by
+ * the next leat_recv, leat_recv_poll or leat_select on the handle, by leat_acknowledge, or at
+ * leat_disconnect. If the process dies, or its connection is lost, before that, others get it, so
+ * that a message is worked on at least once. (Who takes many messages a ms acknowledges several
+ * together: those of the last few ms may come again, too.) A message that comes again to a handle
+ * that has had it is not shown. A channel that is closed tells its receivers the end when the last
+ * message is acknowledged. */
 
-/* Put one message into a channel; returns when it is accepted (and on disk). */
+/* Make a channel of messages, on disk. capacity: LEAT_UNLIMITED, 0 (rendezvous) or up to 2^31 - 1.
+ * If there is one that is the same, nothing happens: several programs may make what they share.
+ * LEAT_REFUSED: there is one of this name with other settings. */
+#define LEAT_UNLIMITED (-1)
+LEAT_API leat_status leat_make(leat *self, const char *channel, int64_t capacity);
+
+/* Put one message into a channel; returns when it is accepted (and on disk, in a durable channel).
+ * Waits in line while the channel is full, for ever if need be; the line is lost with the
+ * connection, after which the message stands at its end. data is copied.
+ *
+ * LEAT_CLOSED     the channel is closed (a Go program would panic).
+ * LEAT_TOO_LARGE  over 1 MiB.
+ * LEAT_REFUSED    the channel holds jobs, or another reason that the sentence gives.
+ * LEAT_UNKNOWN    the broker has forgotten this session: the message may or may not be in. */
 LEAT_API leat_status leat_send(leat *self, const char *channel, const void *data, size_t size);
-/* As leat_send, but LEAT_FULL instead of waiting in line. */
+/* As leat_send, but LEAT_FULL instead of waiting in line: select with a default. */
 LEAT_API leat_status leat_try_send(leat *self, const char *channel, const void *data, size_t size);
+/* As leat_send, but gives up after timeout_ms (0: as leat_try_send): LEAT_TIMED_OUT, and then the
+ * message is not in and will not be. The broker decides which it is; if it cannot be asked for 10 s
+ * more, LEAT_UNKNOWN, and the message is withdrawn as soon as it can. */
+LEAT_API leat_status leat_send_within(
+    leat *self, const char *channel, const void *data, size_t size, int64_t timeout_ms);
 
-/* The next message of a channel. *data is valid until the next call on self; the message counts as
- * taken when this is called again or the connection ends in order, and comes back to others if the
- * process dies before. LEAT_END: closed, and nothing in it is alive. */
+/* The next message of a channel. *data is valid until the next call on self that receives.
+ *
+ * LEAT_END        the channel is closed, and nothing in it is alive: ends a `for range`. Said again
+ *                 to who asks again.
+ * LEAT_TIMED_OUT  the receive was withdrawn: the broker has said that it took nothing, so that no
+ *                 sender to a channel with a capacity believes to have been heard.
+ *
+ * With timeout_ms 0, select with a default, the broker is asked once what there is. */
 LEAT_API leat_status
 leat_recv(leat *self, const char *channel, const void **data, size_t *size, int64_t timeout_ms);
+/* leat_recv with a timeout of 0, by the name that goes with leat_try_send. */
+LEAT_API leat_status leat_try_recv(leat *self,
+                                   const char *channel,
+                                   const void **data,
+                                   size_t *size);
+/* For event loops: begin a receive, or look whether the one that is begun has brought something.
+ * Never waits and, while one is begun, sends nothing. LEAT_NOT_YET: the receive stands, and goes on
+ * standing over reconnects, until a poll has its message, a leat_recv of this channel goes on with
+ * it (and withdraws it at its timeout), or a leat_select over this channel takes its place. */
+LEAT_API leat_status leat_recv_poll(leat *self,
+                                    const char *channel,
+                                    const void **data,
+                                    size_t *size);
 
-/* No more sends; receivers drain what is left and then see LEAT_END. */
+/* Acknowledge what was received last now: it does not come again, whatever happens. *data stays
+ * valid. With nothing to acknowledge it does nothing. Does not wait for the broker. */
+LEAT_API leat_status leat_acknowledge(leat *self);
+
+/* No more sends; receivers drain what is left and then see LEAT_END. Senders that wait in line get
+ * LEAT_CLOSED. Closing what is closed changes nothing (a Go program would panic); a channel that is
+ * not there is made, and closed. */
 LEAT_API leat_status leat_close(leat *self, const char *channel);
+
+/* ---- select ----
+ *
+ *     leat_case cases[] = {                            select {
+ *         LEAT_RECV_CASE("jobs"),                      case job, ok := <-jobs:
+ *         LEAT_SEND_CASE("results", "x", 1),           case results <- "x":
+ *     };
+ *     int chosen;
+ *     leat_select(broker, cases, 2, 1000, &chosen);    case <-time.After(time.Second):
+ *     switch (chosen) {                                }
+ *     case 0:  cases[0].ok, cases[0].data, cases[0].size
+ *     case 1:  it is sent
+ *     default: a second has gone by
+ *     }
+ */
+
+enum {
+    LEAT_CASE_NONE, /* never proceeds: a nil channel in Go */
+    LEAT_CASE_SEND,
+    LEAT_CASE_RECV
+};
+#define LEAT_DEFAULT_CASE (-1)
+#define LEAT_SELECT_CASES 64 /* at most */
+
+typedef struct leat_case {
+    int kind; /* LEAT_CASE_… */
+    int ok;   /* of the chosen case: 1: it has happened; 0: its channel is closed */
+    const char *channel;
+    const void *data; /* SEND: yours. RECV, when chosen: the message, "" at the end; valid until the
+                         next call on the handle that receives */
+    size_t size;
+} leat_case;
+
+static inline leat_case
+leat_case_of(int kind, const char *channel, const void *data, size_t size)
+{
+    leat_case one;
+    one.kind = kind;
+    one.ok = 0;
+    one.channel = channel;
+    one.data = data;
+    one.size = size;
+    return one;
+}
+#define LEAT_SEND_CASE(channel, data, size) leat_case_of(LEAT_CASE_SEND, (channel), (data), (size))
+#define LEAT_RECV_CASE(channel)             leat_case_of(LEAT_CASE_RECV, (channel), NULL, 0)
+#define LEAT_NO_CASE_AT_ALL                 leat_case_of(LEAT_CASE_NONE, NULL, NULL, 0)
+
+/* Do exactly one of the cases: the first that can proceed, at random if several can. Decided by the
+ * broker in one step, across all its clients; *chosen is the index of the case.
+ *
+ * timeout_ms 0: Go's default. When nothing can proceed (within the time), LEAT_TIMED_OUT with
+ * LEAT_DEFAULT_CASE in *chosen, and nothing was sent or received. Without cases it waits that long,
+ * for ever with -1.
+ *
+ * LEAT_OK         the case has happened; of a receive, cases[*chosen].ok is 0 when its channel is
+ *                 closed and drained.
+ * LEAT_CLOSED     *chosen is a send whose channel is closed (a Go program would panic).
+ * LEAT_UNKNOWN    as leat_send_within; *chosen is LEAT_DEFAULT_CASE.
+ * LEAT_WRONG_USE  more than LEAT_SELECT_CASES cases, or a name is none.
+ * LEAT_TOO_LARGE  the messages to be sent are over 1 MiB together. */
+LEAT_API leat_status
+leat_select(leat *self, leat_case *cases, size_t count, int64_t timeout_ms, int *chosen);
+
+/* For event loops: begin a select without waiting. cases are copied with what they send. Any number
+ * may be begun on one handle; one case is a send or a receive by itself. Of one channel, do not
+ * receive by a begun select and by leat_recv at the same time: either may get the message.
+ * Freed by leat_select_free or leat_disconnect. */
+LEAT_API leat_status leat_select_start(leat *self,
+                                       const leat_case *cases,
+                                       size_t count,
+                                       leat_selecting **out);
+/* What has become of it; never waits, and sends nothing but what a reconnect makes necessary.
+ * LEAT_NOT_YET; or what leat_select returns, and again if asked again. got may be NULL, else the
+ * chosen case is written there; its data is valid until leat_select_free. */
+LEAT_API leat_status leat_select_poll(leat_selecting *selecting, int *chosen, leat_case *got);
+/* Ask the broker to give it up. leat_select_poll tells what it has decided: LEAT_TIMED_OUT, or the
+ * case that had happened. */
+LEAT_API void leat_select_withdraw(leat_selecting *selecting);
+/* A message that it has received is acknowledged by this. If it was not decided it is withdrawn; a
+ * message that comes out of it nevertheless is kept for the next receive of its channel. */
+LEAT_API void leat_select_free(leat_selecting **selecting_p);
+
+/* ---- for a loop of one's own ----
+ *
+ *     struct pollfd fd = {.fd = leat_fd(broker), .events = POLLIN};
+ *     poll(&fd, 1, (int)leat_due_ms(broker));
+ *     leat_process(broker);
+ *     while (leat_recv_poll(broker, "news", &data, &size) == LEAT_OK) …
+ *     while (leat_wait_next(wait, &done, 0) == LEAT_OK) …
+ *
+ * What is guaranteed: the descriptor polls readable when something has arrived that leat_process
+ * has not yet read, as long as it is so (level-triggered), and may be readable for nothing. After
+ * leat_process, everything that had arrived lies where the polls find it; a poll that says
+ * LEAT_NOT_YET or LEAT_TIMED_OUT after it will not have something else to say before the descriptor
+ * is readable again, or leat_due_ms is over. Polls read what has arrived by themselves, too. None
+ * of them waits, and none of them sends a message for having been asked once more. */
+
+/* A descriptor for poll, the same for the handle's whole life: do not read, write or close it. -1
+ * when there is no connection to be had (leat_connect has failed over its arguments). */
+LEAT_API int leat_fd(const leat *self);
+/* leat_process wants to be called after so many ms, even if nothing arrives; -1: no need. */
+LEAT_API int64_t leat_due_ms(const leat *self);
+/* Read what has arrived, beat, reconnect: whatever can be done without waiting. LEAT_OK;
+ * LEAT_DENIED, LEAT_REFUSED: the broker refuses this client for good, or an error that belongs to
+ * no call. */
+LEAT_API leat_status leat_process(leat *self);
+
+/* ---- channels and their settings ---- */
+
+enum {
+    LEAT_KIND_JOBS = 1,
+    LEAT_KIND_MESSAGES
+};
+enum {
+    LEAT_ON_DISK = 1, /* accepted is synced to disk: the default */
+    LEAT_IN_MEMORY    /* faster, and empty after the broker's end */
+};
+#define LEAT_UNSAID  (-1) /* leat_channel_new: the default; leat_channel_set: as it is */
+#define LEAT_NOTHING (-2) /* leat_channel_set: back to what it is without a setting */
+
+/* All figures are LEAT_UNSAID, LEAT_NOTHING or a value. */
+typedef struct leat_channel_options {
+    size_t struct_size;  /* set by leat_channel_options_init */
+    int64_t kind;        /* LEAT_KIND_…; unsaid: what the first item is */
+    int64_t durability;  /* LEAT_ON_DISK, LEAT_IN_MEMORY; cannot be changed later */
+    int64_t capacity;    /* items that may wait; 0: rendezvous; NOTHING: unlimited */
+    int64_t weight;      /* share of a worker that serves several channels; 1 */
+    double rate;         /* items per second that are handed out; NOTHING: no limit */
+    int64_t burst;       /* … and so many at once after a pause; max(1, rate) */
+    int64_t running_max; /* jobs that may run at the same time */
+    int64_t key_max;     /* … with the same key */
+    int64_t priority;    /* from here: what the jobs have that say nothing themselves, see */
+    int64_t failures;    /* leat_batch_options */
+    int64_t losses;
+    int64_t snoozes;
+    int64_t backoff_min_ms;
+    int64_t backoff_max_ms;
+    int64_t run_limit_ms;
+    int64_t grace_ms;
+    int64_t expires_ms;
+} leat_channel_options;
+
+LEAT_API void leat_channel_options_init_sized(leat_channel_options *options, size_t size);
+
+/* Nothing is said. */
+static inline void
+leat_channel_options_init(leat_channel_options *options)
+{
+    leat_channel_options_init_sized(options, sizeof *options);
+}
+
+/* Make a channel; if there is one with these settings, nothing happens. options may be NULL.
+ * LEAT_REFUSED: there is one of this name with others. */
+LEAT_API leat_status leat_channel_new(leat *self,
+                                      const char *channel,
+                                      const leat_channel_options *options);
+/* Change what is said. LEAT_NOT_FOUND: no such channel. */
+LEAT_API leat_status leat_channel_set(leat *self,
+                                      const char *channel,
+                                      const leat_channel_options *options);
+/* Hand nothing out for for_ms, or until leat_channel_resume with -1. Sends go on. */
+LEAT_API leat_status leat_channel_pause(leat *self, const char *channel, int64_t for_ms);
+LEAT_API leat_status leat_channel_resume(leat *self, const char *channel);
+/* Cancel what waits in it; what runs goes on. *marked, if not NULL: how many items. */
+LEAT_API leat_status leat_channel_purge(leat *self, const char *channel, uint64_t *marked);
+/* Forget it with its settings; a name that is used again is a new channel. purge 0: only if it is
+ * empty, else LEAT_REFUSED. */
+LEAT_API leat_status leat_channel_remove(leat *self, const char *channel, int purge);
 
 /* ---- asking and steering ---- */
 

@@ -74,7 +74,7 @@ leat_list_link(leat_list_node *before, leat_list_node *node, leat_list_node *aft
     assert(!leat_list_is_linked(node));
     node->prev = before;
     node->next = after;
-    before->next = node;
+    before->next = node; /* NOLINT(clang-analyzer-core.NullDereference): what is linked has both */
     after->prev = node;
 }
 
@@ -131,6 +131,13 @@ static inline leat_list_node *
 leat_list_next(const leat_list *list, const leat_list_node *node)
 {
     return node->next == &list->root ? NULL : node->next;
+}
+
+/* The node before `node`, NULL at the beginning. */
+static inline leat_list_node *
+leat_list_before(const leat_list *list, const leat_list_node *node)
+{
+    return node->prev == &list->root ? NULL : node->prev;
 }
 
 /* Take the first node out; NULL if there is none. */

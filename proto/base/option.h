@@ -124,6 +124,8 @@ void leat_options_print_help(const leat_options *options, FILE *out);
 bool leat_parse_duration(const char *text, int64_t *ms);
 /* Digits with single `_` between them. */
 bool leat_parse_number(const char *text, uint64_t *number);
+/* The same with K, M, G or T behind them, a K being 1024: "16G". */
+bool leat_parse_amount(const char *text, uint64_t *amount);
 
 /* The nearest of `count` words (name_of(context, i)) to `word`, or NULL if none is near enough to
  * be meant: one slip (letter missing, added, wrong, two swapped) in three letters, case aside. A

@@ -1,4 +1,4 @@
-/* Numbers and durations as people type them. */
+/* Numbers, amounts and durations as people type them. */
 #include <string.h>
 
 #include "proto/base/option.h"
@@ -24,6 +24,29 @@ leat_parse_number(const char *text, uint64_t *number)
     if (!digit_before) /* nothing, or a `_` at the end */
         return false;
     *number = n;
+    return true;
+}
+
+bool
+leat_parse_amount(const char *text, uint64_t *amount)
+{
+    static const char units[] = "KMGT";
+    char digits[32];
+    unsigned shift = 0;
+    size_t size = strlen(text);
+    if (size == 0 || size >= sizeof digits)
+        return false;
+    const char *const unit = memchr(units, text[size - 1], sizeof units - 1);
+    if (unit != NULL) {
+        shift = 10U * (unsigned)(unit - units + 1);
+        size--;
+    }
+    memcpy(digits, text, size);
+    digits[size] = '\0';
+    uint64_t n;
+    if (!leat_parse_number(digits, &n) || n > UINT64_MAX >> shift)
+        return false;
+    *amount = n << shift;
     return true;
 }
 

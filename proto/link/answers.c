@@ -1,4 +1,5 @@
-/* Which of a peer's sequences a broker's frame answers: SENT, ACKED, REPLY and ERROR name them. */
+/* Which of a peer's sequences a broker's frame answers: SENT, SELECTED, ACKED, REPLY and ERROR name
+ * them. */
 #include "proto/link/machine.h"
 
 static bool
@@ -11,6 +12,20 @@ note_sent(leat_window *window, const leat_frame *frame, const uint8_t *body, siz
         leat_sent sent;
         leat_sent_next(&records, &sent);
         (void)leat_window_answer(window, sent.sequence);
+    }
+    return true;
+}
+
+static bool
+note_selected(leat_window *window, const leat_frame *frame, const uint8_t *body, size_t size)
+{
+    leat_reader records;
+    if (leat_selected_open(body, size, frame->count, &records) != LEAT_ERR_OK)
+        return false;
+    for (uint16_t i = 0; i < frame->count; i++) {
+        leat_selected selected;
+        leat_selected_next(&records, &selected);
+        (void)leat_window_answer(window, selected.sequence);
     }
     return true;
 }
@@ -57,6 +72,8 @@ leat_link_note_answers(leat_window *window,
     switch ((unsigned)frame->command) {
     case LEAT_CMD_SENT:
         return note_sent(window, frame, body, size);
+    case LEAT_CMD_SELECTED:
+        return note_selected(window, frame, body, size);
     case LEAT_CMD_ACKED:
         return note_acked(window, frame, body, size);
     case LEAT_CMD_REPLY:

@@ -323,6 +323,17 @@ leat_link_session(const leat_link *link)
 
 /* ---------------------------------------------------------------------------------- the end */
 
+/* The broker died while nobody looked: what waits for it waits in vain. */
+static bool
+is_gone(leat_link *link)
+{
+    leat_connection_news news;
+    do {
+        news = leat_connection_next_news(&link->connection);
+    } while (news != LEAT_CONNECTION_QUIET && news != LEAT_CONNECTION_GONE);
+    return news == LEAT_CONNECTION_GONE;
+}
+
 void
 leat_link_bye(leat_link **link_p, int linger_ms)
 {
@@ -340,10 +351,13 @@ leat_link_bye(leat_link **link_p, int linger_ms)
             leat_link_post(link, &msg, 0);
         leat_link_send_waiting(link);
         for (int64_t now_ms = leat_clock_mono_ms();
-             !leat_list_is_empty(&link->waiting) && now_ms < end_ms;
+             !leat_list_is_empty(&link->waiting) && now_ms < end_ms && !is_gone(link);
              now_ms = leat_clock_mono_ms()) {
-            zmq_pollitem_t item = {.socket = link->connection.socket, .events = ZMQ_POLLOUT};
-            (void)zmq_poll(&item, 1, (long)(end_ms - now_ms));
+            zmq_pollitem_t items[] = {
+                {.socket = link->connection.socket,  .events = ZMQ_POLLOUT},
+                {.socket = link->connection.monitor, .events = ZMQ_POLLIN },
+            };
+            (void)zmq_poll(items, 2, (long)(end_ms - now_ms));
             leat_link_send_waiting(link);
         }
     }

@@ -73,6 +73,15 @@ try_hello(const uint8_t *data, size_t size)
     assert(again.channel_count == hello.channel_count);
     for (uint32_t i = 0; i < hello.channel_count; i++)
         assert(strcmp(again.channels[i], hello.channels[i]) == 0);
+    assert(again.trait_count == hello.trait_count && again.have_count == hello.have_count);
+    for (uint32_t i = 0; i < hello.trait_count; i++) {
+        assert(strcmp(again.traits[i].name, hello.traits[i].name) == 0);
+        assert(strcmp(again.traits[i].value, hello.traits[i].value) == 0);
+    }
+    for (uint32_t i = 0; i < hello.have_count; i++) {
+        assert(strcmp(again.haves[i].name, hello.haves[i].name) == 0);
+        assert(again.haves[i].amount == hello.haves[i].amount);
+    }
 }
 
 static void

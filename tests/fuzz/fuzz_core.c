@@ -108,6 +108,52 @@ say_anything(struct fuzz *f, test_peer *peer, uint8_t how)
     leat_buf_fini(&frame);
 }
 
+/* One of the settings that make more of a job than a run. */
+static void
+choose_settings(leat_settings *settings, uint8_t which)
+{
+    static const uint8_t payload[] = "follows";
+    const leat_follower follower = {
+        leat_text_of("a"), {payload, sizeof payload}
+    };
+    switch (which % 10U) {
+    case 0:
+        settings->unique = leat_text_of("u");
+        settings->unique_for_ms = which;
+        break;
+    case 1:
+        settings->finally_count = 2;
+        settings->finally[0] = settings->finally[1] = follower;
+        break;
+    case 2:
+        settings->recover = follower;
+        break;
+    case 3:
+        settings->after = (leat_after)(1 + which % 3U);
+        settings->after_batch = 1;
+        settings->delay_ms = 0;
+        break;
+    case 4:
+        settings->key = leat_text_of("k");
+        break;
+    case 5:
+        settings->run_limit_ms = 10U + which;
+        settings->grace_ms = 1U + which;
+        break;
+    case 6:
+        settings->expires_ms = 1U + which * 4U;
+        break;
+    case 7:
+        settings->halt = (leat_halt){.on = (leat_halt_on)(1 + which % 3U), .n = 1};
+        break;
+    case 8:
+        settings->reply = leat_text_of("c");
+        break;
+    default:
+        settings->flow = leat_text_of("f");
+    }
+}
+
 static void
 send_jobs(test_peer *peer, uint8_t how, uint8_t n)
 {
@@ -115,9 +161,13 @@ send_jobs(test_peer *peer, uint8_t how, uint8_t n)
     leat_send_head head = test_head(handlers[how & 3U], (how >> 2) & 3U);
     head.channel = leat_text_of(head.handler.size == 0 ? "c" : (how & 16U) != 0 ? "m" : "default");
     head.flags = (how & 32U) != 0 && n % 5 == 0 ? LEAT_SEND_SEAL : 0;
-    head.delay_ms = (how & 64U) != 0 ? (uint64_t)n * 40 : 0;
-    head.priority = n % 10;
-    head.failures = (uint16_t)(1 + n % 3);
+    head.settings.delay_ms = (how & 64U) != 0 ? (uint64_t)n * 40 : 0;
+    head.settings.priority = n % 10;
+    head.settings.failures = (uint16_t)(1 + n % 3);
+    if ((how & 96U) == 32U && head.handler.size > 0)
+        choose_settings(&head.settings, n);
+    if (head.settings.unique.size > 0)
+        n = 0; /* one record */
     (void)peer_send(peer, &head, 1U + n % 40U, (how & 128U) != 0 ? (size_t)n * 50 : 0);
 }
 
@@ -166,19 +216,39 @@ receive(test_peer *peer, uint8_t how)
 }
 
 static void
-command(test_peer *peer, uint8_t how)
+command(test_peer *peer, uint8_t how, uint8_t which)
 {
+#define CHANNEL(what, name) \
+    "{\"command\":\"channel." what "\",\"arguments\":{\"channel\":\"" name "\""
     static const char *const bodies[] = {
-        "{\"command\":\"channel.close\",\"arguments\":{\"channel\":\"c\"}}",
-        "{\"command\":\"channel.new\",\"arguments\":{\"channel\":\"m\",\"durability\":\"memory\"}}",
+        CHANNEL("close", "c") "}}",
+        CHANNEL("new", "m") ",\"durability\":\"memory\"}}",
+        CHANNEL("set", "default") ",\"capacity\":3,\"running_max\":2,\"key_max\":1}}",
+        CHANNEL("set", "default") ",\"capacity\":null,\"running_max\":null,\"rate\":20}}",
+        CHANNEL("set", "c") ",\"capacity\":0}}",
+        CHANNEL("set", "c") ",\"capacity\":2}}",
+        CHANNEL("pause", "default") ",\"for_ms\":500}}",
+        CHANNEL("resume", "default") "}}",
+        CHANNEL("purge", "default") "}}",
+        CHANNEL("purge", "c") "}}",
+        CHANNEL("remove", "m") ",\"purge\":true}}",
         "{\"command\":\"batch.seal\",\"arguments\":{\"batch\":\"33\"}}",
         "{\"command\":\"batch.seal\",\"arguments\":{\"batch\":\"1\"}}",
+        "{\"command\":\"batch.cancel\",\"arguments\":{\"batch\":\"1\"}}",
+        "{\"command\":\"batch.cancel\",\"arguments\":{\"batch\":\"1\",\"from\":1,\"upto\":2}}",
+        "{\"command\":\"batch.retry\",\"arguments\":{\"batch\":\"1\"}}",
+        "{\"command\":\"dead.retry\",\"arguments\":{}}",
+        "{\"command\":\"dead.remove\",\"arguments\":{}}",
+        "{\"command\":\"schedule.add\",\"arguments\":{\"name\":\"s\",\"expr\":\"* * * * *\","
+        "\"handler\":\"a\"}}",
+        "{\"command\":\"schedule.run\",\"arguments\":{\"name\":\"s\"}}",
     };
-    static const char *const questions[] = {"status", "workers", "ping"};
+#undef CHANNEL
+    static const char *const questions[] = {"status", "workers", "ping", "dead", "schedules"};
     if ((how & 4U) != 0 && !peer->deaf) {
         leat_buf frame = {0};
         char text[64];
-        (void)snprintf(text, sizeof text, "{\"id\":\"1\",\"query\":\"%s\"}", questions[how % 3U]);
+        (void)snprintf(text, sizeof text, "{\"id\":\"1\",\"query\":\"%s\"}", questions[how % 5U]);
         leat_frame_begin(&frame, LEAT_CMD_QUERY);
         leat_put_bytes(&frame, text, strlen(text));
         leat_frame_finish(&frame, 0, 1, 0);
@@ -187,7 +257,8 @@ command(test_peer *peer, uint8_t how)
     }
     leat_buf frame = {0};
     leat_frame_begin(&frame, LEAT_CMD_COMMAND);
-    leat_put_bytes(&frame, bodies[how & 3U], strlen(bodies[how & 3U]));
+    const char *const body = bodies[which % (sizeof bodies / sizeof *bodies)];
+    leat_put_bytes(&frame, body, strlen(body));
     leat_frame_finish(&frame, 0, 1, 0);
     (void)peer_say_numbered(peer, &frame);
 }
@@ -245,7 +316,7 @@ act(struct fuzz *f, unsigned slot, uint8_t op, uint8_t how)
             receive(peer, how);
         break;
     case 5:
-        command(peer, how);
+        command(peer, how, more);
         break;
     case 6:
         peer->deaf = (how & 1U) != 0;
@@ -307,7 +378,7 @@ step(struct fuzz *f)
 static void
 check_batches(struct fuzz *f)
 {
-    static const char *const states[] = {"ready", "running",   "delayed", "done",
+    static const char *const states[] = {"ready", "running",   "delayed", "held",   "done",
                                          "dead",  "cancelled", "expired", "skipped"};
     test_peer *const client = must_client(&f->w);
     unsigned checked = 0;

@@ -9,8 +9,8 @@
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 
-/* Settings may stand in any order, may say the default, and may be skipped: then only what is
- * written is compared with what is written of that. */
+/* Settings may stand in any order and may be skipped: then only what is written is compared with
+ * what is written of that. */
 static bool
 has_settings(const uint8_t *body, size_t size)
 {

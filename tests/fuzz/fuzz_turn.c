@@ -50,6 +50,10 @@ put_entry(leat_buf *buf, const leat_turn_entry *entry)
     case LEAT_TURN_IDS:
         leat_turn_put_ids(buf, entry->number);
         break;
+    case LEAT_TURN_JOINS:
+        leat_turn_put_joins(buf, entry->id, entry->batch, entry->place, entry->n, entry->data,
+                            (size_t)entry->n * 12);
+        break;
     }
 }
 

@@ -676,6 +676,26 @@ Test(link, the_window_closes_and_opens_with_the_answers)
     cr_expect(eq(u32, leat_link_room(peer), 3));
 }
 
+Test(link, a_select_is_answered_by_its_selected)
+{
+    come_up();
+    leat_buf buf = {0};
+    leat_frame_begin(&buf, LEAT_CMD_SELECT);
+    leat_select_put_head(&buf, 0);
+    leat_select_put(&buf,
+                    &(leat_select_case){.kind = LEAT_SELECT_RECV, .channel = leat_text_of("c")});
+    leat_frame_finish(&buf, 0, 1, 0);
+    cr_assert(eq(u64, leat_link_send_sequenced(peer, &buf), 1));
+    must_read(LEAT_CMD_SELECT);
+    cr_assert(eq(u32, leat_link_unanswered(peer), 1));
+
+    leat_frame_begin(&buf, LEAT_CMD_SELECTED);
+    leat_selected_put(&buf, &(leat_selected){.sequence = 1, .id = 7});
+    leat_router_send(&router, &buf, 1);
+    (void)must_tell(LEAT_LINK_FRAME);
+    cr_expect(eq(u32, leat_link_unanswered(peer), 0));
+}
+
 Test(link, four_frames_read_are_confirmed_with_a_heartbeat)
 {
     come_up();
@@ -836,4 +856,15 @@ Test(link, bye_is_said_after_everything_else)
     cr_assert(leat_router_read(&router, PATIENCE_MS, &got));
     cr_expect(eq(int, (int)got.head.command, (int)LEAT_CMD_BYE));
     leat_router_frame_fini(&got);
+}
+
+Test(link, bye_to_a_broker_that_died_unseen_does_not_wait)
+{
+    come_up();
+    leat_router_close(&router);
+    (void)zmq_poll(NULL, 0, 100); /* it is gone, and nobody has looked */
+
+    leat_link_bye(&peer, 3600000);
+
+    leat_router_open(&router);
 }

@@ -230,7 +230,7 @@ faulty_send(leat_buf *buf, enum body_fault fault, uint64_t sequence)
         buf->data[LEAT_FRAME_BYTES] = 0x80;
     if (fault == UNKNOWN_SETTING) {
         /* flags, channel, handler, batch, tag, then the settings: key 99, empty */
-        static const uint8_t settings[] = {0, 2, 99, 0, 0, 0, 0, 1, 'x'};
+        static const uint8_t settings[] = {0, 3, 99, 0, 0, 0, 0, 0, 1, 'x'};
         buf->size = LEAT_FRAME_BYTES + 1 + 8 + 5 + 8 + 4;
         leat_put_bytes(buf, settings, sizeof settings);
     }

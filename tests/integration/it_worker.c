@@ -3,7 +3,9 @@
  * on time: the test waits for frames, and an order of frames proves what must not come. */
 #include "tests/lib/test.h"
 
+#include <inttypes.h>
 #include <pthread.h>
+#include <semaphore.h>
 #include <stdlib.h>
 #include <unistd.h>
 
@@ -44,6 +46,75 @@ static zmq_msg_t message;
 static leat_frame frame;
 static const uint8_t *body;
 static size_t body_size;
+
+/* ------------------------------------------------------------------------- handlers of ours */
+
+static sem_t begun; /* a gated handler has begun */
+static sem_t gate;  /* lets one of them go on */
+
+/* "gpu 0 1, mem 1000": what the job was given. */
+static leat_end
+say_given(leat_call *call)
+{
+    static const char *const names[] = {"gpu", "mem"};
+    char text[128] = "nothing";
+    size_t size = 0;
+    for (size_t i = 0; i < 2; i++) {
+        const leat_given_amount *const one = leat_call_given(call, names[i]);
+        if (one == NULL)
+            continue;
+        size += (size_t)snprintf(text + size, sizeof text - size, "%s%s", size > 0 ? ", " : "",
+                                 one->name);
+        if (one->numbers == NULL)
+            size += (size_t)snprintf(text + size, sizeof text - size, " %" PRIu64, one->amount);
+        for (uint64_t k = 0; one->numbers != NULL && k < one->amount; k++)
+            size += (size_t)snprintf(text + size, sizeof text - size, " %u", one->numbers[k]);
+    }
+    return leat_call_say(call, LEAT_END_DONE, "%s", text);
+}
+
+/* The same from a thread, when the gate opens. Payload "listens": it looks whether it was stopped
+ * then; "fails": it fails for a reason of its own. */
+static leat_end
+run_gated(leat_call *call)
+{
+    char word[LEAT_CALL_WORD_BYTES] = "";
+    (void)leat_call_word(call, word);
+    sem_post(&begun);
+    while (sem_wait(&gate) != 0)
+        continue;
+    if (strcmp(word, "listens") == 0 && leat_call_is_cancelled(call))
+        return leat_call_stopped(call);
+    if (strcmp(word, "fails") == 0)
+        return leat_call_say(call, LEAT_END_FAILED, "of its own");
+    return say_given(call);
+}
+
+static leat_end
+fall_asleep(leat_call *call)
+{
+    char word[LEAT_CALL_WORD_BYTES];
+    call->sleep_ms = leat_call_word(call, word) && strcmp(word, HOUR) == 0 ? 3600000 : 0;
+    return LEAT_END_DONE;
+}
+
+static const leat_handler own_rows[] = {
+    {"given", LEAT_RUNS_INLINE, say_given,   NULL,      ""},
+    {"gated", LEAT_RUNS_POOL,   run_gated,   NULL,      ""},
+    {"slept", LEAT_RUNS_TIMER,  fall_asleep, say_given, ""},
+};
+#define OWN_ROWS (sizeof own_rows / sizeof *own_rows)
+
+/* Those that every worker has, and ours. */
+static leat_handler rows[LEAT_HANDLERS_MAX];
+static size_t row_count;
+
+static void
+must_have_begun(void)
+{
+    while (sem_wait(&begun) != 0)
+        continue;
+}
 
 /* ----------------------------------------------------------------------------- the broker */
 
@@ -271,14 +342,6 @@ must_get_end_of(uint64_t id, leat_end end, const char *text)
     cr_assert(eq(int, strcmp(got.text, text), 0));
 }
 
-/* The same of the DONE that was just read. */
-static void
-must_be_end_of(uint64_t id, leat_end end, const char *text)
-{
-    must_open_ends();
-    must_get_end_of(id, end, text);
-}
-
 /* One job, its number being its id. */
 static void
 must_give(uint64_t id, const char *handler, const char *payload)
@@ -286,6 +349,17 @@ must_give(uint64_t id, const char *handler, const char *payload)
     leat_buf out = {0};
     struct test_jobs jobs = must_begin_jobs(&out, EPOCH, id);
     must_add_run(&jobs, handler);
+    must_add_job(&jobs, id, 1, payload);
+    must_finish_jobs(&jobs, 0);
+    must_send(&out);
+}
+
+static void
+must_give_needing(uint64_t id, const char *handler, const char *payload, const char *needs)
+{
+    leat_buf out = {0};
+    struct test_jobs jobs = must_begin_jobs(&out, EPOCH, id);
+    must_add_run_that_needs(&jobs, handler, needs);
     must_add_job(&jobs, id, 1, payload);
     must_finish_jobs(&jobs, 0);
     must_send(&out);
@@ -313,6 +387,14 @@ must_stop(uint64_t id, leat_stop_reason reason)
     must_send(&out);
 }
 
+/* The job is given back, alone in its frame. */
+static void
+must_get_back(uint64_t id)
+{
+    cr_assert(eq(u64, must_get_token(LEAT_CMD_RELEASE, 1).token.id, id));
+    must_ack();
+}
+
 /* ------------------------------------------------------------------------------ the worker */
 
 static void *
@@ -336,8 +418,21 @@ setup(void)
 {
     const char *const endpoints[] = {endpoint};
     const char *const channels[] = {"default", "mail"};
+    static const leat_hello_trait traits[] = {
+        {"zone", "a"}
+    };
+    static const leat_hello_have haves[] = {
+        {"gpu", 2      },
+        {"mem", 1000000}
+    };
     char path[PATH_MAX];
     leat_beat_process_init();
+    (void)sem_init(&begun, 0, 0);
+    (void)sem_init(&gate, 0, 0);
+    const leat_handler *const built_in = leat_handlers(&row_count);
+    memcpy(rows, built_in, row_count * sizeof *rows);
+    memcpy(rows + row_count, own_rows, sizeof own_rows);
+    row_count += OWN_ROWS;
     leat_tmp_init(&tmp);
     (void)snprintf(endpoint, sizeof endpoint, "ipc://%.200s", leat_tmp_path(&tmp, "b", path));
     context = zmq_ctx_new();
@@ -352,6 +447,12 @@ setup(void)
         .threads = SLOTS,
         .channels = channels,
         .channel_count = 2,
+        .traits = traits,
+        .trait_count = 1,
+        .haves = haves,
+        .have_count = 2,
+        .handlers = rows,
+        .handler_count = row_count,
         .signal_fd = -1,
     };
     LEAT_PASS(leat_worker_new(&options, &worker));
@@ -371,6 +472,8 @@ teardown(void)
     if (router != NULL)
         close_router();
     (void)zmq_ctx_term(context);
+    (void)sem_destroy(&begun);
+    (void)sem_destroy(&gate);
     leat_tmp_fini(&tmp);
 }
 
@@ -388,10 +491,15 @@ Test(worker, hello_says_who_it_is_and_credit_follows_the_welcome)
     cr_assert(not(hello.resume));
     cr_assert(eq(u32, hello.channel_count, 2));
     cr_assert(eq(int, strcmp(hello.channels[1], "mail"), 0));
-    size_t count;
-    const leat_handler *const rows = leat_handlers(&count);
-    cr_assert(eq(u32, hello.handler_count, (uint32_t)count));
-    for (size_t i = 0; i < count; i++) {
+    cr_assert(eq(u32, hello.trait_count, 1));
+    LEAT_SAME_TEXT(hello.traits[0].name, "zone");
+    LEAT_SAME_TEXT(hello.traits[0].value, "a");
+    cr_assert(eq(u32, hello.have_count, 2));
+    LEAT_SAME_TEXT(hello.haves[0].name, "gpu");
+    cr_assert(eq(u64, hello.haves[0].amount, 2));
+    cr_assert(eq(u64, hello.haves[1].amount, 1000000));
+    cr_assert(eq(u32, hello.handler_count, (uint32_t)row_count));
+    for (size_t i = 0; i < row_count; i++) {
         cr_assert(eq(int, strcmp(hello.handlers[i].name, rows[i].name), 0));
         cr_assert(eq(int, (int)hello.handlers[i].runs, (int)rows[i].runs));
     }
@@ -423,6 +531,8 @@ Test(worker, the_beat_names_the_session_on_a_connection_of_its_own)
 
     cr_assert(eq(int, (int)beat_hello.role, LEAT_ROLE_BEAT));
     cr_assert(beat_hello.resume);
+    cr_assert(eq(u32, beat_hello.trait_count, 0));
+    cr_assert(eq(u32, beat_hello.have_count, 0));
     cr_assert(eq(int, memcmp(&beat_hello.session, &session, sizeof session), 0));
 }
 
@@ -572,13 +682,11 @@ Test(worker, a_job_behind_one_that_finds_no_slot_waits_for_it)
     must_give(4, "sleep", "0");
     must_give(5, "echo", "waits behind 4");
 
-    must_stop(1, LEAT_STOP_CANCEL);
+    must_stop(1, LEAT_STOP_STALE);
 
-    struct end end = must_get_end();
-    cr_assert(eq(u64, end.token.id, 1));
     /* 4 has the slot of 1 now; 5 needs none and may be faster than even the shortest sleep. */
     const uint64_t one = must_get_end().token.id;
-    end = must_get_end();
+    const struct end end = must_get_end();
     cr_assert(eq(u64, one + end.token.id, 9));
     cr_assert(eq(u64, end.started, 5));
 }
@@ -624,31 +732,221 @@ Test(worker, more_computing_jobs_than_slots_all_end)
     cr_assert(eq(u64, sum, COUNT * (COUNT + 1) / 2));
 }
 
+/* ----------------------------------------------------------------------------------- needs */
+
+Test(worker, a_handler_of_every_kind_can_ask_what_its_job_was_given)
+{
+    must_come_up();
+    for (uint64_t id = 1; id < 7; id += 3) { /* the second time round all of it is free again */
+        must_give_needing(id, "given", "", "gpu=2,mem=1000000");
+        must_get_end_of(id, LEAT_END_DONE, "gpu 0 1, mem 1000000");
+        sem_post(&gate);
+        must_give_needing(id + 1, "gated", "", "gpu=2,mem=1000000");
+        must_get_end_of(id + 1, LEAT_END_DONE, "gpu 0 1, mem 1000000");
+        must_give_needing(id + 2, "slept", "", "gpu=2,mem=1000000");
+        must_get_end_of(id + 2, LEAT_END_DONE, "gpu 0 1, mem 1000000");
+    }
+
+    must_give(7, "given", "");
+    must_get_end_of(7, LEAT_END_DONE, "nothing");
+}
+
+Test(worker, jobs_that_run_at_the_same_time_have_different_numbers)
+{
+    must_come_up();
+    must_give_needing(1, "sleep", HOUR, "gpu=1");
+    must_give_needing(2, "given", "", "gpu=1");
+    must_get_end_of(2, LEAT_END_DONE, "gpu 1");
+}
+
+Test(worker, a_job_waits_for_what_another_one_holds_and_so_do_those_behind_it)
+{
+    must_come_up();
+    must_give_needing(1, "slept", HOUR, "gpu=2");
+    must_give_fence(2);
+    must_give_needing(3, "given", "", "gpu=1");
+    must_give(4, "given", "");
+    must_give(5, "noop", "");
+    must_stop(5, LEAT_STOP_CANCEL);
+    must_get_back(5);
+
+    must_stop(1, LEAT_STOP_STALE);
+
+    must_get_end_of(3, LEAT_END_DONE, "gpu 0");
+    must_get_end_of(4, LEAT_END_DONE, "nothing");
+}
+
+Test(worker, what_runs_keeps_its_share_when_nobody_wants_its_end_any_more)
+{
+    must_come_up();
+    must_give_needing(1, "gated", "", "gpu=1");
+    must_have_begun();
+    must_stop(1, LEAT_STOP_STALE);
+    must_give_needing(2, "given", "", "gpu=1");
+    must_get_end_of(2, LEAT_END_DONE, "gpu 1");
+
+    must_give_needing(3, "given", "", "gpu=2");
+    sem_post(&gate);
+
+    must_get_end_of(3, LEAT_END_DONE, "gpu 0 1");
+}
+
+Test(worker, a_task_that_goes_back_before_it_has_begun_gives_back_its_share)
+{
+    must_come_up();
+    must_give(1, "gated", "");
+    must_give(2, "gated", "");
+    must_have_begun();
+    must_have_begun();
+    must_give_needing(3, "gated", "", "gpu=2");
+    must_give_fence(4);
+
+    must_stop(3, LEAT_STOP_CANCEL);
+    must_get_back(3);
+
+    must_give_needing(5, "given", "", "gpu=2");
+    must_get_end_of(5, LEAT_END_DONE, "gpu 0 1");
+    sem_post(&gate);
+    sem_post(&gate);
+}
+
+Test(worker, a_job_that_cannot_begin_gives_back_its_share)
+{
+    must_come_up();
+    must_give_needing(1, "sleep", "soon", "gpu=2");
+    cr_assert(eq(int, (int)must_get_end().end, LEAT_END_FATAL));
+
+    must_give_needing(2, "given", "", "gpu=2");
+    must_get_end_of(2, LEAT_END_DONE, "gpu 0 1");
+}
+
+Test(worker, a_job_that_needs_what_the_worker_never_has_fails_with_a_sentence)
+{
+    must_come_up();
+    must_give_needing(1, "given", "", "gpu=3");
+    must_get_end_of(1, LEAT_END_FAILED, "this worker does not have \"gpu=3\"");
+    must_give_needing(2, "thumb", "", "gpu=3");
+    must_get_end_of(2, LEAT_END_FATAL, "this worker has no handler \"thumb\"");
+}
+
+Test(worker, a_worker_that_is_stopped_lets_go_of_what_its_jobs_hold)
+{
+    must_come_up();
+    must_give_needing(1, "sleep", HOUR, "gpu=1");
+    must_give_needing(2, "burn", HOUR, "gpu=1,mem=5");
+    must_give_fence(3);
+
+    leat_worker_stop(worker);
+
+    LEAT_FAILS(must_join(), LEAT_ERR_INTERRUPTED);
+}
+
 /* ----------------------------------------------------------------------------------- stops */
 
-Test(worker, what_sleeps_or_computes_fails_when_it_is_stopped)
+/* 1 computes, and has read that it is to stop. */
+static void
+must_stop_gated(const char *payload, leat_stop_reason reason)
+{
+    must_give(1, "gated", payload);
+    must_have_begun();
+    must_stop(1, reason);
+    must_give_fence(2);
+}
+
+Test(worker, what_sleeps_goes_back_at_once_when_it_is_stopped)
 {
     must_come_up();
     must_give(1, "sleep", HOUR);
-    must_give_fence(2);
+    must_give(2, "sleep", HOUR);
+    must_give_fence(3);
 
     must_stop(1, LEAT_STOP_CANCEL);
-    must_get_end_of(1, LEAT_END_FAILED, "stopped");
+    must_get_back(1);
+    must_stop(2, LEAT_STOP_LIMIT);
+    must_get_back(2);
 
-    /* A thread of the pool takes a task when it is scheduled; before that a stop gives it back. */
-    for (uint64_t id = 3; id < 1000; id += 2) {
-        must_give(id, "burn", HOUR);
-        must_give_fence(id + 1);
-        must_stop(id, LEAT_STOP_LIMIT);
-        must_get_any(LEAT_CMD_DONE);
-        if (frame.command == LEAT_CMD_DONE) {
-            must_be_end_of(id, LEAT_END_FAILED, "stopped");
-            return;
-        }
-        cr_assert(frame.command == LEAT_CMD_RELEASE);
-        must_ack();
-    }
-    cr_assert(false, "no task was ever running when it was stopped");
+    must_give(4, "sleep", "0"); /* their slots are free */
+    must_get_end_of(4, LEAT_END_DONE, "");
+}
+
+Test(worker, what_computes_and_listens_goes_back_when_it_is_stopped)
+{
+    must_come_up();
+    must_stop_gated("listens", LEAT_STOP_CANCEL);
+
+    sem_post(&gate);
+
+    must_get_back(1);
+}
+
+Test(worker, what_computes_by_itself_listens_all_the_time)
+{
+    must_come_up();
+    must_give(1, "burn", HOUR);
+
+    must_stop(1, LEAT_STOP_LIMIT);
+
+    must_get_back(1);
+}
+
+Test(worker, what_was_quicker_than_the_stop_is_reported_as_it_ended)
+{
+    must_come_up();
+    must_stop_gated("does not listen", LEAT_STOP_CANCEL);
+    sem_post(&gate);
+    must_get_end_of(1, LEAT_END_DONE, "nothing");
+
+    must_give(3, "gated", "fails");
+    must_have_begun();
+    must_stop(3, LEAT_STOP_LIMIT);
+    must_give_fence(4);
+    sem_post(&gate);
+    must_get_end_of(3, LEAT_END_FAILED, "of its own");
+}
+
+Test(worker, a_stopped_job_keeps_its_slot_until_it_has_ended)
+{
+    must_come_up();
+    must_stop_gated("listens", LEAT_STOP_CANCEL);
+    must_give(3, "sleep", HOUR);
+    must_give(4, "sleep", HOUR);
+    must_give(5, "noop", "");
+    must_stop(5, LEAT_STOP_CANCEL);
+    must_get_back(5);
+
+    sem_post(&gate);
+    must_get_back(1);
+    must_give(6, "echo", "after 4");
+    must_get_end_of(6, LEAT_END_DONE, "after 4");
+}
+
+Test(worker, so_does_one_that_nobody_wants_any_more)
+{
+    must_come_up();
+    must_stop_gated("listens", LEAT_STOP_STALE);
+    must_give(3, "sleep", HOUR);
+    must_give(4, "sleep", HOUR);
+    must_give(5, "noop", "");
+    must_stop(5, LEAT_STOP_CANCEL);
+    must_get_back(5);
+
+    sem_post(&gate);
+    must_give(6, "echo", "after 4");
+    must_get_end_of(6, LEAT_END_DONE, "after 4");
+}
+
+Test(worker, a_stop_that_becomes_stale_is_not_answered)
+{
+    must_come_up();
+    must_stop_gated("listens", LEAT_STOP_CANCEL);
+    must_stop(1, LEAT_STOP_STALE);
+    must_give_fence(3);
+
+    sem_post(&gate);
+
+    must_give(4, "sleep", HOUR);
+    must_give(5, "sleep", HOUR);
+    must_give_fence(6);
 }
 
 Test(worker, what_has_not_started_goes_back_when_it_is_stopped)
@@ -661,8 +959,7 @@ Test(worker, what_has_not_started_goes_back_when_it_is_stopped)
 
     must_stop(4, LEAT_STOP_CANCEL);
 
-    cr_assert(eq(u64, must_get_token(LEAT_CMD_RELEASE, 1).token.id, 4));
-    must_ack();
+    must_get_back(4);
     must_give_fence(5);
 }
 
@@ -686,23 +983,109 @@ Test(worker, a_stale_job_is_dropped_without_an_answer_wherever_it_is)
     cr_assert(eq(u64, first.token.id + second.token.id, 11));
 }
 
-Test(worker, a_recall_gives_back_the_newest_that_have_not_started)
+/* Jobs 1 … count of one handler, and in the same breath a recall of `items`: the worker may read
+ * both in one go. */
+static void
+must_give_and_recall(uint64_t count, const char *handler, const char *payload, uint32_t items)
 {
-    must_come_up();
     leat_buf out = {0};
+    const leat_token_record recall = {.items = items};
     struct test_jobs jobs = must_begin_jobs(&out, EPOCH, 1);
-    must_add_run(&jobs, "sleep");
-    for (uint64_t id = 1; id <= 6; id++)
-        must_add_job(&jobs, id, 1, HOUR);
+    must_add_run(&jobs, handler);
+    for (uint64_t id = 1; id <= count; id++)
+        must_add_job(&jobs, id, 1, payload);
     must_finish_jobs(&jobs, 0);
     must_send(&out);
-    const leat_token_record recall = {.items = 3};
     leat_frame_begin(&out, LEAT_CMD_RECALL);
     leat_tokens_put(LEAT_CMD_RECALL, &out, &recall);
     leat_frame_finish(&out, 0, 1, 0);
     must_send(&out);
+}
 
-    cr_assert(eq(u64, must_get_token(LEAT_CMD_RELEASE, 3).token.id, 4));
+/* One frame gives back the jobs first … first + count - 1, in any order. */
+static void
+must_get_back_from(uint64_t first, uint16_t count)
+{
+    leat_reader records;
+    uint64_t back = 0;
+    must_get(LEAT_CMD_RELEASE);
+    cr_assert(eq(u16, frame.count, count));
+    LEAT_PASS(leat_tokens_open(LEAT_CMD_RELEASE, body, body_size, count, &records));
+    for (uint16_t i = 0; i < count; i++) {
+        leat_token_record record;
+        leat_tokens_next(LEAT_CMD_RELEASE, &records, &record);
+        cr_assert(ge(u64, record.token.id, first));
+        cr_assert(lt(u64, record.token.id, first + count));
+        back |= UINT64_C(1) << (record.token.id - first);
+    }
+    cr_assert(eq(u64, back, (UINT64_C(1) << count) - 1));
+    must_ack();
+}
+
+Test(worker, a_recall_gives_back_the_newest_that_have_not_started)
+{
+    must_come_up();
+    must_give_and_recall(6, "sleep", HOUR, 3);
+    must_get_back_from(4, 3);
+
+    must_stop(3, LEAT_STOP_CANCEL); /* it is still here */
+    must_get_back(3);
+}
+
+Test(worker, a_recall_of_more_than_there_are_leaves_what_has_a_slot)
+{
+    must_come_up();
+    must_give_and_recall(6, "sleep", HOUR, 100);
+    must_get_back_from(3, 4);
+
+    must_stop(1, LEAT_STOP_CANCEL);
+    must_get_back(1);
+    must_stop(2, LEAT_STOP_CANCEL);
+    must_get_back(2);
+}
+
+Test(worker, a_recall_takes_from_the_pool_s_queue_what_no_thread_is_free_for)
+{
+    must_come_up();
+    must_give_and_recall(5, "gated", "", 2);
+    must_get_back_from(4, 2);
+
+    for (int i = 0; i < 3; i++)
+        sem_post(&gate);
+    const uint64_t sum =
+        must_get_end().token.id + must_get_end().token.id + must_get_end().token.id;
+    cr_assert(eq(u64, sum, 6));
+}
+
+Test(worker, a_recall_takes_the_line_before_the_pool_s_queue)
+{
+    enum {
+        COUNT = 40, /* more than the threads and what they may have ahead */
+    };
+    must_come_up();
+    must_give_and_recall(COUNT, "gated", "", COUNT - SLOTS - 1);
+    must_get_back_from(SLOTS + 2, COUNT - SLOTS - 1);
+
+    for (uint32_t i = 0; i <= SLOTS; i++)
+        sem_post(&gate);
+    uint64_t sum = 0;
+    for (uint64_t i = 0; i <= SLOTS; i++)
+        sum += must_get_end().token.id;
+    cr_assert(eq(u64, sum, 6));
+}
+
+Test(worker, a_job_that_is_here_alone_is_never_given_back)
+{
+    must_come_up();
+    for (uint32_t i = 0; i < 20; i++) {
+        must_give_and_recall(1, "gated", "", 1);
+        sem_post(&gate);
+        must_get_end_of(1, LEAT_END_DONE, "nothing");
+    }
+    must_give_and_recall(1, "echo", "alone", 1);
+    must_get_end_of(1, LEAT_END_DONE, "alone");
+    must_give_and_recall(1, "sleep", "0", 1);
+    must_get_end_of(1, LEAT_END_DONE, "");
 }
 
 Test(worker, an_end_that_was_not_wanted_any_more_disturbs_nothing)
@@ -745,19 +1128,17 @@ Test(worker, a_drained_worker_finishes_what_runs_gives_back_the_rest_and_says_by
 
     const leat_credit credit = must_get_credit();
     cr_assert(eq(u32, credit.items, 0));
-    cr_assert(eq(u64, must_get_token(LEAT_CMD_RELEASE, 1).token.id, 4));
-    must_ack();
+    must_get_back(4);
     must_give(6, "echo", "too late");
-    cr_assert(eq(u64, must_get_token(LEAT_CMD_RELEASE, 1).token.id, 6));
-    must_ack();
+    must_get_back(6);
     must_stop(1, LEAT_STOP_CANCEL);
-    must_get_end_of(1, LEAT_END_FAILED, "stopped");
+    must_get_back(1);
     must_stop(2, LEAT_STOP_CANCEL);
-    must_get_end_of(2, LEAT_END_FAILED, "stopped");
+    must_get_back(2);
     must_get(LEAT_CMD_BYE);
     LEAT_PASS(must_join());
-    cr_assert(eq(u64, leat_worker_ended(worker), 3));
-    cr_assert(eq(u64, leat_worker_failed(worker), 2));
+    cr_assert(eq(u64, leat_worker_ended(worker), 1));
+    cr_assert(eq(u64, leat_worker_failed(worker), 0));
 }
 
 Test(worker, an_idle_worker_that_is_drained_leaves_at_once)

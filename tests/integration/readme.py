@@ -16,10 +16,28 @@ import tempfile
 SECTION = "## The first five minutes"
 
 
-def commands(readme):
-    section = readme.split(SECTION)[1].split("\n## ")[0]
-    blocks = re.findall(r"^```\n(.*?)^```", section, re.M | re.S)
+def lines(text):
+    """Those of the fenced blocks."""
+    blocks = re.findall(r"^```\n(.*?)^```", text, re.M | re.S)
     return [line for block in blocks for line in block.splitlines() if line.strip()]
+
+
+def commands(readme):
+    return lines(readme.split(SECTION)[1].split("\n## ")[0])
+
+
+def environment(folder):
+    """Folders of its own in the place of the user's."""
+    for name in ("run", "state", "config"):
+        os.mkdir(f"{folder}/{name}", 0o700)
+    return {
+        "HOME": folder,
+        "PATH": os.environ["PATH"],
+        "TMPDIR": folder,
+        "XDG_RUNTIME_DIR": f"{folder}/run",
+        "XDG_STATE_HOME": f"{folder}/state",
+        "XDG_CONFIG_HOME": f"{folder}/config",
+    }
 
 
 class Shell:
@@ -76,17 +94,7 @@ def main():
     root, build = (pathlib.Path(argument).resolve() for argument in sys.argv[1:3])
     wrong, seen = [], set()
     with tempfile.TemporaryDirectory(prefix="leat-readme-") as folder:
-        for name in ("run", "state", "config"):
-            os.mkdir(f"{folder}/{name}", 0o700)
-        environment = {
-            "HOME": folder,
-            "PATH": os.environ["PATH"],
-            "TMPDIR": folder,
-            "XDG_RUNTIME_DIR": f"{folder}/run",
-            "XDG_STATE_HOME": f"{folder}/state",
-            "XDG_CONFIG_HOME": f"{folder}/config",
-        }
-        shell = Shell(root, environment)
+        shell = Shell(root, environment(folder))
         for line in commands((root / "README.md").read_text()):
             end = shell.run(line.replace("$PWD/build/release", str(build)))
             if end.returncode != 0:

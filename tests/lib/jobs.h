@@ -31,15 +31,23 @@ must_begin_jobs(leat_buf *frame, uint64_t epoch, uint64_t first_number)
 }
 
 static inline void
-must_add_run(struct test_jobs *jobs, const char *handler)
+must_add_run_that_needs(struct test_jobs *jobs, const char *handler, const char *needs)
 {
-    const leat_jobs_run run = {
-        .channel = leat_text_of("default"), .handler = leat_text_of(handler), .batch = 9};
+    const leat_jobs_run run = {.channel = leat_text_of("default"),
+                               .handler = leat_text_of(handler),
+                               .batch = 9,
+                               .needs = leat_text_of(needs)};
     if (jobs->runs > 0)
         leat_jobs_set_run(jobs->frame, jobs->run_at, jobs->jobs);
     jobs->run_at = leat_jobs_put_run(jobs->frame, &run);
     jobs->runs++;
     jobs->jobs = 0;
+}
+
+static inline void
+must_add_run(struct test_jobs *jobs, const char *handler)
+{
+    must_add_run_that_needs(jobs, handler, "");
 }
 
 static inline void

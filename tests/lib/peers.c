@@ -3,6 +3,7 @@
 
 #include <assert.h>
 #include <inttypes.h>
+#include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
 
@@ -173,6 +174,7 @@ hear_jobs(test_peer *peer, const leat_frame *frame, const uint8_t *body, size_t 
                 .place = one.place,
                 .channel = run.channel,
                 .handler = run.handler,
+                .needs = run.needs,
                 .payload = one.payload,
                 .frame = peer->frame_count - 1,
             };
@@ -232,8 +234,38 @@ hear_stop(test_peer *peer, const leat_frame *frame, const uint8_t *body, size_t 
     for (unsigned i = 0; i < frame->count; i++) {
         leat_token_record record;
         leat_tokens_next(LEAT_CMD_STOP, &records, &record);
-        *PUSH(peer->stops, peer->stop_count, peer->stop_capacity) = record.token;
+        *PUSH(peer->stops, peer->stop_count, peer->stop_capacity) = record;
     }
+}
+
+static void
+hear_selected(test_peer *peer, leat_reader *records)
+{
+    leat_selected selected;
+    leat_selected_next(records, &selected);
+    for (size_t i = 0; i < peer->selected_count; i++) {
+        test_selected *const known = &peer->selected[i];
+        if (known->selected.sequence != selected.sequence)
+            continue;
+        assert(known->selected.index == selected.index && known->selected.id == selected.id &&
+               known->selected.code == selected.code);
+        known->times++;
+        return;
+    }
+    *PUSH(peer->selected, peer->selected_count, peer->selected_capacity) =
+        (test_selected){.selected = selected, .times = 1};
+}
+
+static void
+hear_recall(test_peer *peer, const leat_frame *frame, const uint8_t *body, size_t size)
+{
+    leat_reader records;
+    leat_token_record record;
+    const leat_err err = leat_tokens_open(LEAT_CMD_RECALL, body, size, frame->count, &records);
+    assert(err == LEAT_ERR_OK && frame->count == 1);
+    (void)err;
+    leat_tokens_next(LEAT_CMD_RECALL, &records, &record);
+    peer->recalled += record.items;
 }
 
 static void
@@ -299,6 +331,21 @@ hear(test_peer *peer, leat_buf *frame_p)
     case LEAT_CMD_STOP:
         hear_stop(peer, &frame, body, size);
         break;
+    case LEAT_CMD_RECALL:
+        hear_recall(peer, &frame, body, size);
+        break;
+    case LEAT_CMD_SELECTED:
+        if (leat_selected_open(body, size, frame.count, &records) != LEAT_ERR_OK)
+            assert(false && "a SELECTED frame that cannot be read");
+        for (unsigned i = 0; i < frame.count; i++)
+            hear_selected(peer, &records);
+        break;
+    case LEAT_CMD_WITHDRAWN:
+        if (leat_withdrawn_open(body, size, frame.count, &records) != LEAT_ERR_OK)
+            assert(false && "a WITHDRAWN frame that cannot be read");
+        leat_withdrawn_next(&records, &peer->withdrawn);
+        peer->withdrawals++;
+        break;
     case LEAT_CMD_SENT:
         if (leat_sent_open(body, size, frame.count, &records) != LEAT_ERR_OK)
             assert(false && "a SENT frame that cannot be read");
@@ -344,6 +391,22 @@ new_store(const test_world *w)
 }
 
 static leat_err
+on_zone(void *context,
+        const char *name,
+        int64_t from_s,
+        int64_t upto_s,
+        leat_zone_change *out,
+        uint32_t max,
+        uint32_t *count,
+        char why[LEAT_CRON_WHY_BYTES])
+{
+    const test_world *const w = context;
+    (void)snprintf(why, LEAT_CRON_WHY_BYTES, "no zone \"%.32s\"", name);
+    return w->zone == NULL ? LEAT_ERR_NOT_FOUND
+                           : w->zone(context, name, from_s, upto_s, out, max, count, why);
+}
+
+static leat_err
 start_core(test_world *w)
 {
     const leat_core_options options = {
@@ -356,6 +419,8 @@ start_core(test_world *w)
         .store_name = "memory",
         .pid = 1,
         .default_memory = w->default_memory,
+        .zone = on_zone,
+        .zone_context = w,
     };
     leat_err err = leat_core_new(&options, w->now, &w->core);
     assert(err == LEAT_ERR_OK);
@@ -408,6 +473,7 @@ free_peer(test_peer *peer)
     free(peer->runs);
     free(peer->messages);
     free(peer->stops);
+    free(peer->selected);
     free(peer->reply);
     free(peer->hello);
     free(peer);
@@ -422,6 +488,8 @@ world_fini(test_world *w)
     for (size_t i = 0; i < w->peer_count; i++)
         free_peer(w->peers[i]);
     w->peer_count = 0;
+    cJSON_Delete(w->json);
+    w->json = NULL;
 }
 
 void
@@ -533,6 +601,7 @@ world_peer(test_world *w, const char *name, uint32_t slots, const char *handlers
     assert(peer->hello != NULL);
     w->peers[w->peer_count++] = peer;
     peer->world = w;
+    peer->principal = &leat_principal_local;
     leat_store_u64(peer->session.bytes, ++w->sessions << 32);
     peer->session.bytes[15] = 7;
     peer->hello->session = peer->session;
@@ -559,7 +628,7 @@ peer_connect(test_peer *peer, bool resume)
     assert(!frame.failed);
     peer->welcome = false;
     peer->over = false;
-    leat_core_on_frame(w->core, w->now, peer->route, &leat_principal_local, frame.data, frame.size,
+    leat_core_on_frame(w->core, w->now, peer->route, peer->principal, frame.data, frame.size,
                        false);
     leat_buf_fini(&frame);
 }
@@ -601,6 +670,16 @@ must_client(test_world *w)
 }
 
 test_peer *
+must_client_of(test_world *w, const leat_principal *principal)
+{
+    test_peer *const peer = world_peer(w, "", 0, NULL);
+    peer->principal = principal;
+    peer_connect(peer, false);
+    must_be_welcome(peer);
+    return peer;
+}
+
+test_peer *
 must_worker(test_world *w, const char *name, uint32_t slots, const char *handlers)
 {
     test_peer *const peer = world_peer(w, name, slots, handlers);
@@ -632,8 +711,8 @@ peer_say(test_peer *peer, leat_buf *frame_p)
     if (!peer->deaf)
         peer->seen = peer->got;
     leat_frame_set_seen(frame_p->data, peer->seen);
-    leat_core_on_frame(w->core, w->now, peer->route, &leat_principal_local, frame_p->data,
-                       frame_p->size, false);
+    leat_core_on_frame(w->core, w->now, peer->route, peer->principal, frame_p->data, frame_p->size,
+                       false);
     leat_buf_fini(frame_p);
 }
 
@@ -661,7 +740,8 @@ peer_beat(test_peer *peer)
 {
     leat_buf frame = {0};
     leat_frame_begin(&frame, LEAT_CMD_HEARTBEAT);
-    leat_heartbeat_put(&frame, &(leat_heartbeat){.started = peer->started});
+    leat_heartbeat_put(&frame,
+                       &(leat_heartbeat){.started = peer->started, .running = peer->running});
     leat_frame_finish(&frame, 0, 1, 0);
     peer_say(peer, &frame);
     peer->beat_ms = peer->world->now.mono_ms;
@@ -751,9 +831,82 @@ peer_wait(test_peer *peer,
 void
 peer_recv(test_peer *peer, const char *channel, uint32_t items)
 {
-    say_credit(
-        peer,
-        &(leat_credit){.kind = LEAT_CREDIT_RECV, .channel = leat_text_of(channel), .items = items});
+    peer_receive(peer, channel, items, 0);
+}
+
+void
+peer_receive(test_peer *peer, const char *channel, uint32_t items, uint64_t receives)
+{
+    say_credit(peer, &(leat_credit){.kind = LEAT_CREDIT_RECV,
+                                    .channel = leat_text_of(channel),
+                                    .items = items,
+                                    .receives = receives});
+}
+
+static void
+say_withdraw(test_peer *peer, const leat_withdraw *withdraw)
+{
+    leat_buf frame = {0};
+    leat_frame_begin(&frame, LEAT_CMD_WITHDRAW);
+    leat_withdraw_put(&frame, withdraw);
+    leat_frame_finish(&frame, 0, 1, 0);
+    peer_say(peer, &frame);
+}
+
+void
+peer_withdraw(test_peer *peer, uint64_t sequence)
+{
+    say_withdraw(peer, &(leat_withdraw){.kind = LEAT_WITHDRAW_SEQUENCE, .sequence = sequence});
+}
+
+void
+peer_withdraw_recv(test_peer *peer, const char *channel)
+{
+    say_withdraw(peer,
+                 &(leat_withdraw){.kind = LEAT_WITHDRAW_RECV, .channel = leat_text_of(channel)});
+}
+
+uint64_t
+peer_select(test_peer *peer, const char *cases, uint8_t flags)
+{
+    leat_buf frame = {0};
+    uint16_t count = 0;
+    leat_frame_begin(&frame, LEAT_CMD_SELECT);
+    leat_select_put_head(&frame, flags);
+    for (const char *at = cases; *at != '\0'; count++) {
+        const size_t size = strcspn(at, " ");
+        const bool send = *at == '!';
+        leat_select_case one = {
+            .kind = send ? LEAT_SELECT_SEND : LEAT_SELECT_RECV,
+            .channel = {at + 1, (uint32_t)size - 1}
+        };
+        if (send)
+            one.payload = (leat_bytes){(const uint8_t *)at + 1, (uint32_t)size - 1};
+        leat_select_put(&frame, &one);
+        at += size + strspn(at + size, " ");
+    }
+    leat_frame_finish(&frame, 0, count, 0);
+    return peer_say_numbered(peer, &frame);
+}
+
+const test_selected *
+peer_selected(const test_peer *peer, uint64_t sequence)
+{
+    for (size_t i = peer->selected_count; i > 0; i--) {
+        if (peer->selected[i - 1].selected.sequence == sequence)
+            return &peer->selected[i - 1];
+    }
+    return NULL;
+}
+
+uint64_t
+peer_cancel(test_peer *peer, uint64_t job)
+{
+    leat_buf frame = {0};
+    leat_frame_begin(&frame, LEAT_CMD_CANCEL);
+    leat_cancel_put(&frame, job);
+    leat_frame_finish(&frame, 0, 1, 0);
+    return peer_say_numbered(peer, &frame);
 }
 
 static void
@@ -912,16 +1065,119 @@ must_ask(test_peer *peer, const char *query, const char *arguments)
     return peer->reply;
 }
 
+uint64_t
+peer_command(test_peer *peer, const char *command, const char *arguments)
+{
+    char text[8192];
+    leat_buf frame = {0};
+    const int size =
+        snprintf(text, sizeof text, "{\"command\":\"%s\",\"arguments\":%s}", command, arguments);
+    assert(size > 0 && (size_t)size < sizeof text);
+    (void)size;
+    put_json(&frame, LEAT_CMD_COMMAND, text);
+    return peer_say_numbered(peer, &frame);
+}
+
 const test_answer *
 must_command(test_peer *peer, const char *command, const char *arguments)
 {
-    char text[512];
-    leat_buf frame = {0};
-    (void)snprintf(text, sizeof text, "{\"command\":\"%s\",\"arguments\":%s}", command, arguments);
-    put_json(&frame, LEAT_CMD_COMMAND, text);
-    const uint64_t sequence = peer_say_numbered(peer, &frame);
+    const uint64_t sequence = peer_command(peer, command, arguments);
     must_settle(peer->world);
     return must_answer(peer, sequence);
+}
+
+/* ---------------------------------------------------------------------------------- saying */
+
+static void
+keep_result(test_world *w, const char *text)
+{
+    char why[128];
+    cJSON_Delete(w->json);
+    const leat_err err = leat_json_parse((const uint8_t *)text, strlen(text), &w->json, why);
+    assert(err == LEAT_ERR_OK);
+    (void)err;
+}
+
+leat_err
+code_of_command(test_peer *peer, const char *command, const char *format, ...)
+{
+    char arguments[8000];
+    va_list list;
+    va_start(list, format);
+    const int size = vsnprintf(arguments, sizeof arguments, format, list);
+    va_end(list);
+    assert(size >= 0 && (size_t)size < sizeof arguments);
+    (void)size;
+    const test_answer *const answer = must_command(peer, command, arguments);
+    if (answer->command == LEAT_CMD_REPLY)
+        keep_result(peer->world, answer->json);
+    return answer->code;
+}
+
+void
+must_do(test_peer *peer, const char *command, const char *format, ...)
+{
+    char arguments[8000];
+    va_list list;
+    va_start(list, format);
+    const int size = vsnprintf(arguments, sizeof arguments, format, list);
+    va_end(list);
+    assert(size >= 0 && (size_t)size < sizeof arguments);
+    (void)size;
+    const leat_err err = code_of_command(peer, command, "%s", arguments);
+    if (err != LEAT_ERR_OK)
+        (void)fprintf(stderr, "%s %s: %s\n", command, arguments,
+                      said_text(peer->world, "error.message"));
+    assert(err == LEAT_ERR_OK);
+}
+
+void
+must_query(test_peer *peer, const char *query, const char *format, ...)
+{
+    char arguments[512];
+    va_list list;
+    va_start(list, format);
+    const int size = vsnprintf(arguments, sizeof arguments, format, list);
+    va_end(list);
+    assert(size >= 0 && (size_t)size < sizeof arguments);
+    (void)size;
+    keep_result(peer->world, must_ask(peer, query, arguments));
+}
+
+static const cJSON *
+find_json(const test_world *w, const char *path)
+{
+    char whole[256];
+    const cJSON *at = w->json;
+    (void)snprintf(whole, sizeof whole, "%s%s", strncmp(path, "error.", 6) == 0 ? "" : "result.",
+                   path);
+    for (const char *word = whole; at != NULL && *word != '\0';) {
+        char name[128];
+        const size_t size = strcspn(word, ".");
+        (void)snprintf(name, sizeof name, "%.*s", (int)size, word);
+        at = cJSON_IsArray(at) ? cJSON_GetArrayItem(at, atoi(name))
+                               : cJSON_GetObjectItemCaseSensitive(at, name);
+        word += size + (word[size] == '.');
+    }
+    return at;
+}
+
+const char *
+said_text(const test_world *w, const char *path)
+{
+    const char *const text = cJSON_GetStringValue(find_json(w, path));
+    return text == NULL ? "(nothing)" : text;
+}
+
+double
+said(const test_world *w, const char *path)
+{
+    const cJSON *const item = find_json(w, path);
+    if (cJSON_IsNumber(item))
+        return item->valuedouble;
+    if (cJSON_IsBool(item))
+        return cJSON_IsTrue(item) ? 1 : 0;
+    return cJSON_IsString(item) ? strtod(item->valuestring, NULL) : -1;
 }
 
 /* ---------------------------------------------------------------------------------- asking */

@@ -32,6 +32,7 @@ typedef struct test_job {
     uint32_t place;
     leat_text channel;
     leat_text handler;
+    leat_text needs;
     leat_bytes payload;
     size_t frame; /* index into frames */
     bool over;    /* has been reported */
@@ -71,8 +72,14 @@ typedef struct test_answer {
     leat_bytes record; /* as it came, in its frame */
 } test_answer;
 
+typedef struct test_selected {
+    leat_selected selected;
+    unsigned times; /* how often it came */
+} test_selected;
+
 typedef struct test_peer {
     struct test_world *world;
+    const leat_principal *principal; /* who speaks; borrowed */
     leat_session_id session;
     leat_hello *hello; /* owned; what the next HELLO says */
     leat_route route;  /* 0: no connection */
@@ -86,6 +93,7 @@ typedef struct test_peer {
     bool mute;         /* sends no heartbeats */
     int64_t beat_ms;
     uint64_t started; /* of a worker: said in heartbeats and DONE */
+    uint32_t running; /* … slots at work: said in heartbeats */
     bool over;        /* said BYE */
 
     leat_buf *frames; /* owned: all that it was sent */
@@ -102,11 +110,16 @@ typedef struct test_peer {
     size_t run_count, run_capacity;
     test_message *messages;
     size_t message_count, message_capacity;
-    leat_token *stops;
+    leat_token_record *stops;
     size_t stop_count, stop_capacity;
-    char *reply;     /* owned; JSON of the last answer to a QUERY */
-    unsigned errors; /* ERRORs that answer no sequence */
-    leat_err error;  /* the last one */
+    test_selected *selected; /* SELECTED, each once */
+    size_t selected_count, selected_capacity;
+    leat_withdrawn withdrawn; /* the last one */
+    unsigned withdrawals;
+    uint64_t recalled; /* jobs that it was asked to give back */
+    char *reply;       /* owned; JSON of the last answer to a QUERY */
+    unsigned errors;   /* ERRORs that answer no sequence */
+    leat_err error;    /* the last one */
     char error_sentence[600];
     unsigned heartbeats;
     unsigned closed; /* CLOSED has been said so often */
@@ -124,7 +137,17 @@ typedef struct test_world {
     test_peer *peers[WORLD_PEERS_MAX];
     size_t peer_count;
     uint64_t heard; /* frames that anybody was sent */
+    cJSON *json;    /* owned; the last result, see must_do */
     bool default_memory;
+    /* Zones of schedules; NULL: only UTC. */
+    leat_err (*zone)(void *context,
+                     const char *name,
+                     int64_t from_s,
+                     int64_t upto_s,
+                     leat_zone_change *out,
+                     uint32_t max,
+                     uint32_t *count,
+                     char why[LEAT_CRON_WHY_BYTES]);
     leat_retention retention;
     char why[256];
 } test_world;
@@ -158,6 +181,8 @@ void peer_connect(test_peer *peer, bool resume);
 void peer_cut(test_peer *peer);
 void peer_bye(test_peer *peer);
 test_peer *must_client(test_world *w);
+/* A client with a key of this number. */
+test_peer *must_client_of(test_world *w, const leat_principal *principal);
 test_peer *must_worker(test_world *w, const char *name, uint32_t slots, const char *handlers);
 /* Resume: connect, and settle until WELCOME. A worker claims `claims` first of its open jobs and
  * says END. */
@@ -188,6 +213,14 @@ void peer_wait(test_peer *peer,
 void peer_recv(test_peer *peer, const char *channel, uint32_t items);
 void peer_ack_position(test_peer *peer, uint64_t batch, uint64_t position);
 uint64_t peer_ack_message(test_peer *peer, uint64_t id);
+/* RECV with a count of receives; WITHDRAW of a sequence, of a receive. */
+void peer_receive(test_peer *peer, const char *channel, uint32_t items, uint64_t receives);
+void peer_withdraw(test_peer *peer, uint64_t sequence);
+void peer_withdraw_recv(test_peer *peer, const char *channel);
+/* Cases "?a ?b !c": receive from a, from b, send "c" into c. */
+uint64_t peer_select(test_peer *peer, const char *cases, uint8_t flags);
+const test_selected *peer_selected(const test_peer *peer, uint64_t sequence); /* or NULL */
+uint64_t peer_cancel(test_peer *peer, uint64_t job);
 uint64_t peer_done(
     test_peer *peer, test_job *job, leat_end end, uint64_t run_us, const void *result, size_t size);
 /* One DONE frame for the open jobs jobs[from … from + n - 1]. */
@@ -201,6 +234,19 @@ void must_end_all(test_peer *peer, leat_end end);
 const char *must_ask(test_peer *peer, const char *query, const char *arguments);
 /* COMMAND; its answer. */
 const test_answer *must_command(test_peer *peer, const char *command, const char *arguments);
+/* The same without looking at the answer yet; the sequence. */
+uint64_t peer_command(test_peer *peer, const char *command, const char *arguments);
+/* A COMMAND that is done, and a QUERY that is answered; what they say is in world->json until the
+ * next. Arguments as for printf. */
+void must_do(test_peer *peer, const char *command, const char *format, ...)
+    __attribute__((format(printf, 3, 4)));
+leat_err code_of_command(test_peer *peer, const char *command, const char *format, ...)
+    __attribute__((format(printf, 3, 4)));
+void must_query(test_peer *peer, const char *query, const char *format, ...)
+    __attribute__((format(printf, 3, 4)));
+/* What is at "a.b.0.c" of the last result: a text, a number (or digits as text), a bool, or -1. */
+const char *said_text(const test_world *w, const char *path);
+double said(const test_world *w, const char *path);
 
 /* What came so far. */
 test_answer *peer_answer(test_peer *peer, uint64_t sequence); /* or NULL */

@@ -67,6 +67,67 @@ say_token(leat_buf *text, const leat_token *token)
     say_number(text, "epoch", token->epoch);
 }
 
+/* What is not set is not told. */
+static void
+say_set(leat_buf *text, const char *name, uint64_t value)
+{
+    if (value != 0)
+        say_number(text, name, value);
+}
+
+static void
+say_set_text(leat_buf *text, const char *name, leat_text value)
+{
+    if (value.size > 0)
+        say_text(text, name, value);
+}
+
+static void
+say_follower(leat_buf *text, const char *name, const leat_follower *follower)
+{
+    if (follower->handler.size == 0)
+        return;
+    say_text(text, name, follower->handler);
+    say_bytes(text, "with", follower->payload.data, follower->payload.size);
+}
+
+static void
+say_settings(leat_buf *text, const leat_settings *s)
+{
+    if (s->priority != LEAT_PRIORITY_NOTHING)
+        say_number(text, "priority", s->priority);
+    say_set(text, "failures", s->failures);
+    say_set(text, "delay_ms", s->delay_ms);
+    say_set(text, "run_limit_ms", s->run_limit_ms);
+    say_set_text(text, "name", s->name);
+    say_set(text, "losses", s->losses);
+    say_set(text, "snoozes", s->snoozes);
+    say_set(text, "backoff_min_ms", s->backoff_min_ms);
+    say_set(text, "backoff_max_ms", s->backoff_max_ms);
+    say_set(text, "grace_ms", s->grace_ms);
+    say_set(text, "at_ms", s->at_ms);
+    say_set(text, "expires_ms", s->expires_ms);
+    say_set_text(text, "unique", s->unique);
+    say_set(text, "unique_for_ms", s->unique_for_ms);
+    say_set_text(text, "flow", s->flow);
+    say_set_text(text, "key", s->key);
+    say_set_text(text, "needs", s->needs);
+    say_set_text(text, "traits", s->traits);
+    say_set_text(text, "reply", s->reply);
+    say_set_text(text, "reply_handler", s->reply_handler);
+    say_set(text, "after_batch", s->after_batch);
+    say_set(text, "after", s->after);
+    for (uint8_t i = 0; i < s->finally_count; i++)
+        say_follower(text, "finally", &s->finally[i]);
+    say_follower(text, "recover", &s->recover);
+    if (s->halt.on != LEAT_HALT_NEVER) {
+        say_number(text, "halt", s->halt.on);
+        say_number(text, "halt_running", s->halt.running);
+        say_number(text, "halt_percent", s->halt.percent);
+        say_number(text, "halt_n", s->halt.n);
+    }
+}
+
 static leat_err
 walk_send(walk *w)
 {
@@ -80,11 +141,7 @@ walk_send(walk *w)
     say_text(w->text, "handler", head.handler);
     say_number(w->text, "batch", head.batch);
     say_number(w->text, "tag", head.tag);
-    say_number(w->text, "priority", head.priority);
-    say_number(w->text, "failures", head.failures);
-    say_number(w->text, "delay_ms", head.delay_ms);
-    say_number(w->text, "run_limit_ms", head.run_limit_ms);
-    say_text(w->text, "name", head.name);
+    say_settings(w->text, &head.settings);
     leat_send_put_head(w->copy, &head);
     for (uint16_t i = 0; i < w->count; i++) {
         const leat_bytes payload = leat_send_next(&records);
@@ -139,6 +196,8 @@ walk_credit(walk *w)
         say_number(w->text, "items", credit.items);
         if (credit.kind == LEAT_CREDIT_WORK)
             say_number(w->text, "bytes", credit.bytes);
+        if (credit.kind == LEAT_CREDIT_RECV)
+            say_number(w->text, "receives", credit.receives);
         leat_credit_put(w->copy, &credit);
     }
     return records.at == records.end ? LEAT_ERR_OK : LEAT_ERR_CORRUPT;
@@ -163,6 +222,7 @@ walk_jobs(walk *w)
         say_text(w->text, "handler", run.handler);
         say_number(w->text, "batch", run.batch);
         say_number(w->text, "run_limit_ms", run.run_limit_ms);
+        say_text(w->text, "needs", run.needs);
         const uint16_t jobs = run.jobs;
         run.jobs = 0;
         leat_jobs_set_run(w->copy, leat_jobs_put_run(w->copy, &run), jobs);
@@ -353,6 +413,101 @@ walk_tokens(walk *w)
 }
 
 static leat_err
+walk_select(walk *w)
+{
+    uint8_t flags;
+    leat_reader records;
+    const leat_err err = leat_select_open(w->body, w->size, w->count, &flags, &records);
+    if (err != LEAT_ERR_OK)
+        return err;
+    say_number(w->text, "flags", flags);
+    leat_select_put_head(w->copy, flags);
+    for (uint16_t i = 0; i < w->count; i++) {
+        leat_select_case one;
+        leat_select_next(&records, &one);
+        say_number(w->text, "kind", one.kind);
+        say_text(w->text, "channel", one.channel);
+        say_bytes(w->text, "payload", one.payload.data, one.payload.size);
+        leat_select_put(w->copy, &one);
+    }
+    return records.at == records.end ? LEAT_ERR_OK : LEAT_ERR_CORRUPT;
+}
+
+static leat_err
+walk_selected(walk *w)
+{
+    leat_reader records;
+    const leat_err err = leat_selected_open(w->body, w->size, w->count, &records);
+    if (err != LEAT_ERR_OK)
+        return err;
+    for (uint16_t i = 0; i < w->count; i++) {
+        leat_selected selected;
+        leat_selected_next(&records, &selected);
+        say_number(w->text, "sequence", selected.sequence);
+        say_number(w->text, "case", selected.index);
+        say_number(w->text, "code", selected.code);
+        say_number(w->text, "id", selected.id);
+        say_number(w->text, "flags", selected.flags);
+        say_bytes(w->text, "payload", selected.payload.data, selected.payload.size);
+        say_text(w->text, "sentence", selected.sentence);
+        leat_selected_put(w->copy, &selected);
+    }
+    return records.at == records.end ? LEAT_ERR_OK : LEAT_ERR_CORRUPT;
+}
+
+static leat_err
+walk_withdraw(walk *w)
+{
+    leat_reader records;
+    const leat_err err = leat_withdraw_open(w->body, w->size, w->count, &records);
+    if (err != LEAT_ERR_OK)
+        return err;
+    for (uint16_t i = 0; i < w->count; i++) {
+        leat_withdraw withdraw;
+        leat_withdraw_next(&records, &withdraw);
+        say_number(w->text, "kind", withdraw.kind);
+        if (withdraw.kind == LEAT_WITHDRAW_SEQUENCE)
+            say_number(w->text, "sequence", withdraw.sequence);
+        else
+            say_text(w->text, "channel", withdraw.channel);
+        leat_withdraw_put(w->copy, &withdraw);
+    }
+    return records.at == records.end ? LEAT_ERR_OK : LEAT_ERR_CORRUPT;
+}
+
+static leat_err
+walk_withdrawn(walk *w)
+{
+    leat_reader records;
+    const leat_err err = leat_withdrawn_open(w->body, w->size, w->count, &records);
+    if (err != LEAT_ERR_OK)
+        return err;
+    for (uint16_t i = 0; i < w->count; i++) {
+        leat_withdrawn withdrawn;
+        leat_withdrawn_next(&records, &withdrawn);
+        say_text(w->text, "channel", withdrawn.channel);
+        say_number(w->text, "served", withdrawn.served);
+        leat_withdrawn_put(w->copy, &withdrawn);
+    }
+    return records.at == records.end ? LEAT_ERR_OK : LEAT_ERR_CORRUPT;
+}
+
+static leat_err
+walk_cancel(walk *w)
+{
+    leat_reader records;
+    const leat_err err = leat_cancel_open(w->body, w->size, w->count, &records);
+    if (err != LEAT_ERR_OK)
+        return err;
+    for (uint16_t i = 0; i < w->count; i++) {
+        const uint64_t id = leat_cancel_next(&records);
+        say_number(w->text, "id", id);
+        leat_cancel_put(w->copy, id);
+    }
+    return records.at == records.end ? LEAT_ERR_OK : LEAT_ERR_CORRUPT;
+}
+
+static leat_err
 walk_heartbeat(walk *w)
 {
     leat_heartbeat heartbeat;
@@ -399,6 +554,11 @@ static const struct {
     {LEAT_CMD_CLAIM,     walk_tokens   },
     {LEAT_CMD_END,       walk_tokens   },
     {LEAT_CMD_RECALL,    walk_tokens   },
+    {LEAT_CMD_CANCEL,    walk_cancel   },
+    {LEAT_CMD_SELECT,    walk_select   },
+    {LEAT_CMD_SELECTED,  walk_selected },
+    {LEAT_CMD_WITHDRAW,  walk_withdraw },
+    {LEAT_CMD_WITHDRAWN, walk_withdrawn},
 };
 
 leat_err
@@ -445,6 +605,14 @@ walk_hello(
     }
     for (uint32_t i = 0; i < hello.channel_count; i++)
         say_text(text, "channel", leat_text_of(hello.channels[i]));
+    for (uint32_t i = 0; i < hello.trait_count; i++) {
+        say_text(text, "trait", leat_text_of(hello.traits[i].name));
+        say_text(text, "value", leat_text_of(hello.traits[i].value));
+    }
+    for (uint32_t i = 0; i < hello.have_count; i++) {
+        say_text(text, "have", leat_text_of(hello.haves[i].name));
+        say_number(text, "amount", hello.haves[i].amount);
+    }
     leat_hello_put(copy, &hello, frame->seen);
     return LEAT_ERR_OK;
 }

@@ -9,8 +9,8 @@
 
 /* ---------------------------------------------------------------------------------- speaking */
 
-static void
-say(sim *s, sim_peer *peer, leat_buf *frame_p)
+void
+sim_peer_say(sim *s, sim_peer *peer, leat_buf *frame_p)
 {
     if (!peer->deaf)
         peer->told = peer->got;
@@ -19,8 +19,8 @@ say(sim *s, sim_peer *peer, leat_buf *frame_p)
     sim_send_up(s, peer, frame_p);
 }
 
-static sim_said *
-say_numbered(sim *s, sim_peer *peer, leat_buf *frame_p)
+sim_said *
+sim_peer_tell(sim *s, sim_peer *peer, leat_buf *frame_p)
 {
     if (peer->said_count == peer->said_capacity) {
         peer->said_capacity = peer->said_capacity == 0 ? 32 : peer->said_capacity * 2;
@@ -34,16 +34,10 @@ say_numbered(sim *s, sim_peer *peer, leat_buf *frame_p)
     leat_put_bytes(&said->frame, frame_p->data, frame_p->size);
     said->command = (leat_command)frame_p->data[3];
     if (peer->state == SIM_UP || peer->state == SIM_LEAVING)
-        say(s, peer, frame_p);
+        sim_peer_say(s, peer, frame_p);
     else
         leat_buf_fini(frame_p);
     return said;
-}
-
-void
-sim_peer_tell(sim *s, sim_peer *peer, leat_buf *frame_p)
-{
-    (void)say_numbered(s, peer, frame_p);
 }
 
 sim_said *
@@ -62,7 +56,7 @@ beat(sim *s, sim_peer *peer)
     leat_frame_begin(&frame, LEAT_CMD_HEARTBEAT);
     leat_heartbeat_put(&frame, &(leat_heartbeat){.started = peer->started, .running = running});
     leat_frame_finish(&frame, 0, 1, 0);
-    say(s, peer, &frame);
+    sim_peer_say(s, peer, &frame);
 }
 
 static void
@@ -72,7 +66,7 @@ say_credit(sim *s, sim_peer *peer, const leat_credit *credit)
     leat_frame_begin(&frame, LEAT_CMD_CREDIT);
     leat_credit_put(&frame, credit);
     leat_frame_finish(&frame, 0, 1, 0);
-    say(s, peer, &frame);
+    sim_peer_say(s, peer, &frame);
 }
 
 static void
@@ -83,51 +77,6 @@ say_work(sim *s, sim_peer *peer, uint32_t items)
                               .handler = LEAT_CREDIT_ALL_HANDLERS,
                               .items = items,
                               .bytes = 64U << 20});
-}
-
-static void
-say_recv(sim *s, sim_peer *peer, const char *channel, uint32_t items)
-{
-    say_credit(
-        s, peer,
-        &(leat_credit){.kind = LEAT_CREDIT_RECV, .channel = leat_text_of(channel), .items = items});
-}
-
-static void
-say_wait(sim *s, sim_peer *peer, const sim_wait *wait)
-{
-    say_credit(s, peer,
-               &(leat_credit){.kind = LEAT_CREDIT_WAIT,
-                              .batch = wait->batch,
-                              .position = wait->position,
-                              .goal_kind = wait->kind,
-                              .goal = wait->goal,
-                              .items = wait->over ? 0 : wait->items});
-}
-
-static void
-say_json(sim *s, sim_peer *peer, leat_command command, const char *text, uint64_t batch, bool seals)
-{
-    leat_buf frame = {0};
-    leat_frame_begin(&frame, command);
-    leat_put_bytes(&frame, text, strlen(text));
-    leat_frame_finish(&frame, 0, 1, 0);
-    if (command == LEAT_CMD_QUERY) {
-        say(s, peer, &frame);
-        return;
-    }
-    sim_said *const said = say_numbered(s, peer, &frame);
-    said->batch = batch;
-    said->seals = seals;
-}
-
-static void
-seal(sim *s, sim_peer *peer, uint64_t batch)
-{
-    char text[128];
-    (void)snprintf(text, sizeof text,
-                   "{\"command\":\"batch.seal\",\"arguments\":{\"batch\":\"%" PRIu64 "\"}}", batch);
-    say_json(s, peer, LEAT_CMD_COMMAND, text, batch, true);
 }
 
 /* ---------------------------------------------------------------------------------- sessions */
@@ -170,7 +119,9 @@ sim_peer_init(sim *s, sim_peer *peer, bool worker)
     if (peer->holds == NULL || peer->reports == NULL)
         abort();
     peer->wake_ms = s->now.mono_ms + (int64_t)sim_below(s, 500);
-    peer->receives = sim_chance(s, 60000);
+    peer->gpus = sim_chance(s, 60000) ? 1 + (unsigned)sim_below(s, 2) : 0;
+    peer->cpus = sim_chance(s, 60000) ? 2 + (unsigned)sim_below(s, 3) : 0;
+    peer->zone = (unsigned)sim_below(s, 3);
     new_session(s, peer);
 }
 
@@ -184,6 +135,16 @@ sim_peer_free(sim_peer *peer)
     free(peer->said);
     free(peer->holds);
     free(peer->reports);
+}
+
+static void
+add_have(leat_hello *hello, const char *name, unsigned amount)
+{
+    if (amount == 0)
+        return;
+    leat_hello_have *const have = &hello->haves[hello->have_count++];
+    (void)snprintf(have->name, sizeof have->name, "%s", name);
+    have->amount = amount;
 }
 
 static void
@@ -211,15 +172,27 @@ connect_peer(sim *s, sim_peer *peer)
             if ((peer->handler_mask >> i & 1U) != 0)
                 hello.handlers[hello.handler_count++] = sim_handlers[i];
         }
-        hello.channel_count = 2;
-        (void)snprintf(hello.channels[0], sizeof hello.channels[0], "default");
-        (void)snprintf(hello.channels[1], sizeof hello.channels[1], "quick");
+        for (unsigned i = 0; i < SIM_CHANNELS; i++) {
+            if (!sim_channels[i].messages)
+                (void)snprintf(hello.channels[hello.channel_count++], sizeof hello.channels[0],
+                               "%s", sim_channels[i].name);
+        }
+        add_have(&hello, "cpus", peer->cpus);
+        add_have(&hello, "gpu", peer->gpus);
+        if (peer->zone != 0) {
+            hello.trait_count = 1;
+            (void)snprintf(hello.traits[0].name, sizeof hello.traits[0].name, "zone");
+            (void)snprintf(hello.traits[0].value, sizeof hello.traits[0].value, "%s",
+                           peer->zone == 1 ? "a" : "b");
+        }
     }
     peer->route = ++s->routes;
     peer->state = SIM_HELLO;
     peer->heard_ms = s->now.mono_ms;
     peer->shaky_ms = 0;
     peer->core_out = peer->core_seen = 0;
+    for (unsigned i = 0; i < SIM_CHANNELS; i++)
+        peer->recv[i] = (sim_recv){.on = peer->recv[i].on};
     leat_hello_put(&frame, &hello, peer->got);
     peer->told = peer->got;
     sim_note(s, "peer %u says HELLO, connection %" PRIu64 ", seen %" PRIu64, peer->index,
@@ -252,7 +225,7 @@ static bool
 is_memory(sim *s, uint64_t id)
 {
     const sim_job *const job = sim_job_find(s, id);
-    return job != NULL && s->ops[job->op].channel->durability == SIM_MEMORY;
+    return job != NULL && job->channel->durability == SIM_MEMORY;
 }
 
 void
@@ -291,12 +264,8 @@ forget(sim *s, sim_peer *peer)
 {
     for (size_t i = 0; i < peer->said_count; i++) {
         const sim_said *const said = &peer->said[i];
-        if (said->command != LEAT_CMD_SEND || said->arrived)
-            continue;
-        sim_op *const op = &s->ops[said->op];
-        op->status = SIM_OP_UNKNOWN;
-        if (op->delivered_wall == INT64_MAX)
-            op->delivered_wall = op->high_wall = s->now.wall_ms;
+        if ((said->command == LEAT_CMD_SEND || said->command == LEAT_CMD_SELECT) && !said->arrived)
+            s->ops[said->op].status = SIM_OP_UNKNOWN;
     }
     new_session(s, peer);
 }
@@ -335,9 +304,10 @@ report(sim *s, sim_peer *peer, size_t i, leat_command command, leat_end end)
         .token = hold->token, .command = command, .end = end, .trusted = hold->trusted};
     if (command == LEAT_CMD_SNOOZE) {
         r->delay_ms = 1 + sim_below(s, 5000);
+        job->snooze_ms = r->delay_ms;
         job->snoozes_said++;
     }
-    if (command == LEAT_CMD_DONE && end == LEAT_END_FAILED)
+    if (command == LEAT_CMD_DONE && end != LEAT_END_DONE)
         job->fails_said++;
     sim_note(s, "worker %u: %s %d of job %" PRIu64 ".%u%s", peer->index,
              leat_command_name((unsigned)command), (int)end, hold->token.id, hold->token.attempt,
@@ -348,15 +318,16 @@ report(sim *s, sim_peer *peer, size_t i, leat_command command, leat_end end)
 static void
 put_report(leat_buf *frame, const sim_report *r)
 {
-    uint8_t result[13];
+    uint8_t result[SIM_RESULT_BYTES];
     if (r->command != LEAT_CMD_DONE) {
         leat_tokens_put(r->command, frame,
                         &(leat_token_record){.token = r->token, .delay_ms = r->delay_ms});
         return;
     }
-    leat_store_u64(result, r->token.id);
-    leat_store_u32(result + 8, r->token.attempt);
-    result[12] = (uint8_t)r->end;
+    leat_store_u32(result, SIM_WORD_RESULT);
+    leat_store_u64(result + 4, r->token.id);
+    leat_store_u32(result + 12, r->token.attempt);
+    result[16] = (uint8_t)r->end;
     leat_done_put(
         frame,
         &(leat_done){
@@ -387,7 +358,7 @@ say_reports(sim *s, sim_peer *peer, leat_command command)
         put_report(&frame, &peer->reports[i]);
     }
     leat_frame_finish(&frame, 0, (uint16_t)count, 0);
-    sim_said *const said = say_numbered(s, peer, &frame);
+    sim_said *const said = sim_peer_tell(s, peer, &frame);
     said->reports = reports;
     said->report_count = count;
 }
@@ -427,6 +398,8 @@ work(sim *s, sim_peer *peer)
     uint32_t running = 0;
     for (size_t i = 0; i < peer->hold_count;) {
         const sim_hold *const hold = &peer->holds[i];
+        if (s->healing && hold->end_ms > s->now.mono_ms + 100)
+            peer->holds[i].end_ms = s->now.mono_ms + 100;
         if (hold->state == SIM_RUNNING && hold->end_ms <= s->now.mono_ms) {
             if (kills(s, hold)) {
                 sim_peer_crash(s, peer);
@@ -465,13 +438,35 @@ work(sim *s, sim_peer *peer)
 }
 
 static unsigned
-handler_of(sim *s, leat_text name)
+amount_in(leat_text needs, const char *name)
 {
-    for (unsigned i = 0; i < SIM_HANDLERS; i++) {
-        if (leat_text_is(name, leat_text_of(sim_handlers[i].name)))
-            return i;
+    leat_text one;
+    uint64_t amount;
+    while (leat_needs_next(&needs, &one, &amount)) {
+        if (leat_text_is(one, leat_text_of(name)))
+            return (unsigned)amount;
     }
-    sim_fail(s, "a job for a handler that nobody has");
+    return 0;
+}
+
+/* What its jobs were given is never more than it has. */
+static void
+check_needs(sim *s, const sim_peer *peer)
+{
+    unsigned gpus = 0;
+    unsigned cpus = 0;
+    for (size_t i = 0; i < peer->hold_count; i++) {
+        const sim_hold *const hold = &peer->holds[i];
+        const sim_job *const job = sim_job_find(s, hold->token.id);
+        if (!hold->trusted || hold->told || (job != NULL && job->stop_attempt != 0) ||
+            (job != NULL && job->channel->durability == SIM_MEMORY))
+            continue;
+        gpus += hold->gpus;
+        cpus += hold->cpus;
+    }
+    if (gpus > peer->gpus || cpus > peer->cpus)
+        sim_fail(s, "worker %u is given %u gpus and %u cpus, and has %u and %u", peer->index, gpus,
+                 cpus, peer->gpus, peer->cpus);
 }
 
 static void
@@ -492,8 +487,8 @@ hear_jobs(sim *s, sim_peer *peer, const leat_frame *frame, const uint8_t *body, 
             leat_jobs_job record;
             leat_jobs_next_job(&records, &record);
             sim_job *const job = sim_job_find(s, record.id);
-            const unsigned handler = handler_of(s, run.handler);
-            if ((peer->handler_mask >> handler & 1U) == 0 || handler != s->ops[job->op].handler)
+            const unsigned handler = sim_handler_of(s, run.handler);
+            if ((peer->handler_mask >> handler & 1U) == 0 || handler != job->handler)
                 sim_fail(s, "worker %u gets job %" PRIu64 " of another handler", peer->index,
                          job->id);
             if (peer->hold_count == SIM_HELD_MAX)
@@ -505,6 +500,8 @@ hear_jobs(sim *s, sim_peer *peer, const leat_frame *frame, const uint8_t *body, 
                 .handler = handler,
                 .trusted = peer->broken_ms == 0 && s->now.mono_ms - s->packet_ms < 3500 &&
                            s->now.mono_ms > peer->shaky_ms,
+                .gpus = amount_in(run.needs, "gpu"),
+                .cpus = amount_in(run.needs, "cpus"),
             };
             sim_note(s, "worker %u gets job %" PRIu64 ".%u, number %" PRIu64, peer->index, job->id,
                      record.attempt, number);
@@ -513,6 +510,7 @@ hear_jobs(sim *s, sim_peer *peer, const leat_frame *frame, const uint8_t *body, 
             peer->last_number = number++;
         }
     }
+    check_needs(s, peer);
 }
 
 static void
@@ -529,13 +527,34 @@ claim(sim *s, sim_peer *peer)
     }
     leat_frame_finish(&frame, 0, count, 0);
     if (count > 0)
-        say(s, peer, &frame);
+        sim_peer_say(s, peer, &frame);
     leat_buf_fini(&frame);
     leat_frame_begin(&frame, LEAT_CMD_END);
     leat_tokens_put(LEAT_CMD_END, &frame, &(leat_token_record){.claims = count});
     leat_frame_finish(&frame, 0, 1, 0);
-    say(s, peer, &frame);
+    sim_peer_say(s, peer, &frame);
     say_work(s, peer, peer->slots + (uint32_t)sim_below(s, 60));
+}
+
+/* Its job is to stop: it does so, or ends first, or does not care. */
+static void
+obey(sim *s, sim_peer *peer, size_t i)
+{
+    sim_hold *const hold = &peer->holds[i];
+    const uint64_t roll = s->healing ? 0 : sim_below(s, 100);
+    if (hold->told)
+        return;
+    hold->told = true;
+    sim_note(s, "worker %u is to stop job %" PRIu64 ".%u", peer->index, hold->token.id,
+             hold->token.attempt);
+    if (roll >= 60) {
+        hold->end_ms += roll < 85 ? (int64_t)sim_below(s, 4000) : 40000;
+        return;
+    }
+    if (hold->state == SIM_QUEUED || sim_chance(s, 50000))
+        report(s, peer, i, LEAT_CMD_RELEASE, LEAT_END_DONE);
+    else
+        report(s, peer, i, LEAT_CMD_DONE, sim_chance(s, 70000) ? LEAT_END_FAILED : LEAT_END_DONE);
 }
 
 static void
@@ -549,9 +568,16 @@ hear_stop(sim *s, sim_peer *peer, const leat_frame *frame, const uint8_t *body, 
         leat_tokens_next(LEAT_CMD_STOP, &records, &record);
         for (size_t i = peer->hold_count; i > 0; i--) {
             const sim_hold *const hold = &peer->holds[i - 1];
+            const sim_job *const job = sim_job_find(s, record.token.id);
             if (hold->token.id != record.token.id || hold->token.attempt != record.token.attempt)
                 continue;
-            if (hold->trusted)
+            if (record.reason != LEAT_STOP_STALE) {
+                obey(s, peer, i - 1);
+                continue;
+            }
+            if (hold->trusted && !hold->told &&
+                (job->stopped >> (hold->token.attempt % 64) & 1U) == 0 &&
+                job->channel->durability == SIM_DISK)
                 sim_fail(s, "job %" PRIu64 ".%u is taken from worker %u, which has held it",
                          hold->token.id, hold->token.attempt, peer->index);
             drop_hold(s, peer, i - 1);
@@ -559,265 +585,27 @@ hear_stop(sim *s, sim_peer *peer, const leat_frame *frame, const uint8_t *body, 
     }
 }
 
-/* ---------------------------------------------------------------------------------- client */
-
-static uint32_t
-send_records(sim *s, sim_peer *peer, const leat_send_head *head, uint32_t number)
-{
-    leat_buf frame = {0};
-    sim_op *const op = &s->ops[number];
-    const size_t size = op->n <= 10 && sim_chance(s, 1500) ? 30000 : 8 + sim_below(s, 60);
-    uint8_t *const payload = calloc(1, size);
-    if (payload == NULL)
-        abort();
-    leat_frame_begin(&frame, LEAT_CMD_SEND);
-    leat_send_put_head(&frame, head);
-    for (uint32_t i = 0; i < op->n; i++) {
-        leat_store_u32(payload, number);
-        leat_store_u32(payload + 4, i);
-        leat_send_put(&frame, payload, size);
-    }
-    free(payload);
-    leat_frame_finish(&frame, 0, (uint16_t)op->n, 0);
-    sim_said *const said = say_numbered(s, peer, &frame);
-    said->op = number;
-    said->tag = head->tag;
-    said->seals = (head->flags & LEAT_SEND_SEAL) != 0;
-    return number;
-}
-
+/* What it has not started goes back, from the end of its line. */
 static void
-act_send(sim *s, sim_peer *peer, bool messages)
+hear_recall(sim *s, sim_peer *peer, const leat_frame *frame, const uint8_t *body, size_t size)
 {
-    if (s->op_count >= s->op_limit)
-        return;
-    const uint32_t number = s->op_count++;
-    sim_op *const op = &s->ops[number];
-    leat_send_head head = leat_send_head_default();
-    *op = (sim_op){.delivered_wall = INT64_MAX, .failures = 3, .priority = LEAT_PRIORITY_DEFAULT};
-    op->n = sim_chance(s, 10000) ? 1 + (uint32_t)sim_below(s, 100) : 1 + (uint32_t)sim_below(s, 5);
-    op->ids = calloc(op->n, sizeof *op->ids);
-    if (op->ids == NULL)
-        abort();
-    op->channel = &sim_channels[(messages ? 2 : 0) + (sim_chance(s, 20000) ? 1 : 0)];
-    op->handler = (unsigned)sim_below(s, SIM_HANDLERS);
-    if (!messages) {
-        if (sim_chance(s, 20000))
-            op->failures = (uint16_t)(1 + sim_below(s, 4));
-        if (sim_chance(s, 15000))
-            op->delay_ms = 1 + sim_below(s, 8000);
-        if (sim_chance(s, 20000))
-            op->priority = (uint8_t)sim_below(s, 10);
-        head.handler = leat_text_of(sim_handlers[op->handler].name);
-        if (peer->tag == 0 && sim_chance(s, 60000)) {
-            peer->tag = ++peer->tags;
-            peer->tag_batch = 0;
-            peer->tag_sends = 0;
-            peer->tag_durability = op->channel->durability;
-        }
-        if (peer->tag != 0 && peer->tag_durability == op->channel->durability) {
-            head.tag = peer->tag;
-            if (++peer->tag_sends >= 4 || sim_chance(s, 30000)) {
-                head.flags |= LEAT_SEND_SEAL;
-                peer->tag = 0;
-            }
-        } else if (sim_chance(s, 5000) && peer->tags > 0) {
-            head.tag = 1 + (uint32_t)sim_below(s, peer->tags); /* mostly sealed long ago */
-        }
-    }
-    if (!messages && sim_chance(s, 3000)) /* of the wrong kind */
-        op->channel = &sim_channels[2];
-    head.channel = leat_text_of(op->channel->name);
-    head.failures = op->failures;
-    head.delay_ms = op->delay_ms;
-    head.priority = op->priority;
-    sim_note(s, "client %u sends op %u: %u to %s %s, tag %u%s", peer->index, number, op->n,
-             op->channel->name, messages ? "" : sim_handlers[op->handler].name, head.tag,
-             head.flags != 0 ? ", seals" : "");
-    (void)send_records(s, peer, &head, number);
-}
-
-static void
-add_wait(sim *s, sim_peer *peer, const sim_batch *batch)
-{
-    /* Not a second time: what was on its way for the first wait would look wrong. */
-    for (unsigned i = 0; i < peer->wait_count; i++) {
-        if (peer->waits[i].batch == batch->id)
-            return;
-    }
-    if (peer->wait_count == sizeof peer->waits / sizeof *peer->waits)
-        return;
-    sim_wait *const wait = &peer->waits[peer->wait_count++];
-    *wait = (sim_wait){
-        .batch = batch->id,
-        .durability = batch->durability,
-        .life = batch->life,
-        .kind = (leat_goal)sim_below(s, 3),
-        .items = 1 + (uint32_t)sim_below(s, 40),
-    };
-    if (wait->kind != LEAT_GOAL_ALL)
-        wait->goal = 1 + sim_below(s, batch->accepted + 1);
-    say_wait(s, peer, wait);
-}
-
-static const sim_batch *
-any_batch(sim *s)
-{
-    return s->batch_count == 0 ? NULL : &s->batches[sim_below(s, s->batch_count)];
-}
-
-static void
-act(sim *s, sim_peer *peer)
-{
-    const uint64_t roll = sim_below(s, 100);
-    const sim_batch *const batch = any_batch(s);
-    char text[128];
-    if (roll < 45) {
-        act_send(s, peer, false);
-    } else if (roll < 60) {
-        act_send(s, peer, true);
-    } else if (roll < 80 && batch != NULL) {
-        add_wait(s, peer, batch);
-    } else if (roll < 90 && batch != NULL) {
-        (void)snprintf(text, sizeof text,
-                       "{\"id\":\"%" PRIu64
-                       "\",\"query\":\"status\",\"arguments\":{\"batch\":\"%" PRIu64 "\"}}",
-                       batch->id, batch->id);
-        say_json(s, peer, LEAT_CMD_QUERY, text, 0, false);
-    } else if (roll < 94) {
-        if (peer->tag != 0 && peer->tag_batch != 0) {
-            seal(s, peer, peer->tag_batch);
-            peer->tag = 0;
-        }
-    } else if (roll < 97) {
-        peer->receives = !peer->receives;
-        say_recv(s, peer, "news", peer->receives ? 1 + (uint32_t)sim_below(s, 9) : 0);
-        say_recv(s, peer, "flash", peer->receives ? 1 + (uint32_t)sim_below(s, 9) : 0);
-    } else {
-        say_json(s, peer, LEAT_CMD_QUERY, "{\"id\":\"0\",\"query\":\"status\",\"arguments\":{}}", 0,
-                 false);
-    }
-}
-
-static void
-ack_messages(sim *s, sim_peer *peer)
-{
-    while (peer->message_count > 0 && (s->healing || sim_chance(s, 30000))) {
-        leat_buf frame = {0};
-        const uint64_t id = peer->messages[--peer->message_count];
-        leat_frame_begin(&frame, LEAT_CMD_ACK);
-        leat_ack_put(&frame, &(leat_ack){.kind = LEAT_ACK_MESSAGE, .id = id});
-        leat_frame_finish(&frame, 0, 1, 0);
-        say_numbered(s, peer, &frame)->message = id;
-    }
-}
-
-/* With the faults off: everything that was begun is brought to its end. */
-static void
-heal(sim *s, sim_peer *peer)
-{
-    if (!peer->receives) {
-        peer->receives = true;
-        say_recv(s, peer, "news", 20);
-        say_recv(s, peer, "flash", 20);
-    }
-    for (size_t i = 0; i < s->batch_count; i++) {
-        sim_batch *const batch = &s->batches[i];
-        if (batch->sealed || (batch->durability == SIM_MEMORY && batch->life < s->life))
+    leat_reader records;
+    leat_token_record record;
+    if (leat_tokens_open(LEAT_CMD_RECALL, body, size, frame->count, &records) != LEAT_ERR_OK)
+        sim_fail(s, "a RECALL frame that cannot be read");
+    leat_tokens_next(LEAT_CMD_RECALL, &records, &record);
+    for (size_t i = peer->hold_count; i > 0 && record.items > 0; i--) {
+        if (peer->holds[i - 1].state != SIM_QUEUED)
             continue;
-        bool asked = false;
-        for (size_t k = 0; k < peer->said_count; k++)
-            asked |= peer->said[k].batch == batch->id && !peer->said[k].arrived;
-        if (!asked)
-            seal(s, peer, batch->id);
+        report(s, peer, i - 1, LEAT_CMD_RELEASE, LEAT_END_DONE);
+        record.items--;
     }
 }
 
 /* ---------------------------------------------------------------------------------- hearing */
 
-static void
-hear_run(sim *s, sim_peer *peer, const leat_items_run *run, leat_reader *records)
-{
-    sim_wait *wait = NULL;
-    for (unsigned i = 0; i < peer->wait_count; i++) {
-        if (peer->waits[i].batch == run->batch && !peer->waits[i].over)
-            wait = &peer->waits[i];
-    }
-    if (wait != NULL && run->n > 0 && run->first_position != wait->position + 1)
-        sim_fail(s, "peer %u, batch %" PRIu64 ": position %" PRIu64 " comes after %" PRIu64,
-                 peer->index, run->batch, run->first_position, wait->position);
-    for (unsigned i = 0; i < run->n; i++) {
-        leat_completion completion;
-        leat_items_next_completion(records, &completion);
-        if (wait != NULL)
-            wait->ok += completion.outcome == LEAT_OUTCOME_DONE;
-    }
-    if (wait == NULL)
-        return;
-    wait->position += run->n;
-    if (leat_counters_ended(&run->counters) > run->counters.total)
-        sim_fail(s, "batch %" PRIu64 ": more have ended than were accepted", run->batch);
-    if ((run->flags & (LEAT_ITEMS_UNKNOWN | LEAT_ITEMS_LOST)) != 0) {
-        if (wait->durability == SIM_DISK || wait->life == s->life)
-            sim_fail(s,
-                     "batch %" PRIu64 " is said to be lost: flags %u, durability %d, life %" PRIu64
-                     " of %" PRIu64,
-                     run->batch, run->flags, (int)wait->durability, wait->life, s->life);
-        wait->over = true;
-    } else if ((run->flags & LEAT_ITEMS_EXPIRED) != 0) {
-        sim_fail(s, "batch %" PRIu64 " is said to be out of retention", run->batch);
-    } else if ((run->flags & LEAT_ITEMS_GOAL) != 0) {
-        const bool all =
-            (run->flags & LEAT_ITEMS_FINISHED) != 0 && wait->position == run->counters.total;
-        if (!all && (wait->kind == LEAT_GOAL_ALL ||
-                     (wait->kind == LEAT_GOAL_COUNT && wait->position < wait->goal) ||
-                     (wait->kind == LEAT_GOAL_OK && wait->ok < wait->goal)))
-            sim_fail(s, "batch %" PRIu64 ": goal told at position %" PRIu64, run->batch,
-                     wait->position);
-        wait->over = true;
-    }
-    if (wait->over) {
-        say_wait(s, peer, wait);
-    } else if (run->n > 0) {
-        leat_buf frame = {0};
-        leat_frame_begin(&frame, LEAT_CMD_ACK);
-        leat_ack_put(
-            &frame,
-            &(leat_ack){.kind = LEAT_ACK_BATCH, .id = wait->batch, .position = wait->position});
-        leat_frame_finish(&frame, 0, 1, 0);
-        say(s, peer, &frame);
-    }
-}
-
-static void
-hear_items(sim *s, sim_peer *peer, const leat_frame *frame, const uint8_t *body, size_t size)
-{
-    leat_reader records;
-    if (leat_items_open(body, size, frame->count, &records) != LEAT_ERR_OK)
-        sim_fail(s, "an ITEMS frame that cannot be read");
-    for (unsigned r = 0; r < frame->count; r++) {
-        leat_items_run run;
-        leat_items_next_run(&records, &run);
-        if (run.kind == LEAT_ITEMS_COMPLETIONS) {
-            hear_run(s, peer, &run, &records);
-            continue;
-        }
-        for (unsigned i = 0; i < run.n; i++) {
-            leat_message message;
-            leat_items_next_message(&records, &message);
-            for (unsigned k = 0; k < peer->message_count; k++) {
-                if (peer->messages[k] == message.id && peer->receives && peer->shaky_ms == 0)
-                    sim_fail(s, "message %" PRIu64 " comes to %u while it has it", message.id,
-                             peer->index);
-            }
-            if (peer->message_count < sizeof peer->messages / sizeof *peer->messages)
-                peer->messages[peer->message_count++] = message.id;
-        }
-    }
-}
-
-static sim_said *
-arrives(sim *s, sim_peer *peer, uint64_t sequence, bool *first)
+sim_said *
+sim_peer_arrives(sim *s, sim_peer *peer, uint64_t sequence, bool *first)
 {
     sim_said *const said = sim_peer_said(peer, sequence);
     if (said == NULL)
@@ -826,97 +614,6 @@ arrives(sim *s, sim_peer *peer, uint64_t sequence, bool *first)
     *first = !said->arrived;
     said->arrived = true;
     return said;
-}
-
-static void
-hear_sent(sim *s, sim_peer *peer, leat_reader *records)
-{
-    leat_sent sent;
-    bool first;
-    leat_sent_next(records, &sent);
-    const sim_said *const said = arrives(s, peer, sent.sequence, &first);
-    sim_op *const op = &s->ops[said->op];
-    if (!first)
-        return;
-    op->status = sent.code == LEAT_ERR_OK ? SIM_OP_OK : SIM_OP_REFUSED;
-    if (op->status == SIM_OP_REFUSED) {
-        for (uint32_t i = 0; i < op->n; i++) {
-            if (op->ids[i] != 0 && op->channel->durability == SIM_DISK)
-                sim_fail(s, "op %u is refused, and is in the store", said->op);
-        }
-        return;
-    }
-    op->batch = sent.batch;
-    op->life = s->life;
-    if (op->channel->messages)
-        return;
-    for (uint32_t i = 0; i < (said->tag == 0 ? op->n : 1); i++) {
-        const uint64_t id = said->tag == 0 ? sent.first_id + i : sent.batch;
-        sim_batch *batch = sim_batch_of(s, id);
-        if (batch == NULL) {
-            if (s->batch_count == s->batch_capacity) {
-                s->batch_capacity = s->batch_capacity == 0 ? 256 : s->batch_capacity * 2;
-                s->batches = realloc(s->batches, s->batch_capacity * sizeof *s->batches);
-                if (s->batches == NULL)
-                    abort();
-            }
-            batch = &s->batches[s->batch_count++];
-            const sim_job *const job = sim_job_find(s, sent.first_id);
-            *batch = (sim_batch){.id = id,
-                                 .durability = op->channel->durability,
-                                 .life = job == NULL ? s->life : job->life};
-        }
-        batch->accepted += said->tag == 0 ? 1 : op->n;
-        batch->sealed |= said->tag == 0 || said->seals;
-        if (said->tag != 0 && said->tag == peer->tag)
-            peer->tag_batch = id;
-        if (i == 0 && sim_chance(s, 70000))
-            add_wait(s, peer, batch);
-    }
-}
-
-static uint64_t
-figure(const cJSON *row, const char *key)
-{
-    uint64_t value = 0;
-    (void)leat_json_u64(row, key, &value);
-    return value;
-}
-
-static void
-hear_reply(sim *s, sim_peer *peer, const uint8_t *body, size_t size)
-{
-    char why[128];
-    cJSON *json;
-    uint64_t sequence;
-    uint64_t id;
-    bool first;
-    if (leat_json_parse(body, size, &json, why) != LEAT_ERR_OK)
-        sim_fail(s, "a reply that cannot be read: %s", why);
-    const cJSON *const result = cJSON_GetObjectItemCaseSensitive(json, "result");
-    if (leat_json_u64(json, "sequence", &sequence)) {
-        const sim_said *const said = arrives(s, peer, sequence, &first);
-        sim_batch *const batch = said->batch == 0 ? NULL : sim_batch_of(s, said->batch);
-        if (batch != NULL && result == NULL && batch->durability == SIM_DISK && !batch->sealed &&
-            batch->accepted > 0)
-            sim_fail(s, "batch %" PRIu64 " cannot be sealed", said->batch);
-        if (batch != NULL)
-            batch->sealed = true;
-    } else if (leat_json_u64(json, "id", &id) && id != 0) {
-        const sim_batch *const batch = sim_batch_of(s, id);
-        const cJSON *const row = cJSON_GetObjectItemCaseSensitive(result, "batch");
-        /* A job alone whose end is not on disk yet is found neither here nor there. */
-        const sim_job *const alone = sim_job_find(s, id);
-        if (row == NULL && alone == NULL &&
-            (batch->durability == SIM_DISK || batch->life == s->life))
-            sim_fail(s, "batch %" PRIu64 " is not found", id);
-        if (row != NULL && figure(row, "total") != figure(row, "ready") + figure(row, "running") +
-                                                       figure(row, "delayed") +
-                                                       figure(row, "done") + figure(row, "dead"))
-            sim_fail(s, "batch %" PRIu64 " does not add up: %.*s", id, (int)size,
-                     (const char *)body);
-    }
-    cJSON_Delete(json);
 }
 
 static void
@@ -933,7 +630,7 @@ hear_error(sim *s, sim_peer *peer, const uint8_t *body, size_t size)
     if (record.sequence == 0)
         sim_fail(s, "peer %u is told: %.*s", peer->index, (int)record.sentence.size,
                  record.sentence.data);
-    const sim_said *const said = arrives(s, peer, record.sequence, &first);
+    const sim_said *const said = sim_peer_arrives(s, peer, record.sequence, &first);
     sim_fail(s, "peer %u: %s is refused: %.*s", peer->index,
              leat_command_name((unsigned)said->command), (int)record.sentence.size,
              record.sentence.data);
@@ -949,19 +646,29 @@ hear_welcome(sim *s, sim_peer *peer)
             continue;
         leat_buf frame = {0};
         leat_put_bytes(&frame, peer->said[i].frame.data, peer->said[i].frame.size);
-        say(s, peer, &frame);
+        sim_peer_say(s, peer, &frame);
     }
     if (peer->worker) {
         claim(s, peer);
         return;
     }
-    for (unsigned i = 0; i < peer->wait_count; i++) {
-        if (!peer->waits[i].over)
-            say_wait(s, peer, &peer->waits[i]);
-    }
-    if (peer->receives) {
-        say_recv(s, peer, "news", 1 + (uint32_t)sim_below(s, 9));
-        say_recv(s, peer, "flash", 1 + (uint32_t)sim_below(s, 9));
+    sim_client_welcome(s, peer);
+}
+
+static void
+hear_acked(sim *s, sim_peer *peer, const leat_frame *frame, const uint8_t *body, size_t size)
+{
+    leat_reader records;
+    bool first;
+    if (leat_acked_open(body, size, frame->count, &records) != LEAT_ERR_OK)
+        sim_fail(s, "an ACKED frame that cannot be read");
+    for (unsigned i = 0; i < frame->count; i++) {
+        leat_acked acked;
+        leat_acked_exception exception;
+        leat_acked_next(&records, &acked);
+        for (unsigned e = 0; e < acked.exceptions; e++)
+            leat_acked_next_exception(&records, &exception);
+        (void)sim_peer_arrives(s, peer, acked.sequence, &first);
     }
 }
 
@@ -969,12 +676,10 @@ void
 sim_peer_hear(sim *s, sim_peer *peer, const leat_buf *buf)
 {
     leat_frame frame;
-    bool first;
     if (leat_frame_decode(buf->data, buf->size, LEAT_SIDE_BROKER, &frame) != LEAT_ERR_OK)
         sim_fail(s, "a frame that cannot be read arrives");
     const uint8_t *const body = buf->data + LEAT_FRAME_BYTES;
     const size_t size = buf->size - LEAT_FRAME_BYTES;
-    leat_reader records = leat_reader_over(body, size);
     peer->heard_ms = s->now.mono_ms;
     if (frame.sequence != 0) {
         if (frame.sequence <= peer->got)
@@ -986,30 +691,17 @@ sim_peer_hear(sim *s, sim_peer *peer, const leat_buf *buf)
         hear_welcome(s, peer);
     } else if (frame.command == LEAT_CMD_JOBS) {
         hear_jobs(s, peer, &frame, body, size);
-    } else if (frame.command == LEAT_CMD_ITEMS) {
-        hear_items(s, peer, &frame, body, size);
     } else if (frame.command == LEAT_CMD_STOP) {
         hear_stop(s, peer, &frame, body, size);
-    } else if (frame.command == LEAT_CMD_REPLY) {
-        hear_reply(s, peer, body, size);
+    } else if (frame.command == LEAT_CMD_RECALL) {
+        hear_recall(s, peer, &frame, body, size);
     } else if (frame.command == LEAT_CMD_ERROR) {
         hear_error(s, peer, body, size);
-    } else if (frame.command == LEAT_CMD_SENT) {
-        if (leat_sent_open(body, size, frame.count, &records) != LEAT_ERR_OK)
-            sim_fail(s, "a SENT frame that cannot be read");
-        for (unsigned i = 0; i < frame.count; i++)
-            hear_sent(s, peer, &records);
     } else if (frame.command == LEAT_CMD_ACKED) {
-        if (leat_acked_open(body, size, frame.count, &records) != LEAT_ERR_OK)
-            sim_fail(s, "an ACKED frame that cannot be read");
-        for (unsigned i = 0; i < frame.count; i++) {
-            leat_acked acked;
-            leat_acked_exception exception;
-            leat_acked_next(&records, &acked);
-            for (unsigned e = 0; e < acked.exceptions; e++)
-                leat_acked_next_exception(&records, &exception);
-            (void)arrives(s, peer, acked.sequence, &first);
-        }
+        hear_acked(s, peer, &frame, body, size);
+    } else if (frame.command != LEAT_CMD_HEARTBEAT &&
+               !sim_client_hears(s, peer, &frame, body, size)) {
+        sim_fail(s, "peer %u: a frame of command %u", peer->index, (unsigned)frame.command);
     }
 }
 
@@ -1039,7 +731,7 @@ leave(sim *s, sim_peer *peer)
     leat_frame_begin(&frame, LEAT_CMD_BYE);
     leat_frame_finish(&frame, 0, 0, 0);
     sim_note(s, "peer %u says BYE", peer->index);
-    say(s, peer, &frame);
+    sim_peer_say(s, peer, &frame);
     peer->route = 0;
     peer->state = SIM_DOWN;
     peer->wake_ms = s->now.mono_ms + (int64_t)sim_below(s, 2000);
@@ -1064,15 +756,8 @@ sim_peer_step(sim *s, sim_peer *peer)
         leave(s, peer);
     if (peer->state != SIM_UP && peer->state != SIM_LEAVING)
         return;
-    if (!peer->worker) {
-        ack_messages(s, peer);
-        if (s->healing) {
-            heal(s, peer);
-        } else if (now >= peer->act_ms) {
-            peer->act_ms = now + (int64_t)sim_below(s, 400);
-            act(s, peer);
-        }
-    }
+    if (!peer->worker)
+        sim_client_step(s, peer);
     const int64_t interval = peer->hold_count > 0 ? LEAT_HEARTBEAT_BUSY_MS : LEAT_HEARTBEAT_IDLE_MS;
     if (now - peer->beat_ms >= interval ||
         (!peer->deaf && peer->got - peer->told >= (s->healing ? 1 : 1 + sim_below(s, 4))))

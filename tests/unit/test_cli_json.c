@@ -108,3 +108,18 @@ Test(cli_json, a_value_is_printed_on_one_line_and_freed)
     LEAT_SAME_TEXT(text, "{\"a\":\"1\"}\n");
     free(text);
 }
+
+Test(cli_json, times_and_durations_are_shown_as_people_read_them)
+{
+    cJSON *const tree = cJSON_Parse("{\"a\":[{\"grace_ms\":1500,\"next_ms\":1000,\"last_ms\":0}],"
+                                    "\"paused_until_ms\":0,\"ms\":1,\"run_us\":3,\"x_ms\":\"1\"}");
+
+    leat_json_times(tree);
+
+    char *const text = cJSON_PrintUnformatted(tree);
+    LEAT_SAME_TEXT(text, "{\"a\":[{\"grace_s\":1.5,\"next\":\"1970-01-01T00:00:01.000Z\","
+                         "\"last\":null}],\"ms\":1,\"run_us\":3,\"x_ms\":\"1\","
+                         "\"paused_until\":null}");
+    cJSON_free(text);
+    cJSON_Delete(tree);
+}

@@ -419,7 +419,7 @@ Test(control, hello_survives_the_wire)
 {
     static leat_hello written = {
         .role = LEAT_ROLE_WORKER,
-        .session = {{1, 2, 3}                  },
+        .session = {{1, 2, 3}                      },
         .resume = true,
         .connection = 3,
         .floor = UINT64_MAX,
@@ -429,9 +429,13 @@ Test(control, hello_survives_the_wire)
         .pid = 812,
         .slots = LEAT_SLOTS_MAX,
         .handler_count = 2,
-        .handlers = { {"echo", LEAT_RUNS_INLINE}, {"sleep", LEAT_RUNS_TIMER}},
+        .handlers = { {"echo", LEAT_RUNS_INLINE},     {"sleep", LEAT_RUNS_TIMER}},
         .channel_count = 2,
-        .channels = { "default",                   "thumbs"},
+        .channels = { "default",                       "thumbs"},
+        .trait_count = 2,
+        .traits = { {"zone", "a"}, {"os", "Debian 12 = bookworm"}},
+        .have_count = 2,
+        .haves = { {"gpu", UINT64_MAX},                    {"cpus", 0}},
     };
     leat_buf buf = {0};
     leat_frame frame;
@@ -458,6 +462,15 @@ Test(control, hello_survives_the_wire)
     cr_assert(eq(int, hello.handlers[1].runs, LEAT_RUNS_TIMER));
     cr_assert(eq(u32, hello.channel_count, 2));
     LEAT_SAME_TEXT(hello.channels[1], "thumbs");
+    cr_assert(eq(u32, hello.trait_count, 2));
+    LEAT_SAME_TEXT(hello.traits[0].name, "zone");
+    LEAT_SAME_TEXT(hello.traits[0].value, "a");
+    LEAT_SAME_TEXT(hello.traits[1].value, "Debian 12 = bookworm");
+    cr_assert(eq(u32, hello.have_count, 2));
+    LEAT_SAME_TEXT(hello.haves[0].name, "gpu");
+    cr_assert(eq(u64, hello.haves[0].amount, UINT64_MAX));
+    LEAT_SAME_TEXT(hello.haves[1].name, "cpus");
+    cr_assert(eq(u64, hello.haves[1].amount, 0));
     leat_buf_fini(&buf);
 }
 
@@ -494,11 +507,17 @@ Test(control, a_short_hello_gets_the_defaults)
     cr_assert(eq(u32, hello.slots, 0), "a client's slots are not looked at");
     cr_assert(eq(u32, hello.handler_count, 0));
     cr_assert(eq(u32, hello.channel_count, 0));
+    cr_assert(eq(u32, hello.trait_count, 0));
+    cr_assert(eq(u32, hello.have_count, 0));
     LEAT_SAME_TEXT(hello.name, "");
     LEAT_SAME_TEXT(hello.software, "");
 
+    LEAT_PASS(decode_hello("{\"role\":\"client\"," BASE ",\"traits\":7,\"have\":7}"));
+
     LEAT_PASS(decode_hello(WORKER "}"));
     cr_assert(eq(u32, hello.slots, 1));
+    cr_assert(eq(u32, hello.trait_count, 0));
+    cr_assert(eq(u32, hello.have_count, 0));
     LEAT_PASS(decode_hello("{\"role\":\"beat\"," BASE "}"));
     cr_assert(eq(int, hello.role, LEAT_ROLE_BEAT));
 }
@@ -547,6 +566,62 @@ Test(control, a_bad_offer_is_named)
     hello_fails(WORKER ",\"channels\":[\"a\",\"b\",\"a\"]}", bad, "channel \"a\" twice");
     hello_fails(WORKER ",\"channels\":[\"a\",7]}", bad, "channels[1] is not a string");
     hello_fails(WORKER ",\"channels\":[\"\"]}", bad, "channels[0]: an empty name");
+}
+
+Test(control, a_bad_trait_or_amount_is_named)
+{
+    const leat_err bad = LEAT_ERR_MALFORMED;
+#define A_TRAIT   ": a name of a-z 0-9 _ - and a printable value without comma"
+#define AN_AMOUNT ": a name of a-z 0-9 _ - and an amount as text"
+    hello_fails(WORKER ",\"traits\":[]}", bad, "traits is not an object");
+    hello_fails(WORKER ",\"traits\":{\"zone\":7}}", bad, "trait \"zone\"" A_TRAIT);
+    hello_fails(WORKER ",\"traits\":{\"zone\":\"\"}}", bad, "trait \"zone\"" A_TRAIT);
+    hello_fails(WORKER ",\"traits\":{\"zone\":\"a,b\"}}", bad, "trait \"zone\"" A_TRAIT);
+    hello_fails(WORKER ",\"traits\":{\"\":\"a\"}}", bad, "trait \"\"" A_TRAIT);
+    hello_fails(WORKER ",\"traits\":{\"Zone\":\"a\"}}", bad, "trait \"Zone\"" A_TRAIT);
+    hello_fails(WORKER ",\"traits\":{\"a\":\"1\",\"a\":\"2\"}}", bad, "byte 110: key \"a\" twice");
+    hello_fails(WORKER ",\"have\":7}", bad, "have is not an object");
+    hello_fails(WORKER ",\"have\":{\"gpu\":2}}", bad, "have \"gpu\"" AN_AMOUNT);
+    hello_fails(WORKER ",\"have\":{\"gpu\":\"two\"}}", bad, "have \"gpu\"" AN_AMOUNT);
+    hello_fails(WORKER ",\"have\":{\"G\":\"2\"}}", bad, "have \"G\"" AN_AMOUNT);
+#undef A_TRAIT
+#undef AN_AMOUNT
+}
+
+Test(control, one_trait_or_amount_too_many_is_a_limit)
+{
+    char *const text = malloc(LEAT_JSON_BYTES_MAX);
+    static const struct {
+        const char *key;
+        unsigned max;
+        const char *sentence;
+    } rows[] = {
+        {"traits", LEAT_TRAITS_MAX, "more than 32 traits" },
+        {"have",   LEAT_HAVES_MAX,  "more than 32 amounts"},
+    };
+    for (size_t row = 0; row < 2; row++) {
+        size_t n = (size_t)sprintf(text, WORKER ",\"%s\":{", rows[row].key);
+        for (unsigned i = 0; i < rows[row].max; i++)
+            n += (size_t)sprintf(text + n, "%s\"n%u\":\"%u\"", i == 0 ? "" : ",", i, i);
+        (void)sprintf(text + n, "}}");
+        LEAT_PASS(decode_hello(text));
+        (void)sprintf(text + n, ",\"one-more\":\"1\"}}");
+        hello_fails(text, LEAT_ERR_LIMIT, rows[row].sentence);
+    }
+    free(text);
+}
+
+Test(control, the_longest_trait_fits)
+{
+    char text[400];
+    (void)snprintf(text, sizeof text, WORKER ",\"traits\":{\"%032d\":\"%064d\"}}", 0, 0);
+    LEAT_PASS(decode_hello(text));
+    cr_assert(eq(sz, strlen(hello.traits[0].name), 32));
+    cr_assert(eq(sz, strlen(hello.traits[0].value), 64));
+    (void)snprintf(text, sizeof text, WORKER ",\"traits\":{\"%033d\":\"%064d\"}}", 0, 0);
+    LEAT_FAILS(decode_hello(text), LEAT_ERR_MALFORMED);
+    (void)snprintf(text, sizeof text, WORKER ",\"traits\":{\"%032d\":\"%065d\"}}", 0, 0);
+    LEAT_FAILS(decode_hello(text), LEAT_ERR_MALFORMED);
 }
 
 Test(control, a_name_over_128_bytes_is_too_large)
@@ -681,7 +756,21 @@ Test(control, every_allocation_of_a_parse_may_fail)
 
 Test(control, every_allocation_of_a_writer_may_fail)
 {
-    static const leat_hello written = {.role = LEAT_ROLE_CLIENT, .session = {{1}}, .connection = 1};
+    static const leat_hello written = {
+        .role = LEAT_ROLE_WORKER,
+        .session = {{1}},
+        .connection = 1,
+        .name = "w1",
+        .host = "mill",
+        .handler_count = 1,
+        .handlers = {{"echo", LEAT_RUNS_INLINE}},
+        .channel_count = 1,
+        .channels = {"default"},
+        .trait_count = 1,
+        .traits = {{"zone", "a"}},
+        .have_count = 1,
+        .haves = {{"gpu", 2}},
+    };
 
     for (int after = 0;; after++) {
         leat_buf buf = {0};

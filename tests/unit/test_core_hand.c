@@ -166,16 +166,10 @@ Test(core_hand, the_state_after_a_restart_is_the_same)
 {
     const uint64_t batch = must_submit(500);
     leat_send_head head = test_head("echo", 0);
-    head.delay_ms = 50000;
+    head.settings.delay_ms = 50000;
     (void)must_send(client, &head, 10);
-    const uint64_t open = must_send(client,
-                                    &(leat_send_head){.channel = leat_text_of("default"),
-                                                      .handler = leat_text_of("none"),
-                                                      .tag = 4,
-                                                      .priority = 5,
-                                                      .failures = 3},
-                                    5)
-                              ->sent.batch;
+    head = test_head("none", 4);
+    const uint64_t open = must_send(client, &head, 5)->sent.batch;
     test_peer *const worker = must_hire(300);
 
     for (uint64_t life = 0; life < 3; life++) {

@@ -181,7 +181,7 @@ Test(core_lease, failures_of_one_makes_the_first_failure_fatal)
 {
     test_peer *const worker = must_hire("w1", 1, "fail");
     leat_send_head head = test_head("fail", 1);
-    head.failures = 1;
+    head.settings.failures = 1;
     const uint64_t batch = must_send(client, &head, 1)->sent.batch;
 
     (void)peer_done(worker, &worker->jobs[0], LEAT_END_FAILED, 1, "", 0);
@@ -449,7 +449,7 @@ Test(core_lease, a_claim_of_what_is_lost_is_stopped_as_stale)
     must_resume_worker(worker, 2, true);
 
     cr_assert(eq(sz, worker->stop_count, 2));
-    cr_assert(eq(u64, worker->stops[0].id, worker->jobs[0].token.id));
+    cr_assert(eq(u64, worker->stops[0].token.id, worker->jobs[0].token.id));
 }
 
 Test(core_lease, done_of_before_the_cut_is_taken_after_it)

@@ -47,7 +47,7 @@ Test(core_query, status_counts_the_jobs_of_a_channel)
 {
     leat_send_head head = test_head("echo", 1);
     (void)must_send(client, &head, 10);
-    head.delay_ms = 5000;
+    head.settings.delay_ms = 5000;
     (void)must_send(client, &head, 3);
     test_peer *const worker = must_worker(&w, "w1", 4, "echo");
     peer_credit(worker, 4);
@@ -58,8 +58,9 @@ Test(core_query, status_counts_the_jobs_of_a_channel)
 
     const char *const reply = must_ask(client, "status", "{}");
 
-    SAYS(reply,
-         "\"ready\":\"4\",\"running\":\"4\",\"delayed\":\"3\",\"dead\":\"1\",\"done\":\"1\"");
+    SAYS(
+        reply,
+        "\"ready\":\"4\",\"running\":\"4\",\"delayed\":\"3\",\"held\":\"0\",\"paused\":false,\"dead\":\"1\",\"done\":\"1\"");
     SAYS(reply, "\"workers\":{\"up\":1,\"draining\":0,\"lost\":0,\"slots\":4,\"busy\":4}");
     SAYS(reply, "\"channels_left_off\":0");
 }

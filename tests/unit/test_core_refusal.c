@@ -83,11 +83,7 @@ Test(core_refusal, what_must_be_answered_needs_a_sequence)
 
 Test(core_refusal, what_is_not_built_yet_is_unsupported)
 {
-    const uint8_t token[LEAT_TOKEN_BYTES] = {0};
-
-    cr_assert(
-        eq(int, code_of(client, LEAT_CMD_CANCEL, token, sizeof token, 1), LEAT_ERR_UNSUPPORTED));
-    cr_assert(eq(int, code_of(client, LEAT_CMD_SELECT, "x", 1, 1), LEAT_ERR_UNSUPPORTED));
+    cr_assert(eq(int, code_of(client, LEAT_CMD_CHECKPOINT, "x", 1, 1), LEAT_ERR_UNSUPPORTED));
 }
 
 Test(core_refusal, roles_keep_to_what_is_theirs)

@@ -38,7 +38,7 @@ must_submit(unsigned n, uint8_t flags, uint64_t delay_ms)
 {
     leat_send_head head = test_head("echo", (uint32_t)w.heard);
     head.flags = flags;
-    head.delay_ms = delay_ms;
+    head.settings.delay_ms = delay_ms;
     return must_send(client, &head, n)->sent.batch;
 }
 
@@ -54,9 +54,9 @@ Test(core_restart, the_epoch_rises)
 Test(core_restart, ready_jobs_are_there_in_their_order)
 {
     leat_send_head head = test_head("echo", 1);
-    head.priority = 2;
+    head.settings.priority = 2;
     const uint64_t low = must_send(client, &head, 40)->sent.first_id;
-    head.priority = 8;
+    head.settings.priority = 8;
     const uint64_t high = must_send(client, &head, 40)->sent.first_id;
     must_restart(&w);
     must_resume(client);

@@ -88,7 +88,7 @@ Test(core_send, the_batch_keeps_its_name)
     test_peer *const client = must_client(&w);
     leat_send_head head = test_head("echo", 1);
     char question[64];
-    head.name = leat_text_of("nightly");
+    head.settings.name = leat_text_of("nightly");
     const uint64_t batch = must_send(client, &head, 1)->sent.batch;
 
     (void)snprintf(question, sizeof question, "{\"batch\":\"%llu\"}", (unsigned long long)batch);
@@ -252,7 +252,7 @@ Test(core_send, a_delayed_job_becomes_ready_in_time)
     test_peer *const client = must_client(&w);
     test_peer *const worker = must_worker(&w, "w1", 4, "echo");
     leat_send_head head = test_head("echo", 1);
-    head.delay_ms = 5000;
+    head.settings.delay_ms = 5000;
     peer_credit(worker, 4);
     const uint64_t batch = must_send(client, &head, 2)->sent.batch;
     cr_assert(eq(u64, must_figure(client, batch, "delayed"), 2));
@@ -270,7 +270,7 @@ Test(core_send, thousands_that_are_due_at_once_all_become_ready)
 {
     test_peer *const client = must_client(&w);
     leat_send_head head = test_head("echo", 1);
-    head.delay_ms = 1000;
+    head.settings.delay_ms = 1000;
     const uint64_t batch = must_send(client, &head, 8000)->sent.batch;
 
     world_pass(&w, 2000);
@@ -284,7 +284,7 @@ Test(core_send, priority_nine_goes_before_zero_and_equals_in_order)
     test_peer *const worker = must_worker(&w, "w1", 100, "echo");
     leat_send_head head = test_head("echo", 0);
     for (unsigned p = 0; p <= 9; p++) {
-        head.priority = (uint8_t)p;
+        head.settings.priority = (uint8_t)p;
         (void)must_send(client, &head, 3);
     }
 

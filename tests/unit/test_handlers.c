@@ -236,7 +236,21 @@ Test(handlers, what_computes_for_long_ends_when_it_is_cancelled)
         call.cancel = &cancelled;
         cr_assert(eq(int, (int)runs[i](&call), LEAT_END_FAILED), "%s", payloads[i]);
         cr_assert(answers(&call, "stopped"), "%s", payloads[i]);
+        cr_assert(call.stopped, "%s", payloads[i]);
     }
+}
+
+Test(handlers, who_says_stopped_without_having_been_cancelled_has_failed)
+{
+    const atomic_bool cancelled = false;
+    leat_call call = call_with("");
+    cr_assert(eq(int, (int)leat_call_stopped(&call), LEAT_END_FAILED));
+    cr_assert(not(call.stopped));
+
+    call.cancel = &cancelled;
+    cr_assert(eq(int, (int)leat_call_stopped(&call), LEAT_END_FAILED));
+    cr_assert(not(call.stopped));
+    cr_assert(answers(&call, "stopped"));
 }
 
 Test(handlers, a_word_is_taken_without_the_blanks_around_it)

@@ -87,6 +87,29 @@ Test(line, jobs_come_out_in_the_order_of_their_numbers_across_runs_and_frames)
     cr_assert(eq(u64, line.count, 0));
 }
 
+Test(line, each_job_says_what_its_run_needs)
+{
+    leat_buf frame = {0};
+    struct test_jobs jobs = must_begin_jobs(&frame, 77, 1);
+    must_add_run_that_needs(&jobs, "echo", "gpu=1,mem=5");
+    must_add_job(&jobs, 1, 1, "");
+    must_add_job(&jobs, 2, 1, "");
+    must_add_run(&jobs, "echo");
+    must_add_job(&jobs, 3, 1, "");
+    must_finish_jobs(&jobs, 0);
+    LEAT_PASS(push(&frame));
+    leat_buf_fini(&frame);
+
+    leat_line_job job;
+    for (int i = 0; i < 2; i++) {
+        cr_assert(leat_line_first(&line, &job));
+        cr_assert(leat_text_is(job.needs, leat_text_of("gpu=1,mem=5")));
+        leat_line_advance(&line);
+    }
+    cr_assert(leat_line_first(&line, &job));
+    cr_assert(eq(sz, job.needs.size, 0));
+}
+
 Test(line, the_first_job_stays_until_it_is_taken)
 {
     must_push_run("echo", 1, 2);

@@ -443,6 +443,47 @@ Test(option, durations_are_what_people_type)
     }
 }
 
+Test(option, amounts_are_numbers_with_a_unit_of_1024_behind_them)
+{
+    const struct {
+        const char *text;
+        uint64_t amount;
+    } cases[] = {
+        {"0",                    0                      },
+        {"1_000",                1000                   },
+        {"3K",                   3072                   },
+        {"2M",                   2097152                },
+        {"16G",                  17179869184            },
+        {"1_0T",                 10995116277760         },
+        {"16777215T",            16777215ULL << 40      },
+        {"18446744073709551615", 18446744073709551615ULL},
+    };
+    static const char *const none[] = {"",
+                                       "K",
+                                       "2k",
+                                       "2KK",
+                                       "2 K",
+                                       "-1",
+                                       "1.5G",
+                                       "G2",
+                                       "2_K",
+                                       "16777216T",
+                                       "0x10",
+                                       "2Gi",
+                                       "00000000000000000000000000000001"};
+    uint64_t n;
+
+    for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
+        cr_assert(leat_parse_amount(cases[i].text, &n), "%s", cases[i].text);
+        cr_assert(eq(u64, n, cases[i].amount), "%s", cases[i].text);
+    }
+    for (size_t i = 0; i < sizeof none / sizeof *none; i++) {
+        n = 7;
+        cr_assert(not(leat_parse_amount(none[i], &n)), "%s", none[i]);
+        cr_assert(eq(u64, n, 7), "%s", none[i]);
+    }
+}
+
 Test(option, numbers_are_digits_with_single_marks_between)
 {
     uint64_t n = 7;

@@ -132,8 +132,9 @@ Test(records, a_name_has_at_most_128_bytes)
 
 Test(records, outcomes_have_their_words)
 {
-    LEAT_SAME_TEXT(leat_outcome_name(LEAT_OUTCOME_DONE), "done");
-    LEAT_SAME_TEXT(leat_outcome_name(LEAT_OUTCOME_LOST), "lost");
+#define OUTCOME_WORD(name, number, word) LEAT_SAME_TEXT(leat_outcome_name(number), (word));
+    LEAT_OUTCOME_MAP(OUTCOME_WORD)
+#undef OUTCOME_WORD
     LEAT_SAME_TEXT(leat_outcome_name(0), "?");
     LEAT_SAME_TEXT(leat_outcome_name(7), "?");
 }
@@ -189,102 +190,47 @@ Test(records, a_plain_send_head_has_no_settings)
     cr_assert(eq(u16, leat_load_u16(body.data + body.size - 2), 0));
 }
 
-Test(records, every_setting_is_read_back)
+Test(records, the_settings_of_a_send_are_read_back)
 {
     leat_send_head head = plain_head();
     leat_reader records;
     head.batch = 42;
-    head.priority = 0;
-    head.failures = 65535;
-    head.delay_ms = LEAT_DELAY_MS_MAX;
-    head.run_limit_ms = UINT64_MAX;
-    head.name = TEXT("night");
+    head.settings.priority = 0;
+    head.settings.run_limit_ms = LEAT_DELAY_MS_MAX;
+    head.settings.name = TEXT("night");
     leat_send_put_head(&body, &head);
     leat_send_put(&body, "x", 1);
 
     must_be_exact(LEAT_CMD_SEND, 1);
     LEAT_PASS(leat_send_open(body.data, body.size, 1, &head, &records));
     cr_assert(eq(u64, head.batch, 42));
-    cr_assert(eq(u8, head.priority, 0));
-    cr_assert(eq(u16, head.failures, 65535));
-    cr_assert(eq(u64, head.delay_ms, LEAT_DELAY_MS_MAX));
-    cr_assert(eq(u64, head.run_limit_ms, UINT64_MAX));
-    cr_assert(leat_text_is(head.name, TEXT("night")));
+    cr_assert(eq(u8, head.settings.priority, 0));
+    cr_assert(eq(u16, head.settings.failures, 0));
+    cr_assert(eq(u64, head.settings.run_limit_ms, LEAT_DELAY_MS_MAX));
+    cr_assert(leat_text_is(head.settings.name, TEXT("night")));
     cr_assert(eq(u8, *leat_send_next(&records).data, 'x'));
 }
 
-Test(records, what_is_not_set_has_its_default)
+Test(records, a_send_whose_settings_are_refused_is_refused)
 {
-    leat_send_head head;
-    leat_reader records;
-    SETTINGS("");
-
-    LEAT_PASS(leat_send_open(body.data, body.size, 1, &head, &records));
-    cr_assert(eq(u8, head.priority, LEAT_PRIORITY_DEFAULT));
-    cr_assert(eq(u16, head.failures, LEAT_FAILURES_DEFAULT));
-    cr_assert(eq(u64, head.delay_ms, 0));
-    cr_assert(eq(u64, head.run_limit_ms, 0));
-    cr_assert(eq(sz, head.name.size, 0));
-}
-
-Test(records, an_unknown_setting_below_128_is_unsupported_and_above_is_skipped)
-{
-    leat_send_head head;
-    leat_reader records;
-
-    SETTINGS("\x00\x00");
-    LEAT_FAILS(open_body(LEAT_CMD_SEND, 1), LEAT_ERR_UNSUPPORTED);
-    SETTINGS("\x06\x01x");
-    LEAT_FAILS(open_body(LEAT_CMD_SEND, 1), LEAT_ERR_UNSUPPORTED);
-    SETTINGS("\x7f\x00");
-    LEAT_FAILS(open_body(LEAT_CMD_SEND, 1), LEAT_ERR_UNSUPPORTED);
-    SETTINGS("\x80\x00\xff\x03yes\x80\x01x\x01\x01\x09");
-    LEAT_PASS(leat_send_open(body.data, body.size, 1, &head, &records));
-    cr_assert(eq(u8, head.priority, 9));
-}
-
-Test(records, a_setting_given_twice_or_in_another_size_is_malformed)
-{
-    SETTINGS("\x01\x01\x05\x01\x01\x05");
-    LEAT_FAILS(open_body(LEAT_CMD_SEND, 1), LEAT_ERR_MALFORMED);
-    SETTINGS("\x01\x02\x00\x05");
-    LEAT_FAILS(open_body(LEAT_CMD_SEND, 1), LEAT_ERR_MALFORMED);
-    SETTINGS("\x01\x00");
-    LEAT_FAILS(open_body(LEAT_CMD_SEND, 1), LEAT_ERR_MALFORMED);
-    SETTINGS("\x02\x01\x05");
-    LEAT_FAILS(open_body(LEAT_CMD_SEND, 1), LEAT_ERR_MALFORMED);
-    SETTINGS("\x03\x04\x00\x00\x00\x05");
-    LEAT_FAILS(open_body(LEAT_CMD_SEND, 1), LEAT_ERR_MALFORMED);
-}
-
-Test(records, settings_that_do_not_end_where_they_say_are_malformed)
-{
-    SETTINGS("\x01");
-    LEAT_FAILS(open_body(LEAT_CMD_SEND, 1), LEAT_ERR_MALFORMED);
-    SETTINGS("\x03\x08\x00\x00");
-    LEAT_FAILS(open_body(LEAT_CMD_SEND, 1), LEAT_ERR_MALFORMED);
-    SETTINGS("\x80\x05no");
-    LEAT_FAILS(open_body(LEAT_CMD_SEND, 1), LEAT_ERR_MALFORMED);
-}
-
-Test(records, a_setting_out_of_its_range_is_malformed)
-{
-    SETTINGS("\x01\x01\x0a");
-    LEAT_FAILS(open_body(LEAT_CMD_SEND, 1), LEAT_ERR_MALFORMED);
-    SETTINGS("\x02\x02\x00\x00");
-    LEAT_FAILS(open_body(LEAT_CMD_SEND, 1), LEAT_ERR_MALFORMED);
-    SETTINGS("\x05\x00");
-    LEAT_FAILS(open_body(LEAT_CMD_SEND, 1), LEAT_ERR_MALFORMED);
-    SETTINGS("\x05\x02\n\n");
-    LEAT_FAILS(open_body(LEAT_CMD_SEND, 1), LEAT_ERR_MALFORMED);
-
-    uint8_t delay[10] = {LEAT_SETTING_DELAY_MS, 8};
-    leat_store_u64(delay + 2, (uint64_t)LEAT_DELAY_MS_MAX);
-    put_settings(delay, sizeof delay);
+    SETTINGS("\x01\x00\x01\x09");
     LEAT_PASS(open_body(LEAT_CMD_SEND, 1));
-    leat_store_u64(delay + 2, (uint64_t)LEAT_DELAY_MS_MAX + 1);
-    put_settings(delay, sizeof delay);
+    SETTINGS("\x01\x00\x01\x0a");
     LEAT_FAILS(open_body(LEAT_CMD_SEND, 1), LEAT_ERR_MALFORMED);
+    SETTINGS("\x7f\x00\x00");
+    LEAT_FAILS(open_body(LEAT_CMD_SEND, 1), LEAT_ERR_UNSUPPORTED);
+}
+
+Test(records, settings_are_too_large_one_byte_over_their_limit)
+{
+    /* One setting that is skipped. */
+    static uint8_t settings[LEAT_SETTINGS_BYTES_MAX + 1] = {255};
+    leat_store_u16(settings + 1, LEAT_SETTINGS_BYTES_MAX - 3);
+    put_settings(settings, LEAT_SETTINGS_BYTES_MAX);
+    LEAT_PASS(open_body(LEAT_CMD_SEND, 1));
+    leat_store_u16(settings + 1, LEAT_SETTINGS_BYTES_MAX - 2);
+    put_settings(settings, LEAT_SETTINGS_BYTES_MAX + 1);
+    LEAT_FAILS(open_body(LEAT_CMD_SEND, 1), LEAT_ERR_TOO_LARGE);
 }
 
 Test(records, a_send_without_a_good_channel_or_with_unknown_flags_is_malformed)
@@ -360,6 +306,18 @@ Test(records, a_long_sentence_is_cut_between_characters)
     cr_assert(eq(sz, error.sentence.size, LEAT_SENTENCE_BYTES_MAX - 1));
 }
 
+Test(records, a_sentence_of_the_largest_size_is_left_alone_and_one_of_no_characters_is_gone)
+{
+    char text[LEAT_SENTENCE_BYTES_MAX + 1];
+    memset(text, 'x', sizeof text);
+    const leat_text most = {.data = text, .size = LEAT_SENTENCE_BYTES_MAX};
+    cr_assert(eq(sz, leat_sentence_clip(most).size, LEAT_SENTENCE_BYTES_MAX));
+
+    memset(text, 0x80, sizeof text);
+    const leat_text none = {.data = text, .size = sizeof text};
+    cr_assert(eq(sz, leat_sentence_clip(none).size, 0));
+}
+
 Test(records, a_sentence_over_the_limit_is_malformed)
 {
     char text[LEAT_SENTENCE_BYTES_MAX + 1];
@@ -374,6 +332,11 @@ Test(records, a_sentence_over_the_limit_is_malformed)
     leat_put_bytes(&body, "\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0", 30);
     leat_put_text16(&body, (leat_text){.data = text, .size = sizeof text});
     LEAT_FAILS(open_body(LEAT_CMD_SENT, 1), LEAT_ERR_MALFORMED);
+
+    body.size = 0;
+    leat_put_bytes(&body, "\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0", 25);
+    leat_put_text16(&body, (leat_text){.data = text, .size = sizeof text});
+    LEAT_FAILS(open_body(LEAT_CMD_SELECTED, 1), LEAT_ERR_MALFORMED);
 }
 
 Test(records, credit_is_exact)
@@ -382,8 +345,10 @@ Test(records, credit_is_exact)
                                           .handler = LEAT_CREDIT_ALL_HANDLERS,
                                           .items = 68,
                                           .bytes = 1U << 23});
-    leat_credit_put(&body,
-                    &(leat_credit){.kind = LEAT_CREDIT_RECV, .channel = TEXT("news"), .items = 1});
+    leat_credit_put(&body, &(leat_credit){.kind = LEAT_CREDIT_RECV,
+                                          .channel = TEXT("news"),
+                                          .items = 1,
+                                          .receives = UINT64_MAX});
     leat_credit_put(&body, &(leat_credit){.kind = LEAT_CREDIT_WAIT,
                                           .batch = 42,
                                           .position = 7,
@@ -438,7 +403,8 @@ Test(records, jobs_are_exact)
                                .channel = TEXT("default"),
                                .handler = TEXT("echo"),
                                .batch = 42,
-                               .run_limit_ms = 5000};
+                               .run_limit_ms = 5000,
+                               .needs = TEXT("gpu=1,mem=1024")};
     (void)leat_jobs_put_run(&body, &run);
     leat_jobs_put_job(&body, 43, 1, 1, BYTES("payload"));
     leat_jobs_put_job(&body, 44, 2, 2, BYTES(""));
@@ -455,6 +421,24 @@ Test(records, a_run_of_jobs_needs_a_channel_and_a_handler)
     must_refuse_byte(LEAT_CMD_JOBS, 1, 16 + 3, '\t'); /* the channel */
     must_refuse_byte(LEAT_CMD_JOBS, 1, 16 + 5, '\t'); /* the handler */
     must_refuse_large(LEAT_CMD_JOBS, 1, body.size - 4);
+}
+
+Test(records, the_needs_of_a_run_are_read_back_and_must_be_needs)
+{
+    leat_jobs_head head;
+    leat_jobs_run run = {
+        .jobs = 1, .channel = TEXT("c"), .handler = TEXT("h"), .needs = TEXT("gpu=1")};
+    leat_reader records;
+    leat_jobs_put_head(&body, &(leat_jobs_head){.epoch = 1});
+    (void)leat_jobs_put_run(&body, &run);
+    leat_jobs_put_job(&body, 1, 1, 1, BYTES(""));
+
+    LEAT_PASS(leat_jobs_open(body.data, body.size, 1, &head, &records));
+    leat_jobs_next_run(&records, &run);
+    cr_assert(leat_text_is(run.needs, TEXT("gpu=1")));
+    must_refuse_byte(LEAT_CMD_JOBS, 1, body.size - 20 - 1, '0');
+    must_refuse_byte(LEAT_CMD_JOBS, 1, body.size - 20 - 2, ':');
+    must_refuse_byte(LEAT_CMD_JOBS, 1, body.size - 20 - 5, 'G');
 }
 
 Test(records, all_runs_of_a_frame_have_at_most_8192_jobs)
@@ -652,6 +636,116 @@ Test(records, a_damaged_log_is_refused_and_the_reader_stays)
     LEAT_FAILS(leat_log_open(&log, &run), LEAT_ERR_MALFORMED);
 }
 
+/* ------------------------------------------------------ SELECT, SELECTED, WITHDRAW, CANCEL */
+
+/* Cases that receive from "in". */
+static void
+put_cases(uint16_t count)
+{
+    leat_select_put_head(&body, 0);
+    for (uint16_t i = 0; i < count; i++)
+        leat_select_put(&body,
+                        &(leat_select_case){.kind = LEAT_SELECT_RECV, .channel = TEXT("in")});
+}
+
+Test(records, select_is_exact)
+{
+    leat_select_put_head(&body, LEAT_SELECT_DEFAULT);
+    leat_select_put(&body, &(leat_select_case){LEAT_SELECT_SEND, TEXT("out"), BYTES("tick")});
+    leat_select_put(&body, &(leat_select_case){LEAT_SELECT_SEND, TEXT("out"), BYTES("")});
+    leat_select_put(&body, &(leat_select_case){LEAT_SELECT_RECV, TEXT("in"), BYTES("")});
+
+    must_be_exact(LEAT_CMD_SELECT, 3);
+}
+
+Test(records, select_out_of_its_ranges_is_refused)
+{
+    put_cases(1);
+    must_refuse_byte(LEAT_CMD_SELECT, 1, 0, 2);             /* flags */
+    must_refuse_byte(LEAT_CMD_SELECT, 1, 0, 0x81);          /* flags */
+    must_refuse_byte(LEAT_CMD_SELECT, 1, 1, 0);             /* kind */
+    must_refuse_byte(LEAT_CMD_SELECT, 1, 1, 3);             /* kind */
+    must_refuse_byte(LEAT_CMD_SELECT, 1, 3, '\n');          /* the channel */
+    must_refuse_byte(LEAT_CMD_SELECT, 1, body.size - 4, 1); /* bytes of a receive */
+
+    leat_buf_reset(&body);
+    leat_select_put_head(&body, 0);
+    leat_select_put(&body, &(leat_select_case){LEAT_SELECT_SEND, TEXT("out"), BYTES("x")});
+    must_refuse_large(LEAT_CMD_SELECT, 1, body.size - 5);
+}
+
+Test(records, a_receive_brings_nothing_even_if_it_is_there)
+{
+    put_cases(1);
+    leat_store_u32(body.data + body.size - 4, 1);
+    leat_put_u8(&body, 'x');
+    LEAT_FAILS(open_body(LEAT_CMD_SELECT, 1), LEAT_ERR_MALFORMED);
+}
+
+Test(records, a_select_has_at_most_64_cases)
+{
+    put_cases(LEAT_CASES_MAX);
+    LEAT_PASS(open_body(LEAT_CMD_SELECT, LEAT_CASES_MAX));
+    leat_buf_reset(&body);
+    put_cases(LEAT_CASES_MAX + 1);
+    LEAT_FAILS(open_body(LEAT_CMD_SELECT, LEAT_CASES_MAX + 1), LEAT_ERR_MALFORMED);
+}
+
+Test(records, selected_is_exact)
+{
+    leat_reader records;
+    leat_selected selected;
+    leat_selected_put(&body, &(leat_selected){.sequence = 3,
+                                              .index = 1,
+                                              .id = 70,
+                                              .flags = LEAT_ITEM_AGAIN,
+                                              .payload = BYTES("hello")});
+    leat_selected_put(&body, &(leat_selected){.sequence = UINT64_MAX,
+                                              .index = LEAT_NO_CASE,
+                                              .code = LEAT_ERR_TIMEOUT,
+                                              .sentence = TEXT("you gave up")});
+    must_be_exact(LEAT_CMD_SELECTED, 2);
+
+    LEAT_PASS(leat_selected_open(body.data, body.size, 2, &records));
+    leat_selected_next(&records, &selected);
+    cr_assert(eq(u64, selected.id, 70));
+    cr_assert(eq(u16, selected.index, 1));
+    cr_assert(eq(int, memcmp(selected.payload.data, "hello", selected.payload.size), 0));
+    leat_selected_next(&records, &selected);
+    cr_assert(eq(u16, selected.index, LEAT_NO_CASE));
+    cr_assert(eq(u16, selected.code, LEAT_ERR_TIMEOUT));
+    cr_assert(leat_text_is(selected.sentence, TEXT("you gave up")));
+}
+
+Test(records, a_selected_payload_over_the_limit_is_too_large)
+{
+    leat_selected_put(&body, &(leat_selected){.payload = BYTES("x")});
+    must_refuse_large(LEAT_CMD_SELECTED, 1, 21);
+}
+
+Test(records, withdraw_and_withdrawn_are_exact)
+{
+    leat_withdraw_put(&body, &(leat_withdraw){LEAT_WITHDRAW_SEQUENCE, UINT64_MAX, TEXT("")});
+    leat_withdraw_put(&body, &(leat_withdraw){LEAT_WITHDRAW_RECV, 0, TEXT("news")});
+    must_be_exact(LEAT_CMD_WITHDRAW, 2);
+    must_refuse_byte(LEAT_CMD_WITHDRAW, 2, 0, 0);
+    must_refuse_byte(LEAT_CMD_WITHDRAW, 2, 0, 3);
+    must_refuse_byte(LEAT_CMD_WITHDRAW, 2, 11, 0x7f); /* the channel */
+
+    leat_buf_reset(&body);
+    leat_withdrawn_put(&body, &(leat_withdrawn){TEXT("news"), UINT64_MAX});
+    leat_withdrawn_put(&body, &(leat_withdrawn){TEXT("n"), 0});
+    must_be_exact(LEAT_CMD_WITHDRAWN, 2);
+    must_refuse_byte(LEAT_CMD_WITHDRAWN, 2, 1, 0x7f);
+}
+
+Test(records, cancel_is_exact)
+{
+    leat_cancel_put(&body, UINT64_MAX);
+    leat_cancel_put(&body, 43);
+    must_be_exact(LEAT_CMD_CANCEL, 2);
+}
+
 /* ------------------------------------------------------------- tokens, HEARTBEAT, ERROR, memory */
 
 Test(records, every_command_with_tokens_is_exact)
@@ -721,6 +815,12 @@ Test(records, writers_without_memory_leave_the_buffer_alone)
     leat_items_set_messages(&full, leat_items_put_messages(&full, TEXT("c"), 0), 1);
     leat_items_put_message(&full, &(leat_message){0});
     leat_tokens_put(LEAT_CMD_STOP, &full, &record);
+    leat_select_put_head(&full, 0);
+    leat_select_put(&full, &(leat_select_case){LEAT_SELECT_SEND, TEXT("c"), BYTES("x")});
+    leat_selected_put(&full, &(leat_selected){.payload = BYTES("x")});
+    leat_withdraw_put(&full, &(leat_withdraw){LEAT_WITHDRAW_RECV, 0, TEXT("c")});
+    leat_withdrawn_put(&full, &(leat_withdrawn){TEXT("c"), 1});
+    leat_cancel_put(&full, 1);
 
     cr_assert(full.failed);
     cr_assert(eq(sz, full.size, 0));

@@ -1,59 +1,119 @@
-/* The life of a job: every pair of state and event against the rows of the design, written out
- * again. */
+/* The life of a job: every pair of state and event against the table of PROTOCOL.md, which is
+ * written for people and is read here. */
 #include "broker/core/state.h"
+
+#include <stdio.h>
 
 #include "broker/core/item.h"
 #include "tests/lib/test.h"
 
+#define PROTOCOL LEAT_SOURCE_DIR "/proto/PROTOCOL.md"
+#define HEAD     "| state | event | becomes | costs |\n"
+
 /* State, event, where it leads, what it costs. */
-static const struct row {
+static struct row {
     leat_state from;
     leat_event event;
     leat_state to;
     leat_cost cost;
-} rows[] = {
-    {LEAT_STATE_DELAYED,  LEAT_EVENT_DUE,         LEAT_STATE_READY,     LEAT_COST_NONE   },
-    {LEAT_STATE_DELAYED,  LEAT_EVENT_CANCEL,      LEAT_STATE_CANCELLED, LEAT_COST_NONE   },
-    {LEAT_STATE_DELAYED,  LEAT_EVENT_EXPIRE,      LEAT_STATE_EXPIRED,   LEAT_COST_NONE   },
-    {LEAT_STATE_HELD,     LEAT_EVENT_MET,         LEAT_STATE_READY,     LEAT_COST_NONE   },
-    {LEAT_STATE_HELD,     LEAT_EVENT_UNMET,       LEAT_STATE_SKIPPED,   LEAT_COST_NONE   },
-    {LEAT_STATE_HELD,     LEAT_EVENT_CANCEL,      LEAT_STATE_CANCELLED, LEAT_COST_NONE   },
-    {LEAT_STATE_HELD,     LEAT_EVENT_EXPIRE,      LEAT_STATE_EXPIRED,   LEAT_COST_NONE   },
-    {LEAT_STATE_READY,    LEAT_EVENT_LEASE,       LEAT_STATE_LEASED,    LEAT_COST_ATTEMPT},
-    {LEAT_STATE_READY,    LEAT_EVENT_CANCEL,      LEAT_STATE_CANCELLED, LEAT_COST_NONE   },
-    {LEAT_STATE_READY,    LEAT_EVENT_EXPIRE,      LEAT_STATE_EXPIRED,   LEAT_COST_NONE   },
-    {LEAT_STATE_LEASED,   LEAT_EVENT_FINISH,      LEAT_STATE_DONE,      LEAT_COST_NONE   },
-    {LEAT_STATE_LEASED,   LEAT_EVENT_RETRY,       LEAT_STATE_DELAYED,   LEAT_COST_FAILED },
-    {LEAT_STATE_LEASED,   LEAT_EVENT_FAIL,        LEAT_STATE_DEAD,      LEAT_COST_FAILED },
-    {LEAT_STATE_LEASED,   LEAT_EVENT_SNOOZE,      LEAT_STATE_DELAYED,   LEAT_COST_SNOOZED},
-    {LEAT_STATE_LEASED,   LEAT_EVENT_SNOOZED_OUT, LEAT_STATE_DEAD,      LEAT_COST_SNOOZED},
-    {LEAT_STATE_LEASED,   LEAT_EVENT_RELEASE,     LEAT_STATE_READY,     LEAT_COST_NONE   },
-    {LEAT_STATE_LEASED,   LEAT_EVENT_LOSE,        LEAT_STATE_READY,     LEAT_COST_LOST   },
-    {LEAT_STATE_LEASED,   LEAT_EVENT_POISON,      LEAT_STATE_DEAD,      LEAT_COST_LOST   },
-    {LEAT_STATE_LEASED,   LEAT_EVENT_CANCEL,      LEAT_STATE_STOPPING,  LEAT_COST_NONE   },
-    {LEAT_STATE_LEASED,   LEAT_EVENT_LIMIT,       LEAT_STATE_OVERDUE,   LEAT_COST_NONE   },
- /* told to stop by a cancel: a result still counts, all else is the cancel's end */
-    {LEAT_STATE_STOPPING, LEAT_EVENT_FINISH,      LEAT_STATE_DONE,      LEAT_COST_NONE   },
-    {LEAT_STATE_STOPPING, LEAT_EVENT_RETRY,       LEAT_STATE_CANCELLED, LEAT_COST_NONE   },
-    {LEAT_STATE_STOPPING, LEAT_EVENT_FAIL,        LEAT_STATE_CANCELLED, LEAT_COST_NONE   },
-    {LEAT_STATE_STOPPING, LEAT_EVENT_SNOOZE,      LEAT_STATE_CANCELLED, LEAT_COST_NONE   },
-    {LEAT_STATE_STOPPING, LEAT_EVENT_SNOOZED_OUT, LEAT_STATE_CANCELLED, LEAT_COST_NONE   },
-    {LEAT_STATE_STOPPING, LEAT_EVENT_RELEASE,     LEAT_STATE_CANCELLED, LEAT_COST_NONE   },
-    {LEAT_STATE_STOPPING, LEAT_EVENT_LOSE,        LEAT_STATE_CANCELLED, LEAT_COST_NONE   },
-    {LEAT_STATE_STOPPING, LEAT_EVENT_POISON,      LEAT_STATE_CANCELLED, LEAT_COST_NONE   },
- /* told to stop over its run limit: a timeout is a failure */
-    {LEAT_STATE_OVERDUE,  LEAT_EVENT_FINISH,      LEAT_STATE_DONE,      LEAT_COST_NONE   },
-    {LEAT_STATE_OVERDUE,  LEAT_EVENT_RETRY,       LEAT_STATE_DELAYED,   LEAT_COST_FAILED },
-    {LEAT_STATE_OVERDUE,  LEAT_EVENT_FAIL,        LEAT_STATE_DEAD,      LEAT_COST_FAILED },
-    {LEAT_STATE_OVERDUE,  LEAT_EVENT_CANCEL,      LEAT_STATE_STOPPING,  LEAT_COST_NONE   },
-};
+} rows[LEAT_STATE_COUNT * LEAT_EVENT_COUNT];
+static size_t row_count;
+
+/* The cell at *line, " word |"; *line goes on behind it. */
+static void
+must_read_cell(const char **line, char *cell, size_t size)
+{
+    const char *const end = strstr(*line, " |");
+    const bool is_cell = **line == ' ' && end != NULL && (size_t)(end - *line) < size;
+    cr_assert(is_cell, "no cell: %s", *line);
+    (void)snprintf(cell, size, "%.*s", (int)(end - *line - 1), *line + 1);
+    *line = end + 2;
+}
+
+static leat_state
+must_find_state(const char *word)
+{
+    for (int s = 0; s < LEAT_STATE_COUNT; s++)
+        if (strcmp(leat_state_name((leat_state)s), word) == 0)
+            return (leat_state)s;
+    cr_fatal("PROTOCOL.md: no state \"%s\"", word);
+}
+
+static leat_event
+must_find_event(const char *word)
+{
+    for (int e = 0; e < LEAT_EVENT_COUNT; e++)
+        if (strcmp(leat_event_name((leat_event)e), word) == 0)
+            return (leat_event)e;
+    cr_fatal("PROTOCOL.md: no event \"%s\"", word);
+}
+
+static leat_cost
+must_find_cost(const char *word)
+{
+    static const char *const words[] = {
+        [LEAT_COST_NONE] = "nothing",     [LEAT_COST_ATTEMPT] = "an attempt",
+        [LEAT_COST_FAILED] = "a failure", [LEAT_COST_LOST] = "a loss",
+        [LEAT_COST_SNOOZED] = "a snooze",
+    };
+    for (size_t i = 0; i < sizeof words / sizeof *words; i++)
+        if (strcmp(words[i], word) == 0)
+            return (leat_cost)i;
+    cr_fatal("PROTOCOL.md: no cost \"%s\"", word);
+}
+
+static const struct row *
+find_row(leat_state from, leat_event event)
+{
+    for (size_t i = 0; i < row_count; i++)
+        if (rows[i].from == from && rows[i].event == event)
+            return &rows[i];
+    return NULL;
+}
+
+static void
+must_read_row(const char *line)
+{
+    char cell[32];
+    struct row row;
+    cr_assert(eq(chr, line[0], '|'), "%s", line);
+    line++;
+    must_read_cell(&line, cell, sizeof cell);
+    row.from = must_find_state(cell);
+    must_read_cell(&line, cell, sizeof cell);
+    row.event = must_find_event(cell);
+    must_read_cell(&line, cell, sizeof cell);
+    row.to = must_find_state(cell);
+    must_read_cell(&line, cell, sizeof cell);
+    row.cost = must_find_cost(cell);
+    cr_assert(eq(chr, line[0], '\n'), "%s", line);
+    cr_assert(find_row(row.from, row.event) == NULL, "PROTOCOL.md: twice: %s, %s",
+              leat_state_name(row.from), leat_event_name(row.event));
+    rows[row_count++] = row;
+}
+
+static void
+read_rows(void)
+{
+    char line[1024];
+    FILE *const file = fopen(PROTOCOL, "rb");
+    cr_assert(file != NULL, "%s", PROTOCOL);
+    while (fgets(line, sizeof line, file) != NULL && strcmp(line, HEAD) != 0)
+        ;
+    cr_assert(fgets(line, sizeof line, file) != NULL, "%s has no table of states", PROTOCOL);
+    while (fgets(line, sizeof line, file) != NULL && line[0] != '\n')
+        must_read_row(line);
+    (void)fclose(file);
+}
+
+TestSuite(state, .init = read_rows);
 
 struct pair {
     leat_state state;
     leat_event event;
 };
 
-ParameterizedTestParameters(state, every_pair_leads_where_the_design_says)
+ParameterizedTestParameters(state, every_pair_leads_where_the_protocol_says)
 {
     static struct pair pairs[LEAT_STATE_COUNT * LEAT_EVENT_COUNT];
     for (int s = 0; s < LEAT_STATE_COUNT; s++) {
@@ -63,13 +123,9 @@ ParameterizedTestParameters(state, every_pair_leads_where_the_design_says)
     return cr_make_param_array(struct pair, pairs, sizeof pairs / sizeof *pairs);
 }
 
-ParameterizedTest(struct pair *pair, state, every_pair_leads_where_the_design_says)
+ParameterizedTest(struct pair *pair, state, every_pair_leads_where_the_protocol_says)
 {
-    const struct row *row = NULL;
-    for (size_t i = 0; i < sizeof rows / sizeof *rows; i++) {
-        if (rows[i].from == pair->state && rows[i].event == pair->event)
-            row = &rows[i];
-    }
+    const struct row *const row = find_row(pair->state, pair->event);
     leat_state to = LEAT_STATE_SKIPPED;
     leat_cost cost = LEAT_COST_SNOOZED;
 
@@ -89,7 +145,8 @@ ParameterizedTest(struct pair *pair, state, every_pair_leads_where_the_design_sa
 
 Test(state, an_item_pays_what_the_row_costs)
 {
-    for (size_t i = 0; i < sizeof rows / sizeof *rows; i++) {
+    cr_assert(gt(sz, row_count, 0));
+    for (size_t i = 0; i < row_count; i++) {
         leat_item item = {.id = 1};
         leat_item_restore(&item, rows[i].from);
 
@@ -128,7 +185,7 @@ Test(state, no_event_leads_out_of_an_end)
     }
 }
 
-Test(state, names_are_the_words_of_the_design)
+Test(state, names_are_the_words_of_the_protocol)
 {
     LEAT_SAME_TEXT(leat_state_name(LEAT_STATE_HELD), "held");
     LEAT_SAME_TEXT(leat_state_name(LEAT_STATE_SKIPPED), "skipped");

@@ -176,7 +176,7 @@ Test(turn, a_record_cut_short_fails_unless_it_is_cut_between_entries)
 Test(turn, an_unknown_entry_fails)
 {
     for (unsigned kind = 0; kind <= UINT8_MAX; kind++) {
-        if (kind >= LEAT_TURN_LEASES && kind <= LEAT_TURN_IDS)
+        if (kind >= LEAT_TURN_LEASES && kind <= LEAT_TURN_JOINS)
             continue;
         uint8_t bytes[64] = {(uint8_t)kind};
         leat_reader record = leat_reader_over(bytes, sizeof bytes);
@@ -203,7 +203,7 @@ Test(turn, more_leases_than_bytes_fail)
 Test(turn, an_object_of_no_kind_fails)
 {
     leat_turn_put_object(&buf, LEAT_OBJECT_META, 0, NULL, 0);
-    static const uint8_t none[] = {0, 5, 255};
+    static const uint8_t none[] = {0, LEAT_OBJECT_LAST + 1, 255};
     for (size_t i = 0; i < 3; i++) {
         buf.data[1] = none[i];
         leat_reader record = leat_reader_over(buf.data, buf.size);

@@ -7,6 +7,7 @@
 #include <unistd.h>
 
 #include "tests/lib/tmp.h"
+#include "worker/host.h"
 #include "worker/options.h"
 
 static leat_worker_settings settings;
@@ -18,7 +19,7 @@ setup(void)
     // NOLINTBEGIN(concurrency-mt-unsafe): a test has one thread
     static const char *const names[] = {"LEAT_BROKER",  "LEAT_SLOTS", "LEAT_KEY_FILE",
                                         "LEAT_THREADS", "LEAT_NAME",  "LEAT_LOG_LEVEL",
-                                        "LEAT_CHANNEL"};
+                                        "LEAT_CHANNEL", "LEAT_TRAIT", "LEAT_HAVE"};
     for (size_t i = 0; i < sizeof names / sizeof *names; i++)
         (void)unsetenv(names[i]);
     (void)setenv("XDG_CONFIG_HOME", "/nowhere", 1);
@@ -34,6 +35,8 @@ teardown(void)
 TestSuite(worker_options, .init = setup, .fini = teardown);
 
 #define WORDS_MAX (2 * LEAT_SUBSCRIPTIONS_MAX + 8)
+static_assert(LEAT_SUBSCRIPTIONS_MAX > LEAT_TRAITS_MAX, "channels are what there may be most of");
+static_assert(LEAT_SUBSCRIPTIONS_MAX > LEAT_HAVES_MAX, "channels are what there may be most of");
 #define READ(...) read_words((const char *const[]){"leat-worker", __VA_ARGS__, NULL})
 
 /* The words as a program gets them: argv may be written to. They live as long as the settings. */
@@ -165,6 +168,152 @@ Test(worker_options, more_channels_than_a_worker_may_serve_are_refused)
         words[2 + 2 * i] = "c";
     }
     must_refuse(read_words(words), "64");
+}
+
+/* ---- traits and amounts ---- */
+
+static bool
+has_trait(const char *name, const char *value)
+{
+    for (size_t i = 0; i < settings.worker.trait_count; i++) {
+        if (strcmp(settings.worker.traits[i].name, name) == 0)
+            return strcmp(settings.worker.traits[i].value, value) == 0;
+    }
+    return false;
+}
+
+/* The amount, or UINT64_MAX if the worker does not have the thing at all. */
+static uint64_t
+amount_of(const char *name)
+{
+    for (size_t i = 0; i < settings.worker.have_count; i++) {
+        if (strcmp(settings.worker.haves[i].name, name) == 0)
+            return settings.worker.haves[i].amount;
+    }
+    return UINT64_MAX;
+}
+
+Test(worker_options, traits_may_be_given_one_by_one_or_with_commas)
+{
+    LEAT_PASS(READ("--trait", "zone=a", "--trait=arch=arm,disk=a b=c"));
+
+    cr_assert(eq(sz, settings.worker.trait_count, 3));
+    cr_assert(has_trait("zone", "a"));
+    cr_assert(has_trait("arch", "arm"));
+    cr_assert(has_trait("disk", "a b=c"));
+}
+
+Test(worker_options, amounts_are_whole_numbers_and_sizes_have_units_of_1024)
+{
+    LEAT_PASS(READ("--have", "gpu=2", "--have", "a=1K,b=3M,c=1_000G", "--have", "d=2T,none=0",
+                   "--have", "huge=16777215T,max=18446744073709551615"));
+
+    cr_assert(eq(u64, amount_of("gpu"), 2));
+    cr_assert(eq(u64, amount_of("a"), 1024));
+    cr_assert(eq(u64, amount_of("b"), 3 * UINT64_C(1048576)));
+    cr_assert(eq(u64, amount_of("c"), 1000 * UINT64_C(1073741824)));
+    cr_assert(eq(u64, amount_of("d"), 2 * UINT64_C(1099511627776)));
+    cr_assert(eq(u64, amount_of("none"), 0));
+    cr_assert(eq(u64, amount_of("huge"), 16777215 * UINT64_C(1099511627776)));
+    cr_assert(eq(u64, amount_of("max"), UINT64_MAX));
+}
+
+Test(worker_options, cores_and_memory_are_known_without_being_told)
+{
+    LEAT_PASS(READ("--slots", "1"));
+
+    cr_assert(eq(sz, settings.worker.trait_count, 0));
+    cr_assert(eq(sz, settings.worker.have_count, 2));
+    cr_assert(eq(u64, amount_of("cpus"), leat_host_cores()));
+    cr_assert(eq(u64, amount_of("mem"), leat_host_memory("")));
+}
+
+Test(worker_options, what_is_told_of_cores_and_memory_is_what_counts)
+{
+    LEAT_PASS(READ("--have", "cpus=3,mem=5G"));
+
+    cr_assert(eq(sz, settings.worker.have_count, 2));
+    cr_assert(eq(u64, amount_of("cpus"), 3));
+    cr_assert(eq(u64, amount_of("mem"), 5 * UINT64_C(1073741824)));
+}
+
+Test(worker_options, traits_and_amounts_come_from_the_environment_and_the_file_too)
+{
+    leat_tmp tmp;
+    char path[PATH_MAX];
+    static const char file[] = "trait = zone=a, arch=arm\nhave = gpu=4\n";
+    leat_tmp_init(&tmp);
+    (void)leat_tmp_write(&tmp, "worker.ini", file, sizeof file - 1, path);
+    // NOLINTNEXTLINE(concurrency-mt-unsafe): a test has one thread
+    (void)setenv("LEAT_HAVE", "gpu=2,disk=1T", 1);
+
+    LEAT_PASS(READ("--config", path));
+
+    cr_assert(has_trait("zone", "a"));
+    cr_assert(has_trait("arch", "arm"));
+    cr_assert(eq(u64, amount_of("gpu"), 2));
+    cr_assert(eq(u64, amount_of("disk"), UINT64_C(1099511627776)));
+    leat_tmp_fini(&tmp);
+}
+
+Test(worker_options, a_wrong_trait_or_amount_is_refused_with_its_value_and_what_to_do)
+{
+    static const struct {
+        const char *option;
+        const char *value;
+        const char *sentence;
+    } wrong[] = {
+        {"--trait", "zone",                                 "--trait \"zone\": write it as NAME=VALUE"                   },
+        {"--trait", "",                                     "--trait \"\": write it as NAME=VALUE"                       },
+        {"--trait", "a=b,",                                 "--trait \"a=b,\": write it as NAME=VALUE"                   },
+        {"--trait", "Zone=a",                               "--trait \"Zone=a\": a name has 1 to 32 of a-z 0-9 _ and -"  },
+        {"--trait", "=a",                                   "--trait \"=a\": a name has 1 to 32 of a-z 0-9 _ and -"      },
+        {"--trait", "zone=",                                "--trait \"zone=\": a value has 1 to 64 printable"           },
+        {"--trait", "zone=\xc3\xa4",                        "a value has 1 to 64 printable ASCII characters"             },
+        {"--trait", "zone=a,zone=b",                        "\"zone\" was given before; give each name once"             },
+        {"--have",  "gpu",                                  "--have \"gpu\": write it as NAME=VALUE"                     },
+        {"--have",  "g p=1",                                "--have \"g p=1\": a name has 1 to 32"                       },
+        {"--have",  "gpu=many",                             "--have \"gpu=many\": an amount is a whole number, for sizes"},
+        {"--have",  "gpu=",                                 "an amount is a whole number"                                },
+        {"--have",  "gpu=-1",                               "an amount is a whole number"                                },
+        {"--have",  "mem=1.5G",                             "an amount is a whole number"                                },
+        {"--have",  "mem=G",                                "an amount is a whole number"                                },
+        {"--have",  "mem=1GB",                              "an amount is a whole number"                                },
+        {"--have",  "mem=16777216T",                        "an amount is a whole number"                                },
+        {"--have",  "mem=18446744073709551616",             "an amount is a whole number"                                },
+        {"--have",  "mem=00000000000000000000000000000001", "an amount is a whole number"                                },
+        {"--have",  "gpu=1,gpu=2",                          "\"gpu\" was given before; give each name once"              },
+    };
+    for (size_t i = 0; i < sizeof wrong / sizeof *wrong; i++)
+        must_refuse(READ(wrong[i].option, wrong[i].value), wrong[i].sentence);
+}
+
+/* The option so many times, with names n0, n1 … */
+static leat_err
+read_many(const char *option, size_t count)
+{
+    static char values[WORDS_MAX][16];
+    const char *words[WORDS_MAX + 1] = {"leat-worker"};
+    for (size_t i = 0; i < count; i++) {
+        (void)snprintf(values[i], sizeof values[i], "n%zu=1", i);
+        words[1 + 2 * i] = option;
+        words[2 + 2 * i] = values[i];
+    }
+    return read_words(words);
+}
+
+Test(worker_options, there_may_be_so_many_traits_and_amounts_and_no_more)
+{
+    LEAT_PASS(read_many("--trait", LEAT_TRAITS_MAX));
+    cr_assert(eq(sz, settings.worker.trait_count, LEAT_TRAITS_MAX));
+    leat_worker_settings_fini(&settings);
+    LEAT_PASS(read_many("--have", LEAT_HAVES_MAX - 2));
+    cr_assert(eq(sz, settings.worker.have_count, LEAT_HAVES_MAX));
+    leat_worker_settings_fini(&settings);
+
+    must_refuse(read_many("--trait", LEAT_TRAITS_MAX + 1), "at most 32 traits");
+    must_refuse(read_many("--have", LEAT_HAVES_MAX + 1), "at most 32 amounts");
+    must_refuse(read_many("--have", LEAT_HAVES_MAX - 1), "cpus and mem among them");
 }
 
 /* ---- keys ---- */

@@ -1,4 +1,5 @@
-/* sha256: the digest of the payload, in hex. */
+/* sha256: the digest of the payload, in hex. A payload has at most 1 MiB, which takes a few
+ * milliseconds: it never looks whether it is to stop. */
 #include <sodium.h>
 
 #include "worker/handler.h"

@@ -23,6 +23,7 @@ struct leat_task {
     leat_buf out;           /* what call.out points to */
     leat_line_frame *frame; /* owned: holds the payload */
     leat_slot *slot;        /* borrowed; NULL: nobody wants the result any more. Loop only */
+    leat_given *given;      /* what call.given points to. Loop only, which takes it back */
     leat_end end;           /* set when it has ended */
     uint64_t run_us;
 };

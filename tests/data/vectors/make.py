@@ -19,12 +19,22 @@ ROOT = os.path.normpath(os.path.join(HERE, "..", "..", ".."))
 COMMANDS = {
     "HELLO": 1, "WELCOME": 2, "HEARTBEAT": 3, "BYE": 4, "ERROR": 5, "QUERY": 7, "COMMAND": 8,
     "REPLY": 9, "SEND": 16, "SENT": 17, "CREDIT": 18, "JOBS": 19, "DONE": 20, "ACKED": 21,
-    "ITEMS": 22, "ACK": 23, "STOP": 25, "RELEASE": 26, "SNOOZE": 27, "CLAIM": 28, "END": 29,
-    "RECALL": 30,
+    "ITEMS": 22, "ACK": 23, "CANCEL": 24, "STOP": 25, "RELEASE": 26, "SNOOZE": 27, "CLAIM": 28,
+    "END": 29, "RECALL": 30, "SELECT": 34, "SELECTED": 35, "WITHDRAW": 36, "WITHDRAWN": 37,
 }
 OUTCOMES = {1: "done", 2: "dead", 3: "cancelled", 4: "expired", 5: "skipped", 6: "lost"}
-ERRORS = {"MALFORMED": 2, "CLOSED": 9, "STALE": 12, "HELLO_FIRST": 14, "SESSION_UNKNOWN": 15,
-          "VERSION": 16}
+ERRORS = {"MALFORMED": 2, "FULL": 8, "CLOSED": 9, "STALE": 12, "HELLO_FIRST": 14,
+          "SESSION_UNKNOWN": 15, "VERSION": 16, "TIMEOUT": 18, "TOO_LATE": 24}
+# Settings of SEND: key, and a struct's form or what else the value is.
+SETTINGS = {
+    "priority": (1, "B"), "failures": (2, "H"), "delay_ms": (3, "Q"), "run_limit_ms": (4, "Q"),
+    "name": (5, "text"), "losses": (6, "H"), "snoozes": (7, "H"), "backoff_min_ms": (8, "Q"),
+    "backoff_max_ms": (9, "Q"), "grace_ms": (10, "Q"), "at_ms": (11, "Q"), "expires_ms": (12, "Q"),
+    "unique": (13, "text"), "unique_for_ms": (14, "Q"), "flow": (15, "text"), "key": (16, "text"),
+    "needs": (17, "text"), "traits": (18, "text"), "reply": (19, "text"),
+    "reply_handler": (20, "text"), "after": (21, "after"), "finally": (22, "follower"),
+    "recover": (23, "follower"), "halt": (24, "halt"),
+}
 
 
 def quoted(data):
@@ -137,7 +147,7 @@ BROKER = "0a1b2c3d4e5f60718293a4b5c6d7e8f9"
 
 
 def hello(name, says, role, session, resume, connection, floor, seen, who="", slots=None,
-          handlers=(), channels=()):
+          handlers=(), channels=(), traits=(), haves=()):
     body = {"role": role, "session": session, "resume": resume, "connection": connection,
             "floor": str(floor), "software": "example 1.0"}
     if who:
@@ -154,6 +164,14 @@ def hello(name, says, role, session, resume, connection, floor, seen, who="", sl
         for n, r in handlers:
             fields += [("handler", '"%s"' % n), ("runs", r)]
         fields += [("channel", '"%s"' % c) for c in channels]
+        if traits:
+            body["traits"] = dict(traits)
+        for n, value in traits:
+            fields += [("trait", '"%s"' % n), ("value", '"%s"' % value)]
+        if haves:
+            body["have"] = {n: str(amount) for n, amount in haves}
+        for n, amount in haves:
+            fields += [("have", '"%s"' % n), ("amount", amount)]
     Vector(name, says, "peer", "HELLO", seen=seen).json(body, fields)
 
 
@@ -167,18 +185,58 @@ def welcome(name, says, resumed, sequence, seen):
     Vector(name, says, "broker", "WELCOME", sequence=sequence, seen=seen).json(body, fields)
 
 
-def send_head(v, flags, channel, handler, batch, tag, settings=b"", priority=5, failures=3,
-              delay_ms=0, run_limit_ms=0, name=""):
+def setting_pieces(name, value):
+    """The value of one setting: (bytes, comment) pieces, and its fields."""
+    form = SETTINGS[name][1]
+    if form == "text":
+        data = value.encode()
+        return [(data, '%s "%s"' % (name, value))], [(name, quoted(data))]
+    if form == "after":
+        batch, when = value
+        return [(struct.pack(">QB", batch, when), "after batch %d, when %d" % (batch, when))], \
+            [("after_batch", batch), ("after", when)]
+    if form == "follower":
+        handler, payload = value
+        pieces = [(bytes([len(handler)]) + handler.encode(), '%s: handler "%s"' % (name, handler))]
+        if payload:
+            pieces.append((payload, 'with "%s"' % shown(payload)))
+        return pieces, [(name, '"%s"' % handler), ("with", quoted(payload))]
+    if form == "halt":
+        on, running, percent, n = value
+        return [(struct.pack(">BBBI", on, running, percent, n),
+                 "halt %d, running %d, percent %d, n %d" % value)], \
+            [("halt", on), ("halt_running", running), ("halt_percent", percent), ("halt_n", n)]
+    return [(struct.pack(">" + form, value), "%s %d" % (name, value))], [(name, value)]
+
+
+def setting(v, name, value):
+    """Short ones stand in one line with their key and size."""
+    pieces, fields = setting_pieces(name, value)
+    size = sum(len(data) for data, _ in pieces)
+    head = struct.pack(">BH", SETTINGS[name][0], size)
+    said = "setting %d, %d byte%s" % (SETTINGS[name][0], size, "" if size == 1 else "s")
+    if len(pieces) == 1 and len(head) + size <= 16:
+        v.add(head + pieces[0][0], "%s: %s" % (said, pieces[0][1]))
+    else:
+        v.add(head, said)
+        for data, comment in pieces:
+            v.add(data, comment if len(data) <= 16 else "")
+    for field in fields:
+        v.field(*field)
+
+
+def send_head(v, flags, channel, handler, batch, tag, settings=()):
+    """settings: (name, value), or (bytes, comment) of what is no good setting."""
     v.u8("flags", flags).text8("channel", channel).text8("handler", handler)
     v.u64("batch", batch).u32("tag", tag)
-    v.u16("settings_bytes", sum(len(s) for s, _ in settings), field=False)
-    for data, comment in settings:
-        v.add(data, comment)
-    v.field("priority", priority)
-    v.field("failures", failures)
-    v.field("delay_ms", delay_ms)
-    v.field("run_limit_ms", run_limit_ms)
-    v.field("name", '"%s"' % name)
+    at = len(v.pieces)
+    for name, value in settings:
+        if isinstance(name, bytes):
+            v.add(name, value)
+        else:
+            setting(v, name, value)
+    size = sum(len(data) for data, _ in v.pieces[at:])
+    v.pieces.insert(at, (struct.pack(">H", size), "settings_bytes %d" % size))
 
 
 def sent(v, sequence, batch, first_id, accepted, code=0, sentence=""):
@@ -217,6 +275,9 @@ def session_vectors():
           "number 1\nhave been answered, and it has read the broker's frames up to 4.",
           "worker", WORKER, True, 2, 1, 4, "w1", 4, [("echo", "inline"), ("thumb", "child")],
           ["default"])
+    hello("hello-worker-able", "A worker that says where it is, and what it has to share out.",
+          "worker", WORKER, False, 1, 0, 0, "gpu1", 8, [("train", "child")], ["default"],
+          [("arch", "x86_64"), ("zone", "a")], [("cpus", 8), ("gpu", 2)])
     hello("hello-beat", "The thread that beats for the worker's session, on a connection of its "
           "own.", "beat", WORKER, True, 1, 0, 0)
     welcome("welcome-new", "The broker has made the session.", False, 1, 0)
@@ -250,6 +311,26 @@ def control_vectors():
            seen=3).json({"command": "batch.seal", "arguments": {"batch": "42"}})
     Vector("reply-seal", "Done; the reply names the frame that it answers.", "broker", "REPLY",
            sequence=4, seen=2).json({"sequence": "2", "result": {}})
+    Vector("command-channel", "Make a channel of messages with room for 10, nothing on disk.",
+           "peer", "COMMAND", sequence=1, seen=1).json(
+               {"command": "channel.new", "arguments": {
+                   "channel": "news", "kind": "messages", "durability": "memory",
+                   "capacity": 10}})
+    Vector("command-cancel", "Cancel the jobs of a batch from the third on.", "peer", "COMMAND",
+           sequence=3, seen=3).json(
+               {"command": "batch.cancel", "arguments": {"batch": "42", "from": 3}})
+    Vector("reply-cancel", "Two waited and are cancelled, one runs and is being stopped, one had "
+           "ended.", "broker", "REPLY", sequence=5, seen=3).json(
+               {"sequence": "3", "result": {"cancelled": "2", "stopping": "1", "ended": "1",
+                                            "marked": False}})
+    Vector("query-explain", "Why does nothing of this batch run?", "peer", "QUERY", seen=4).json(
+        {"id": "9", "query": "explain", "arguments": {"batch": "42"}})
+    Vector("reply-explain", "Because no worker has what it needs.", "broker", "REPLY", sequence=5,
+           seen=4).json(
+               {"id": "9", "result": {
+                   "batch": "42", "ready": "3", "running": "0", "delayed": "0", "held": "0",
+                   "reasons": [{"jobs": "3", "reason": "no worker has gpu=4",
+                                "hint": "start a worker with --have gpu=4"}]}})
     Vector("reply-not-found", "A query for a batch that does not exist.", "broker", "REPLY",
            sequence=4, seen=1).json(
                {"id": "8", "error": {"code": "NOT_FOUND", "message": "no batch 43"}})
@@ -261,22 +342,48 @@ def sending_vectors():
     send_head(v, 1, "default", "echo", 0, 1)
     for payload in (b"a", b"bc", b""):
         v.bytes32("payload", payload)
-    v = Vector("send-settings", "One job with every setting.", "peer", "SEND", sequence=3, seen=4)
+    v = Vector("send-settings", "One job with some settings.", "peer", "SEND", sequence=3, seen=4)
     send_head(v, 0, "imports", "thumb", 42, 0, [
-        (b"\x01\x01\x09", "setting 1, 1 byte: priority 9"),
-        (b"\x02\x02\x00\x01", "setting 2, 2 bytes: failures 1"),
-        (b"\x03\x08" + struct.pack(">Q", 60000), "setting 3, 8 bytes: delay_ms 60000"),
-        (b"\x04\x08" + struct.pack(">Q", 5000), "setting 4, 8 bytes: run_limit_ms 5000"),
-        (b"\x05\x05night", 'setting 5, 5 bytes: name "night"'),
-    ], 9, 1, 60000, 5000, "night")
+        ("priority", 9), ("failures", 1), ("delay_ms", 60000), ("run_limit_ms", 5000),
+        ("name", "night"), ("key", "user 7"), ("needs", "gpu=1,mem=1024")])
     v.bytes32("payload", b"{\"image\":7}")
+    v = Vector("send-every-setting", "One job with every setting.", "peer", "SEND", sequence=4,
+               seen=4)
+    send_head(v, 0, "imports", "thumb", 42, 0, [
+        ("priority", 0), ("failures", 65535), ("delay_ms", 1), ("run_limit_ms", 31622400000),
+        ("name", "night"), ("losses", 255), ("snoozes", 3), ("backoff_min_ms", 50),
+        ("backoff_max_ms", 100), ("grace_ms", 3600000), ("at_ms", 253402300799999),
+        ("expires_ms", 60000), ("unique", "image 7"), ("unique_for_ms", 1000), ("flow", "größer"),
+        ("key", "user 7"), ("needs", "cpus=2,gpu=1"), ("traits", "arch=x86_64,zone=a"),
+        ("reply", "results"), ("reply_handler", "collect"), ("after", (41, 3)),
+        ("finally", ("last", b"")), ("finally", ("first", b"\x00\xff")), ("recover", ("mend", b"x")),
+        ("halt", (1, 1, 1, 100))])
+    v.bytes32("payload", b"")
+    v = Vector("send-followers", "A job, what follows its end (\"report\" first, then \"cleanup\"), "
+               "and what\ntries to mend it when it is dead. The batch gives up after three ends "
+               "other than done.", "peer", "SEND", sequence=5, seen=5)
+    send_head(v, 1, "imports", "thumb", 0, 2, [
+        ("finally", ("cleanup", b"/tmp/7")), ("finally", ("report", b"")),
+        ("recover", ("mend", b"gently")), ("halt", (1, 0, 0, 3))])
+    v.bytes32("payload", b"{\"image\":7}")
+    v = Vector("send-after", "A job that waits until batch 42 has ended with all jobs done.", "peer",
+               "SEND", sequence=6, seen=5)
+    send_head(v, 1, "imports", "publish", 0, 3, [("after", (42, 1))])
+    v.bytes32("payload", b"")
+    v = Vector("send-wait", "Three messages for a channel with room for one: the others wait in "
+               "line.", "peer", "SEND", count=3, sequence=2, seen=2)
+    send_head(v, 0, "news", "", 0, 0)
+    v.bytes32("payload", b"one").bytes32("payload", b"two").bytes32("payload", b"three")
+    sent(Vector("sent-withdrawn", "Two went in before the wait was given up.", "broker", "SENT",
+                sequence=3, seen=2), 2, 61, 61, 2, ERRORS["TIMEOUT"],
+         'the channel "news" was full until you gave up')
     v = Vector("send-messages", "Two messages: no handler.", "peer", "SEND", count=2, sequence=1,
                seen=1)
     send_head(v, 2, "news", "", 0, 0)
     v.bytes32("payload", "größer".encode()).bytes32("payload", b"\x00\xff")
     v = Vector("send-cut", "A SEND that announces two records and brings one.", "peer", "SEND",
                count=2, sequence=2, seen=2, error="MALFORMED")
-    send_head(v, 0, "default", "echo", 0, 2, ())
+    send_head(v, 0, "default", "echo", 0, 2)
     v.bytes32("payload", b"a")
     sent(Vector("sent-three-jobs", "All three are in and on disk.", "broker", "SENT", sequence=2,
                 seen=1), 1, 42, 43, 3)
@@ -293,8 +400,18 @@ def waiting_vectors():
     v.u8("goal_kind", 0, "goal_kind 0, ALL").u64("goal", 0).u32("items", 256)
     v = Vector("credit-recv", "At most 10 messages of channel \"news\" unacknowledged here; and no "
                "more of \"old\".", "peer", "CREDIT", count=2, seen=1)
-    v.u8("kind", 2, "kind 2, RECV").text8("channel", "news").u32("items", 10)
-    v.u8("kind", 2, "kind 2, RECV").text8("channel", "old").u32("items", 0)
+    v.u8("kind", 2, "kind 2, RECV").text8("channel", "news").u32("items", 10).u64("receives", 0)
+    v.u8("kind", 2, "kind 2, RECV").text8("channel", "old").u32("items", 0).u64("receives", 0)
+    v = Vector("credit-receive", "The seventh receive from \"tasks\" over this connection has "
+               "begun.", "peer", "CREDIT", seen=6)
+    v.u8("kind", 2, "kind 2, RECV").text8("channel", "tasks").u32("items", 8).u64("receives", 7)
+    v = Vector("withdraw", "Give up: what waits as frame 2, and the receive from \"tasks\".",
+               "peer", "WITHDRAW", count=2, seen=2)
+    v.u8("kind", 1, "kind 1, SEQUENCE").u64("sequence", 2)
+    v.u8("kind", 2, "kind 2, RECV").text8("channel", "tasks")
+    v = Vector("withdrawn", "Six messages of \"tasks\" came over this connection, and no more will.",
+               "broker", "WITHDRAWN", sequence=7, seen=6)
+    v.text8("channel", "tasks").u64("served", 6)
     v = Vector("items-completions", "The three completions of batch 42, and a run that says: the "
                "batch is finished\nand the goal reached.", "broker", "ITEMS", count=2, sequence=3,
                seen=1)
@@ -329,20 +446,49 @@ def waiting_vectors():
     v.u8("kind", 2, "kind 2, MESSAGE").u64("id", 51)
 
 
+def select_vectors():
+    v = Vector("select", "Send to \"out\" or receive from \"in\" or \"stop\", whichever can.",
+               "peer", "SELECT", count=3, sequence=3, seen=3)
+    v.u8("flags", 0)
+    v.u8("kind", 1, "kind 1, send").text8("channel", "out").bytes32("payload", b"tick")
+    v.u8("kind", 2, "kind 2, receive").text8("channel", "in").bytes32("payload", b"")
+    v.u8("kind", 2, "kind 2, receive").text8("channel", "stop").bytes32("payload", b"")
+    v = Vector("select-default", "A receive that does not wait.", "peer", "SELECT", sequence=4,
+               seen=4)
+    v.u8("flags", 1, "flags: DEFAULT")
+    v.u8("kind", 2, "kind 2, receive").text8("channel", "in").bytes32("payload", b"")
+
+    def selected(v, sequence, index, code, number, flags, payload, sentence=""):
+        v.u64("sequence", sequence, "answers frame %d" % sequence)
+        v.u16("case", index, "case %d%s" % (index, ", none" if index == 65535 else ""))
+        v.u16("code", code).u64("id", number).u8("flags", flags).bytes32("payload", payload)
+        v.text16("sentence", sentence)
+
+    selected(Vector("selected", "Case 1: a message from \"in\".", "broker", "SELECTED", sequence=4,
+                    seen=3), 3, 1, 0, 70, 0, b"hello")
+    v = Vector("selected-none", "Nothing could proceed (frame 4), and one was withdrawn (frame 5).",
+               "broker", "SELECTED", count=2, sequence=5, seen=4)
+    selected(v, 4, 65535, ERRORS["FULL"], 0, 0, b"", "no case can proceed")
+    selected(v, 5, 65535, ERRORS["TIMEOUT"], 0, 0, b"", "you gave up")
+    v = Vector("selected-closed", "Case 2: its channel is closed and empty.", "broker", "SELECTED",
+               sequence=6, seen=5)
+    selected(v, 6, 2, ERRORS["CLOSED"], 0, 0, b"", 'the channel "stop" is closed')
+
+
 def working_vectors():
     v = Vector("credit-work", "Up to 68 jobs and 8 MiB outstanding for all handlers together.",
                "peer", "CREDIT", seen=1)
     v.u8("kind", 1, "kind 1, WORK").u16("handler", 65535, "handler 65535, all together")
     v.u32("items", 68).u32("bytes", 8388608)
-    v = Vector("jobs", "Two runs: two jobs of handler \"echo\", one of \"thumb\" with a run limit.",
+    v = Vector("jobs", "Two runs: two jobs of handler \"echo\", one of \"thumb\" with a run limit\nand amounts.",
                "broker", "JOBS", count=2, sequence=2, seen=0)
     v.u64("epoch", EPOCH).u64("first_number", 1)
     v.u16("jobs", 2).text8("channel", "default").text8("handler", "echo")
-    v.u64("batch", 42).u64("run_limit_ms", 0)
+    v.u64("batch", 42).u64("run_limit_ms", 0).text8("needs", "")
     job(v, 43, 1, 1, b"a")
     job(v, 45, 1, 3, b"")
     v.u16("jobs", 1).text8("channel", "default").text8("handler", "thumb")
-    v.u64("batch", 46).u64("run_limit_ms", 5000)
+    v.u64("batch", 46).u64("run_limit_ms", 5000).text8("needs", "gpu=1,mem=1024")
     job(v, 46, 2, 1, b"{\"image\":7}")
     v = Vector("done", "Two jobs have ended, one of them without success; job number 3 has been "
                "started too.", "peer", "DONE", count=2, sequence=1, seen=2)
@@ -368,6 +514,18 @@ def working_vectors():
                "broker", "STOP", count=2, sequence=5, seen=1)
     v.token(46, 2, EPOCH).u8("reason", 2, "reason 2, LIMIT").u32("grace_ms", 10000)
     v.token(47, 1, EPOCH).u8("reason", 3, "reason 3, STALE").u32("grace_ms", 0)
+    v = Vector("stop-cancel", "Stop job 43 within 5 s: somebody has cancelled it.", "broker",
+               "STOP", sequence=3, seen=1)
+    v.token(43, 1, EPOCH).u8("reason", 1, "reason 1, CANCEL").u32("grace_ms", 5000)
+    v = Vector("cancel", "Two jobs are to be cancelled.", "peer", "CANCEL", count=2, sequence=2,
+               seen=2)
+    v.u64("id", 43).u64("id", 44)
+    v = Vector("acked-cancel", "Job 43 is cancelled or told to stop; 44 has ended before.",
+               "broker", "ACKED", sequence=3, seen=2)
+    v.u64("sequence", 2, "answers frame 2").u16("code", 0).u16("exceptions", 1)
+    v.u64("id", 44).u32("attempt", 0).u16("code", ERRORS["TOO_LATE"], "code 24, TOO_LATE")
+    Vector("recall", "Give back up to 20 jobs that have not started.", "broker", "RECALL",
+           sequence=8, seen=7).u32("items", 20)
     Vector("release", "Job 47 was not started and goes back.", "peer", "RELEASE", sequence=3,
            seen=6).token(47, 1, EPOCH)
     Vector("snooze", "Not now: job 47 again in a minute.", "peer", "SNOOZE", sequence=4,
@@ -387,8 +545,35 @@ def refused_vectors():
     Vector("bad-count", "A SEND without a record.", "peer", "SEND", count=0, **bad)
     v = Vector("bad-setting", "A setting below 128 that this version does not know.", "peer",
                "SEND", sequence=1, seen=1, error="UNSUPPORTED")
-    send_head(v, 0, "default", "echo", 0, 0, [(b"\x7f\x00", "setting 127, 0 bytes")])
+    send_head(v, 0, "default", "echo", 0, 0, [(b"\x7f\x00\x00", "setting 127, 0 bytes")])
     v.bytes32("payload", b"a")
+    for name, says, pieces in [
+            ("twice", "A setting twice.", [("priority", 5), ("priority", 5)]),
+            ("size", "A priority of two bytes.", [(b"\x01\x00\x02\x00\x05", "setting 1, 2 bytes")]),
+            ("range", "A priority that is not there.", [("priority", 10)]),
+            ("needs", "Needs whose names do not rise.", [("needs", "gpu=1,cpus=2")]),
+            ("traits", "A trait without a value.", [("traits", "zone=")]),
+            ("after", "Waiting for no batch.", [("after", (0, 1))]),
+            ("halt", "More than all jobs.", [("halt", (1, 0, 1, 101))]),
+            ("finally", "Nine jobs that follow.", [("finally", ("h", b""))] * 9)]:
+        v = Vector("bad-setting-" + name, says, "peer", "SEND", sequence=1, seen=1, **bad)
+        send_head(v, 0, "default", "echo", 0, 0, pieces)
+        v.bytes32("payload", b"a")
+    v = Vector("bad-select-payload", "A receive with something to send.", "peer", "SELECT",
+               sequence=1, seen=1, **bad)
+    v.u8("flags", 0).u8("kind", 2).text8("channel", "in").bytes32("payload", b"x")
+    v = Vector("bad-select-cases", "One case more than there may be.", "peer", "SELECT", count=65,
+               sequence=1, seen=1, **bad)
+    v.u8("flags", 0)
+    for _ in range(65):
+        v.u8("kind", 2).text8("channel", "in").bytes32("payload", b"")
+    v = Vector("bad-withdraw", "A kind of wait that there is not.", "peer", "WITHDRAW", seen=1,
+               **bad)
+    v.u8("kind", 3).text8("channel", "in")
+    v = Vector("bad-jobs-needs", "A run whose needs are none.", "broker", "JOBS", sequence=2, **bad)
+    v.u64("epoch", EPOCH).u64("first_number", 1).u16("jobs", 1).text8("channel", "default")
+    v.text8("handler", "echo").u64("batch", 42).u64("run_limit_ms", 0).text8("needs", "gpu=0")
+    job(v, 43, 1, 1, b"a")
     Vector("bad-json-key", "A key twice, once written with an escape.", "peer", "QUERY",
            error="MALFORMED").add(b'{"id":"7","i\\u0064":"8"}', "")
 
@@ -412,6 +597,7 @@ def protocol_text(text, vectors):
 
 def seeds():
     """(folder, name, bytes) of the fuzzers' corpora."""
+    by_name = {v.name: v for v in Vector.all}
     for v in Vector.all:
         data = v.bytes()
         command, is_json = data[3], data[3] in (1, 2, 6, 7, 8, 9)
@@ -419,13 +605,22 @@ def seeds():
             yield "frame", v.name, data
         if is_json and not v.name.startswith("bad-d"):
             yield "control", v.name, data[24:]
-        elif not v.name.startswith("bad-") and command != 4:
+        elif v.name[4:] not in ("magic", "version", "command", "direction", "count") \
+                and command != 4:
             # command, count, body: what fuzz_records reads
             yield "records", v.name, bytes([command]) + data[4:6] + data[24:]
     yield "frame", "short", b"LT\x01"
-    yield "frame", "bye", Vector.all[[v.name for v in Vector.all].index("bye")].bytes()
-    yield "frame", "send", Vector.all[[v.name for v in Vector.all].index("send-settings")].bytes()
-    yield "records", "recall", b"\x1e\x00\x01\x00\x00\x00\x05"
+    yield "frame", "bye", by_name["bye"].bytes()
+    yield "frame", "send", by_name["send-settings"].bytes()
+    for name in ("send-settings", "send-every-setting", "send-followers", "send-after",
+                 "bad-setting", "bad-setting-twice", "bad-setting-halt", "bad-setting-finally"):
+        data = by_name[name].bytes()[24:]
+        at = 1
+        at += 1 + data[at]
+        at += 1 + data[at] + 12
+        yield "settings", name, data[at + 2:at + 2 + struct.unpack_from(">H", data, at)[0]]
+    yield "settings", "needs", b"cpus=2,gpu=1,mem=18446744073709551615"
+    yield "settings", "traits", b"arch=x86_64,os=Debian 12 = bookworm,zone=a"
     yield "control", "escapes", \
         '{"a":"\\ud83d\\ude00 \\n\\"\\\\/","b":[1,-2.5e3,0.1,true,false,null],"ä":{"a":{}}}'.encode()
     yield "control", "deep", b'{"a":' + b"[" * 15 + b"]" * 15 + b"}"
@@ -438,6 +633,7 @@ def main():
     control_vectors()
     sending_vectors()
     waiting_vectors()
+    select_vectors()
     working_vectors()
     refused_vectors()
     vectors = {v.name: v for v in Vector.all}

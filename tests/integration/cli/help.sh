@@ -83,7 +83,11 @@ said "nothing to end"
 
 # no broker: the same three lines for each command, exit 125, nothing on stdout
 for line in "status" "submit --handler echo hi" "wait 42" "send x y" "recv x" "close x" "worker ls" \
-    "broker ping" "result 42"; do
+    "broker ping" "result 42" "cancel 42" "retry 42" "retry --dead" "explain 42" "select x" \
+    "channel ls" "channel new x" "channel info x" "channel set x --weight 2" "channel pause x" \
+    "channel resume x" "channel purge x --yes" "channel rm x --yes" "dead ls" "dead show 42" \
+    "dead rm 42" "dead rm --all --yes" "schedule ls" "schedule add x @daily --handler echo" \
+    "schedule pause x" "schedule resume x" "schedule run x" "schedule rm x"; do
     # shellcheck disable=SC2086
     run 125 timeout 5 leat $line
     printed_nothing

@@ -1,0 +1,190 @@
+/* Dead jobs: kept with payload and error for a person, until they are retried, removed, or out of
+ * retention (LEAT_DEAD_MAX, LEAT_DEAD_MS_MAX). Memory has what they are found by; the rest is an
+ * object in the store, written in the turn of the death. */
+#include <stdlib.h>
+
+#include "broker/core/machine.h"
+
+static leat_corpse *
+add(leat_core *core, uint64_t job, int64_t ended_ms)
+{
+    leat_corpse *const corpse = calloc(1, sizeof *corpse);
+    if (corpse == NULL || leat_table_add(&core->dead, job, corpse, &corpse->index) != LEAT_ERR_OK) {
+        free(corpse);
+        return NULL;
+    }
+    corpse->job = job;
+    corpse->ended_ms = ended_ms;
+    /* The oldest first: from the store they come by number, which is nearly that. */
+    leat_list_node *before = leat_list_last(&core->corpses);
+    while (before != NULL && LEAT_CONTAINER_OF(before, leat_corpse, node)->ended_ms > ended_ms)
+        before = leat_list_before(&core->corpses, before);
+    if (before == NULL)
+        leat_list_prepend(&core->corpses, &corpse->node);
+    else
+        leat_list_link(before, &corpse->node, before->next);
+    return corpse;
+}
+
+static void
+forget(leat_core *core, leat_corpse *corpse)
+{
+    leat_list_remove(&corpse->node);
+    leat_table_remove(&core->dead, corpse->job);
+    free(corpse);
+}
+
+static leat_book *
+book_of(leat_core *core, const leat_corpse *corpse)
+{
+    return &core->books[corpse->memory ? LEAT_MEMORY : LEAT_DISK];
+}
+
+void
+leat_dead_drop(leat_core *core, leat_corpse *corpse)
+{
+    leat_changes_drop(&book_of(core, corpse)->changes, LEAT_OBJECT_DEAD, corpse->job);
+    forget(core, corpse);
+}
+
+void
+leat_dead_add(leat_core *core, const leat_item *item, leat_bytes error)
+{
+    const leat_terms *const terms = leat_terms_of(core, item);
+    const leat_channel *const channel = terms->class->channel;
+    const leat_batch *const batch =
+        item->batch == LEAT_NOBODY ? NULL : leat_table_at(&core->batches, item->batch);
+    leat_buf payload = {0};
+    leat_corpse *const corpse = add(core, item->id, core->now.wall_ms);
+    if (corpse == NULL) {
+        leat_core_fault(core, LEAT_ERR_NOMEM);
+        return;
+    }
+    corpse->batch = batch == NULL ? item->id : batch->id;
+    corpse->place = item->place;
+    corpse->channel = channel->index;
+    corpse->principal = terms->principal;
+    corpse->memory = channel->durability == LEAT_MEMORY;
+    (void)leat_follow_payload(core, item, &payload);
+
+    leat_buf record = {0};
+    leat_put_u8(&record, 1);
+    leat_put_text8(&record, leat_text_of(channel->name));
+    leat_put_text8(&record, leat_text_of(terms->class->handler));
+    leat_put_u64(&record, corpse->batch);
+    leat_put_u32(&record, item->place);
+    leat_put_u64(&record, terms->principal);
+    leat_put_u64(&record, terms->line->flow->share->principal);
+    leat_put_u32(&record, item->attempt);
+    leat_put_u16(&record, item->failed);
+    leat_put_u16(&record, item->lost);
+    leat_put_u16(&record, item->snoozed);
+    leat_put_u64(&record, (uint64_t)corpse->ended_ms);
+    leat_put_u32(&record, (uint32_t)terms->settings.size);
+    leat_put_bytes(&record, terms->settings.data, terms->settings.size);
+    leat_put_u32(&record, error.size);
+    leat_put_bytes(&record, error.data, error.size);
+    leat_put_u32(&record, (uint32_t)payload.size);
+    leat_put_bytes(&record, payload.data, payload.size);
+    if (record.failed || payload.failed)
+        leat_core_fault(core, LEAT_ERR_NOMEM);
+    leat_changes_put(&book_of(core, corpse)->changes, LEAT_OBJECT_DEAD, item->id, record.data,
+                     record.size);
+    leat_buf_fini(&record);
+    leat_buf_fini(&payload);
+}
+
+static bool
+read_record(leat_reader *r, leat_obituary *out)
+{
+    out->channel = leat_read_text8(r);
+    out->handler = leat_read_text8(r);
+    out->batch = leat_read_u64(r);
+    out->place = leat_read_u32(r);
+    out->owner.principal = leat_read_u64(r);
+    out->owner.share = leat_read_u64(r);
+    out->attempts = leat_read_u32(r);
+    out->failed = leat_read_u16(r);
+    out->lost = leat_read_u16(r);
+    out->snoozed = leat_read_u16(r);
+    out->ended_ms = leat_read_u64(r);
+    out->settings.size = leat_read_u32(r);
+    out->settings.data = leat_read_bytes(r, out->settings.size);
+    out->error.size = leat_read_u32(r);
+    out->error.data = leat_read_bytes(r, out->error.size);
+    out->payload.size = leat_read_u32(r);
+    out->payload.data = leat_read_bytes(r, out->payload.size);
+    return !r->failed && leat_name_is_valid(out->channel) && leat_name_is_valid(out->handler);
+}
+
+leat_err
+leat_dead_apply(leat_core *core, uint64_t job, leat_reader *record)
+{
+    leat_obituary about;
+    leat_err err;
+    if (!read_record(record, &about))
+        return LEAT_ERR_CORRUPT;
+    leat_channel *const channel = leat_channel_ensure(core, about.channel, &err);
+    if (channel == NULL)
+        return err;
+    leat_corpse *const corpse = add(core, job, (int64_t)about.ended_ms);
+    if (corpse == NULL)
+        return LEAT_ERR_NOMEM;
+    corpse->batch = about.batch;
+    corpse->place = about.place;
+    corpse->channel = channel->index;
+    corpse->principal = about.owner.principal;
+    return LEAT_ERR_OK;
+}
+
+struct reading {
+    leat_core *core;
+    bool found;
+};
+
+static void
+on_object(void *context, const leat_fetched *fetched)
+{
+    struct reading *const r = context;
+    if (fetched->err != LEAT_ERR_OK)
+        return;
+    leat_buf_reset(&r->core->scratch);
+    leat_put_bytes(&r->core->scratch, fetched->data, fetched->size);
+    r->found = !r->core->scratch.failed;
+}
+
+bool
+leat_dead_read(leat_core *core, const leat_corpse *corpse, leat_obituary *out)
+{
+    struct reading reading = {.core = core};
+    const leat_fetch fetch = {
+        .kind = LEAT_FETCH_OBJECT, .object_kind = LEAT_OBJECT_DEAD, .id = corpse->job};
+    (void)leat_store_fetch(book_of(core, corpse)->store, &fetch, 1, on_object, &reading);
+    if (!reading.found)
+        return false; /* it died in this moment, and is not on disk yet */
+    leat_reader r = leat_reader_over(core->scratch.data, core->scratch.size);
+    return leat_read_u8(&r) == 1 && read_record(&r, out);
+}
+
+void
+leat_dead_sweep(leat_core *core)
+{
+    for (uint32_t budget = LEAT_TURN_ENDS_MAX; budget > 0; budget--) {
+        leat_list_node *const node = leat_list_first(&core->corpses);
+        if (node == NULL)
+            return;
+        leat_corpse *const corpse = LEAT_CONTAINER_OF(node, leat_corpse, node);
+        if (core->dead.count <= LEAT_DEAD_MAX &&
+            core->now.wall_ms - corpse->ended_ms < LEAT_DEAD_MS_MAX)
+            return;
+        core->dead_dropped++;
+        leat_dead_drop(core, corpse);
+    }
+}
+
+void
+leat_dead_fini(leat_core *core)
+{
+    while (!leat_list_is_empty(&core->corpses))
+        forget(core, LEAT_CONTAINER_OF(leat_list_first(&core->corpses), leat_corpse, node));
+}

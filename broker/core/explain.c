@@ -1,0 +1,491 @@
+/* Why does it not run? Read from the places in which jobs wait, in the order in which they would be
+ * let go; and the other things that are asked about one channel, the dead, and schedules. */
+#include <stdio.h>
+#include <stdlib.h>
+
+#include "broker/core/machine.h"
+
+#define REASONS_MAX 16U
+
+/* ------------------------------------------------------------------------------ one class */
+
+/* What the workers that are here lack, at best: the further down, the nearer. */
+static leat_lack
+nearest(const leat_core *core, const leat_class *class, bool *away)
+{
+    leat_lack best = LEAT_LACK_CHANNEL;
+    bool any = false;
+    *away = false;
+    for (uint32_t i = leat_table_next(&core->peers, 0); i != 0;
+         i = leat_table_next(&core->peers, i)) {
+        const leat_peer *const peer = leat_table_at(&core->peers, i);
+        if (peer->role != LEAT_ROLE_WORKER || peer->ended)
+            continue;
+        const leat_lack lack = leat_class_lack(peer, class);
+        if (!leat_peer_is_here(peer) || peer->lost || peer->draining) {
+            *away = *away || lack == LEAT_LACK_NOTHING;
+            continue;
+        }
+        if (lack == LEAT_LACK_NOTHING)
+            return lack;
+        if (!any || lack > best)
+            best = lack;
+        any = true;
+    }
+    return best;
+}
+
+/* Is there a worker with a free slot whose amounts are in use? */
+static bool
+lacks_room(const leat_core *core, const leat_class *class)
+{
+    for (uint32_t i = leat_table_next(&core->peers, 0); i != 0;
+         i = leat_table_next(&core->peers, i)) {
+        const leat_peer *const peer = leat_table_at(&core->peers, i);
+        if (leat_peer_is_here(peer) && !peer->lost && !peer->draining &&
+            leat_class_is_served(peer, class) && peer->held < peer->slots &&
+            !leat_class_fits(peer, class))
+            return true;
+    }
+    return false;
+}
+
+static void
+explain_workers(const leat_core *core, const leat_class *class, char *out, size_t size)
+{
+    bool away;
+    const leat_lack lack = nearest(core, class, &away);
+    if (lack == LEAT_LACK_NOTHING && lacks_room(core, class)) {
+        (void)snprintf(out, size, "%s is not free on any worker", class->needs);
+        return;
+    }
+    if (lack == LEAT_LACK_NOTHING) {
+        (void)snprintf(out, size, "all slots are busy");
+        return;
+    }
+    if (away) {
+        (void)snprintf(out, size, "no worker that offers handler \"%s\" is connected",
+                       class->handler);
+        return;
+    }
+    switch (lack) {
+    case LEAT_LACK_NOTHING:
+        break;
+    case LEAT_LACK_CHANNEL:
+        (void)snprintf(out, size, "no worker for channel \"%s\"", class->channel->name);
+        break;
+    case LEAT_LACK_HANDLER:
+        (void)snprintf(out, size, "no worker offers handler \"%s\"", class->handler);
+        break;
+    case LEAT_LACK_TRAIT:
+        (void)snprintf(out, size, "no worker has the traits %s", class->traits);
+        break;
+    case LEAT_LACK_NEED:
+        (void)snprintf(out, size, "no worker has as much as %s", class->needs);
+        break;
+    }
+}
+
+/* What holds a whole channel, or "". */
+static void
+explain_channel(const leat_core *core, const leat_channel *channel, char *out, size_t size)
+{
+    out[0] = '\0';
+    if (channel->paused && channel->paused_until_ms > 0)
+        (void)snprintf(out, size, "channel \"%s\" is paused for %lld s more", channel->name,
+                       ((long long)channel->paused_until_ms - (long long)core->now.wall_ms) / 1000);
+    else if (channel->paused)
+        (void)snprintf(out, size, "channel \"%s\" is paused", channel->name);
+    else if (channel->running >= channel->rules.running_max)
+        (void)snprintf(out, size, "channel \"%s\" runs at most %llu jobs at once", channel->name,
+                       (unsigned long long)channel->rules.running_max);
+    else if (channel->rules.rate_per_ks > 0 && channel->tokens < 1)
+        (void)snprintf(out, size, "channel \"%s\" hands out %g items a second", channel->name,
+                       channel->rules.rate_per_ks / 1000.0);
+}
+
+void
+leat_explain_class(const leat_core *core, const leat_class *class, char *out, size_t size)
+{
+    explain_channel(core, class->channel, out, size);
+    if (out[0] == '\0')
+        explain_workers(core, class, out, size);
+}
+
+/* ------------------------------------------------------------------------------ one item */
+
+static void
+explain_item(leat_core *core, const leat_item *item, char *out, size_t size)
+{
+    const leat_terms *const terms = leat_terms_of(core, item);
+    const leat_batch *target;
+    double wait_s;
+    switch ((leat_state)item->state) {
+    case LEAT_STATE_HELD:
+        target = item->holder == 0 ? NULL : leat_table_at(&core->batches, item->holder);
+        (void)snprintf(out, size, "waits for batch %llu",
+                       target == NULL ? 0ULL : (unsigned long long)target->id);
+        break;
+    case LEAT_STATE_DELAYED:
+        wait_s = (double)(leat_delay_of(core, item) - core->now.wall_ms) / 1000.0;
+        (void)snprintf(out, size, "%s for %.1f s more",
+                       item->failed > 0 ? "waits to be tried again" : "is not due",
+                       wait_s < 0 ? 0 : wait_s);
+        break;
+    case LEAT_STATE_READY:
+        if ((item->flags & LEAT_ITEM_CAPPED) != 0)
+            (void)snprintf(out, size, "of key \"%s\" %llu jobs run, and no more may",
+                           terms->key->name, (unsigned long long)terms->key->running);
+        else if ((item->flags & LEAT_ITEM_SUSPECT) != 0)
+            (void)snprintf(out, size,
+                           "its worker was lost while it may have run: it waits to run alone");
+        else
+            leat_explain_class(core, terms->class, out, size);
+        break;
+    case LEAT_STATE_LEASED:
+        (void)snprintf(out, size, "runs, or is next, on worker \"%s\"",
+                       ((const leat_peer *)leat_table_at(&core->peers, item->holder))->name);
+        break;
+    case LEAT_STATE_STOPPING:
+    case LEAT_STATE_OVERDUE:
+        (void)snprintf(out, size, "was told to stop on worker \"%s\"",
+                       ((const leat_peer *)leat_table_at(&core->peers, item->holder))->name);
+        break;
+    case LEAT_STATE_DONE:
+    case LEAT_STATE_DEAD:
+    case LEAT_STATE_CANCELLED:
+    case LEAT_STATE_EXPIRED:
+    case LEAT_STATE_SKIPPED:
+        break;
+    }
+}
+
+/* ------------------------------------------------------------------------------ a batch */
+
+struct reasons {
+    unsigned count;
+    struct {
+        uint64_t jobs;
+        char text[256];
+    } rows[REASONS_MAX];
+};
+
+static void
+add_reason(struct reasons *reasons, const char *text)
+{
+    for (unsigned i = 0; i < reasons->count; i++) {
+        if (strcmp(reasons->rows[i].text, text) == 0) {
+            reasons->rows[i].jobs++;
+            return;
+        }
+    }
+    if (reasons->count == REASONS_MAX)
+        return;
+    reasons->rows[reasons->count].jobs = 1;
+    (void)snprintf(reasons->rows[reasons->count++].text, sizeof reasons->rows[0].text, "%s", text);
+}
+
+/* What a person can do about it. */
+static const char *
+hint_of(const char *reason)
+{
+    if (strstr(reason, "is paused") != NULL)
+        return "leat channel resume";
+    if (strncmp(reason, "no worker", 9) == 0)
+        return "leat worker ls";
+    if (strncmp(reason, "waits for batch", 15) == 0)
+        return "leat status";
+    return "";
+}
+
+#define LOOKED_AT_MAX 10000U
+
+static void
+collect(leat_core *core, const leat_batch *batch, uint64_t place, struct reasons *reasons)
+{
+    uint32_t looked = 0;
+    const uint64_t first = place == 0 ? 1 : place;
+    const uint64_t last = place == 0 ? batch->counters.total : place;
+    for (uint64_t p = first; p <= last && looked < LOOKED_AT_MAX; p++, looked++) {
+        char text[256] = "";
+        const uint64_t id = leat_batch_job(batch, (uint32_t)p);
+        const uint32_t index = id == 0 ? LEAT_NOBODY : leat_items_find(&core->items, id);
+        if (index == LEAT_NOBODY)
+            continue;
+        explain_item(core, leat_items_at(&core->items, index), text, sizeof text);
+        if (text[0] != '\0')
+            add_reason(reasons, text);
+    }
+}
+
+static leat_err
+explain_batch(leat_core *core, const cJSON *arguments, cJSON **result, char message[256])
+{
+    uint64_t id;
+    int64_t place = 0;
+    if (!leat_json_u64(arguments, "batch", &id)) {
+        (void)snprintf(message, 256, "\"batch\" is the number of a batch as text, as in \"42\"");
+        return LEAT_ERR_MALFORMED;
+    }
+    if (leat_steer_has(arguments, "place") &&
+        !leat_json_int(arguments, "place", 1, UINT32_MAX, &place)) {
+        (void)snprintf(message, 256, "\"place\" is a number from 1");
+        return LEAT_ERR_MALFORMED;
+    }
+    leat_batch *const batch = leat_batch_find(core, id);
+    if (batch == NULL || (uint64_t)place > batch->counters.total) {
+        (void)snprintf(message, 256, batch == NULL ? "no batch %llu" : "no such job in batch %llu",
+                       (unsigned long long)id);
+        return LEAT_ERR_NOT_FOUND;
+    }
+    struct reasons *const reasons = calloc(1, sizeof *reasons);
+    if (reasons == NULL)
+        return LEAT_ERR_NOMEM;
+    collect(core, batch, (uint64_t)place, reasons);
+    cJSON *const json = leat_query_batch(core, batch);
+    cJSON *const list = cJSON_AddArrayToObject(json, "reasons");
+    for (unsigned i = 0; i < reasons->count; i++) {
+        cJSON *const row = cJSON_CreateObject();
+        (void)cJSON_AddItemToArray(list, row);
+        (void)leat_json_add_u64(row, "jobs", reasons->rows[i].jobs);
+        (void)cJSON_AddStringToObject(row, "reason", reasons->rows[i].text);
+        (void)cJSON_AddStringToObject(row, "hint", hint_of(reasons->rows[i].text));
+    }
+    free(reasons);
+    *result = json;
+    return LEAT_ERR_OK;
+}
+
+/* ------------------------------------------------------------------------------ a channel */
+
+static leat_err
+named_channel(leat_core *core, const cJSON *arguments, leat_channel **channel, char message[256])
+{
+    const char *name;
+    if (!leat_json_text(arguments, "channel", &name) || !leat_name_is_valid(leat_text_of(name))) {
+        (void)snprintf(message, 256, "\"channel\" must name a channel (1 to 128 bytes of text)");
+        return LEAT_ERR_MALFORMED;
+    }
+    *channel = leat_channel_find(core, leat_text_of(name));
+    if (*channel != NULL)
+        return LEAT_ERR_OK;
+    (void)snprintf(message, 256, "no channel \"%.128s\"", name);
+    return LEAT_ERR_NOT_FOUND;
+}
+
+static void
+add_bound(cJSON *json, const char *key, uint64_t value)
+{
+    if (value == LEAT_UNLIMITED)
+        (void)cJSON_AddNullToObject(json, key);
+    else
+        (void)cJSON_AddNumberToObject(json, key, (double)value);
+}
+
+static void
+add_default(cJSON *json, const char *key, uint64_t value)
+{
+    if (value != 0)
+        (void)cJSON_AddNumberToObject(json, key, (double)value);
+}
+
+/* What holds the next job, or "". */
+static void
+holds(const leat_core *core, const leat_channel *channel, char *out, size_t size)
+{
+    explain_channel(core, channel, out, size);
+    for (uint32_t i = 0; i < channel->class_count && out[0] == '\0'; i++) {
+        const leat_class *const class = leat_table_at(&core->classes, channel->classes[i]);
+        if (class->ready > 0 && class->handler[0] != '\0')
+            explain_workers(core, class, out, size);
+    }
+}
+
+static leat_err
+explain_one_channel(leat_core *core, const cJSON *arguments, cJSON **result, char message[256])
+{
+    static const char *const kinds[] = {"none", "jobs", "messages"};
+    leat_channel *channel = NULL;
+    char reason[256] = "";
+    uint64_t line = 0;
+    const leat_err err = named_channel(core, arguments, &channel, message);
+    if (err != LEAT_ERR_OK)
+        return err;
+    LEAT_LIST_FOREACH (node, &channel->senders)
+        line++;
+    const leat_settings defaults = leat_channel_defaults(channel);
+    holds(core, channel, reason, sizeof reason);
+    cJSON *const json = cJSON_CreateObject();
+    (void)cJSON_AddStringToObject(json, "name", channel->name);
+    (void)cJSON_AddStringToObject(json, "kind", kinds[channel->kind]);
+    (void)cJSON_AddStringToObject(json, "durability",
+                                  channel->durability == LEAT_DISK ? "disk" : "memory");
+    (void)cJSON_AddBoolToObject(json, "closed", channel->closed);
+    (void)cJSON_AddBoolToObject(json, "paused", channel->paused);
+    (void)cJSON_AddNumberToObject(json, "paused_until_ms", (double)channel->paused_until_ms);
+    add_bound(json, "capacity", channel->rules.capacity);
+    add_bound(json, "running_max", channel->rules.running_max);
+    add_bound(json, "key_max", channel->rules.key_max);
+    (void)cJSON_AddNumberToObject(json, "weight", channel->rules.weight);
+    if (channel->rules.rate_per_ks > 0) {
+        (void)cJSON_AddNumberToObject(json, "rate", channel->rules.rate_per_ks / 1000.0);
+        (void)cJSON_AddNumberToObject(json, "burst", channel->rules.burst);
+    }
+    if (defaults.priority != LEAT_PRIORITY_NOTHING)
+        (void)cJSON_AddNumberToObject(json, "priority", defaults.priority);
+    add_default(json, "failures", defaults.failures);
+    add_default(json, "losses", defaults.losses);
+    add_default(json, "snoozes", defaults.snoozes);
+    add_default(json, "backoff_min_ms", defaults.backoff_min_ms);
+    add_default(json, "backoff_max_ms", defaults.backoff_max_ms);
+    add_default(json, "run_limit_ms", defaults.run_limit_ms);
+    add_default(json, "grace_ms", defaults.grace_ms);
+    add_default(json, "expires_ms", defaults.expires_ms);
+    (void)leat_json_add_u64(json, "ready", channel->ready);
+    (void)leat_json_add_u64(json, "running", channel->running);
+    (void)leat_json_add_u64(json, "delayed", channel->delayed);
+    (void)leat_json_add_u64(json, "held", channel->held);
+    (void)leat_json_add_u64(json, "senders", line);
+    (void)leat_json_add_u64(json, "done", channel->done);
+    (void)leat_json_add_u64(json, "dead", channel->dead);
+    (void)leat_json_add_u64(json, "released", channel->released);
+    (void)leat_json_add_u64(json, "replies_dropped", channel->replies_dropped);
+    (void)cJSON_AddStringToObject(json, "holds", reason);
+    *result = json;
+    return LEAT_ERR_OK;
+}
+
+/* ------------------------------------------------------------------------------ the dead */
+
+#define DEAD_BYTES_MAX 32768U /* a row that begins below this is taken */
+#define DEAD_ERROR_MAX 400U   /* of an error, in a list */
+
+static void
+add_dead(cJSON *row, const leat_corpse *corpse, const leat_obituary *about, size_t error_max)
+{
+    const size_t size = about->error.size < error_max ? about->error.size : error_max;
+    char *const channel = strndup(about->channel.data, about->channel.size);
+    char *const handler = strndup(about->handler.data, about->handler.size);
+    (void)leat_json_add_u64(row, "job", corpse->job);
+    (void)leat_json_add_u64(row, "batch", corpse->batch);
+    (void)cJSON_AddNumberToObject(row, "place", corpse->place);
+    (void)cJSON_AddStringToObject(row, "channel", channel == NULL ? "" : channel);
+    (void)cJSON_AddStringToObject(row, "handler", handler == NULL ? "" : handler);
+    (void)cJSON_AddNumberToObject(row, "attempts", about->attempts);
+    (void)cJSON_AddNumberToObject(row, "failed", about->failed);
+    (void)cJSON_AddNumberToObject(row, "lost", about->lost);
+    (void)cJSON_AddNumberToObject(row, "snoozed", about->snoozed);
+    (void)cJSON_AddNumberToObject(row, "ended_ms", (double)about->ended_ms);
+    (void)leat_json_add_bytes(row, "error", about->error.data, size);
+    free(channel);
+    free(handler);
+}
+
+static leat_err
+list_dead(leat_core *core, const cJSON *arguments, cJSON **result, char message[256])
+{
+    leat_channel *channel = NULL;
+    const char *error = NULL;
+    int64_t offset = 0;
+    leat_err err = LEAT_ERR_OK;
+    if (leat_steer_has(arguments, "channel"))
+        err = named_channel(core, arguments, &channel, message);
+    if (err != LEAT_ERR_OK)
+        return err;
+    if ((leat_steer_has(arguments, "error") && !leat_json_text(arguments, "error", &error)) ||
+        (leat_steer_has(arguments, "offset") &&
+         !leat_json_int(arguments, "offset", 0, INT32_MAX, &offset))) {
+        (void)snprintf(message, 256, "\"error\" is a text, \"offset\" a number");
+        return LEAT_ERR_MALFORMED;
+    }
+    cJSON *const json = cJSON_CreateObject();
+    cJSON *const list = cJSON_AddArrayToObject(json, "dead");
+    size_t bytes = 0;
+    int64_t number = 0;
+    uint64_t left_off = 0;
+    for (leat_list_node *node = leat_list_last(&core->corpses); node != NULL;
+         node = leat_list_before(&core->corpses, node)) { /* the newest first */
+        const leat_corpse *const corpse = LEAT_CONTAINER_OF(node, leat_corpse, node);
+        leat_obituary about;
+        if (!leat_steer_matches(core, corpse, channel, error) || number++ < offset)
+            continue;
+        if (bytes >= DEAD_BYTES_MAX) {
+            left_off++;
+            continue;
+        }
+        if (!leat_dead_read(core, corpse, &about))
+            continue;
+        cJSON *const row = cJSON_CreateObject();
+        (void)cJSON_AddItemToArray(list, row);
+        add_dead(row, corpse, &about, DEAD_ERROR_MAX);
+        bytes += 900 + 6 * DEAD_ERROR_MAX / 4;
+    }
+    (void)leat_json_add_u64(json, "left_off", left_off);
+    (void)leat_json_add_u64(json, "dropped", core->dead_dropped);
+    *result = json;
+    return LEAT_ERR_OK;
+}
+
+static leat_err
+show_dead(leat_core *core, const cJSON *arguments, cJSON **result, char message[256])
+{
+    uint64_t job;
+    leat_obituary about;
+    if (!leat_json_u64(arguments, "job", &job)) {
+        (void)snprintf(message, 256, "\"job\" is the number of a job as text");
+        return LEAT_ERR_MALFORMED;
+    }
+    const leat_corpse *const corpse = leat_table_get(&core->dead, job);
+    if (corpse == NULL || !leat_dead_read(core, corpse, &about)) {
+        (void)snprintf(message, 256, "no dead job %llu", (unsigned long long)job);
+        return LEAT_ERR_NOT_FOUND;
+    }
+    cJSON *const json = cJSON_CreateObject();
+    add_dead(json, corpse, &about, 8192);
+    /* A reply is bounded; so much of a large payload is shown, and how much there is. */
+    const size_t shown = about.payload.size < 16384 ? about.payload.size : 16384;
+    (void)leat_json_add_bytes(json, "payload", about.payload.data, shown);
+    (void)leat_json_add_u64(json, "payload_bytes", about.payload.size);
+    *result = json;
+    return LEAT_ERR_OK;
+}
+
+static leat_err
+list_schedules(leat_core *core, const cJSON *arguments, cJSON **result, char message[256])
+{
+    int64_t offset = 0;
+    if (leat_steer_has(arguments, "offset") &&
+        !leat_json_int(arguments, "offset", 0, INT32_MAX, &offset)) {
+        (void)snprintf(message, 256, "\"offset\" is a number from 0 to 2147483647");
+        return LEAT_ERR_MALFORMED;
+    }
+    *result = leat_schedule_query(core, (uint32_t)offset);
+    return LEAT_ERR_OK;
+}
+
+bool
+leat_explain_query(leat_core *core,
+                   const cJSON *arguments,
+                   const char *name,
+                   cJSON **result,
+                   char message[256],
+                   leat_err *err)
+{
+    static const struct {
+        const char *name;
+        leat_err (*ask)(leat_core *, const cJSON *, cJSON **, char[256]);
+    } rows[] = {
+        {"channel",   explain_one_channel},
+        {"explain",   explain_batch      },
+        {"dead",      list_dead          },
+        {"dead.show", show_dead          },
+        {"schedules", list_schedules     },
+    };
+    for (size_t i = 0; i < sizeof rows / sizeof *rows; i++) {
+        if (strcmp(rows[i].name, name) != 0)
+            continue;
+        *err = rows[i].ask(core, arguments, result, message);
+        return true;
+    }
+    return false;
+}
