@@ -364,6 +364,72 @@ query(leat_core *core, const cJSON *body, const char *name, cJSON **result, char
     return *result == NULL ? LEAT_ERR_NOMEM : LEAT_ERR_OK;
 }
 
+/* About a batch that will be found when more is on disk? */
+static bool
+is_early(leat_core *core, const cJSON *body)
+{
+    const cJSON *const arguments = cJSON_GetObjectItemCaseSensitive(body, "arguments");
+    uint64_t id;
+    return cJSON_IsObject(arguments) && leat_json_u64(arguments, "batch", &id) &&
+           leat_cursor_is_on_its_way(core, id);
+}
+
+static void
+ask_later(leat_core *core, leat_peer *peer, const uint8_t *body, size_t size)
+{
+    leat_question *const question = calloc(1, sizeof *question);
+    if (question == NULL) {
+        leat_core_fault(core, LEAT_ERR_NOMEM);
+        return;
+    }
+    leat_put_bytes(&question->body, body, size);
+    if (question->body.failed)
+        leat_core_fault(core, LEAT_ERR_NOMEM);
+    question->peer = peer->key;
+    question->connection = peer->connection;
+    peer->reply_count++; /* as one that has not left */
+    leat_list_append(&core->questions, &question->node);
+}
+
+static void
+drop_question(leat_question *question)
+{
+    leat_buf_fini(&question->body);
+    free(question);
+}
+
+void
+leat_control_release_questions(leat_core *core)
+{
+    leat_list questions;
+    leat_list_init(&questions);
+    leat_list_append_all(&questions, &core->questions);
+    for (;;) {
+        leat_list_node *const node = leat_list_take_first(&questions);
+        if (node == NULL)
+            return;
+        leat_question *const question = LEAT_CONTAINER_OF(node, leat_question, node);
+        leat_peer *const peer = leat_table_get(&core->peers, question->peer);
+        if (peer != NULL && !peer->ended && peer->route != 0 &&
+            peer->connection == question->connection && peer->reply_count > 0) {
+            peer->reply_count--;
+            leat_control_on_query(core, peer, NULL, question->body.data, question->body.size);
+        }
+        drop_question(question);
+    }
+}
+
+void
+leat_control_drop_questions(leat_core *core)
+{
+    for (;;) {
+        leat_list_node *const node = leat_list_take_first(&core->questions);
+        if (node == NULL)
+            return;
+        drop_question(LEAT_CONTAINER_OF(node, leat_question, node));
+    }
+}
+
 void
 leat_control_on_query(
     leat_core *core, leat_peer *peer, const leat_frame *frame, const uint8_t *body, size_t size)
@@ -393,6 +459,11 @@ leat_control_on_query(
         return;
     }
     err = query(core, json, name, &result, message);
+    if (err == LEAT_ERR_NOT_FOUND && is_early(core, json)) {
+        ask_later(core, peer, body, size);
+        cJSON_Delete(json);
+        return;
+    }
     if (err == LEAT_ERR_NOMEM)
         (void)snprintf(message, sizeof message, "%s", leat_err_message(err));
     leat_reply *const reply = calloc(1, sizeof *reply);

@@ -63,6 +63,7 @@ leat_core_new(const leat_core_options *options, leat_now now, leat_core **out)
     leat_list_init(&core->fed);
     leat_list_init(&core->speaking);
     leat_list_init(&core->waking);
+    leat_list_init(&core->questions);
     leat_list_init(&core->finished);
     leat_list_init(&core->stale);
     core->hello = malloc(sizeof *core->hello);
@@ -140,6 +141,7 @@ leat_core_destroy(leat_core **core_p)
     while (leat_table_next(&core->uniques, 0) != 0)
         leat_unique_free(core, leat_table_at(&core->uniques, leat_table_next(&core->uniques, 0)));
     leat_dead_fini(core);
+    leat_control_drop_questions(core);
     leat_mark_fini(core);
     leat_timers_fini(core);
     leat_schedules_fini(core);

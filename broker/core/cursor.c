@@ -423,9 +423,8 @@ tell_end(leat_core *core, leat_cursor *cursor, uint8_t flags)
     cursor->told = true;
 }
 
-/* The end of a job alone is in a commit that is not on disk yet: it can be found later. */
-static bool
-is_on_its_way(const leat_core *core, uint64_t id)
+bool
+leat_cursor_is_on_its_way(const leat_core *core, uint64_t id)
 {
     for (int d = 0; d < LEAT_DURABILITY_COUNT; d++) {
         const leat_book *const book = &core->books[d];
@@ -446,7 +445,7 @@ find_batch(leat_core *core, leat_cursor *cursor)
         return true;
     cursor->batch = leat_batch_find(core, cursor->batch_id);
     if (cursor->batch == NULL)
-        return !is_on_its_way(core, cursor->batch_id);
+        return !leat_cursor_is_on_its_way(core, cursor->batch_id);
     leat_list_append(&cursor->batch->cursors, &cursor->of_batch);
     return true;
 }

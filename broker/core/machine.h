@@ -381,6 +381,14 @@ typedef struct leat_reply {
     leat_buf frame;
 } leat_reply;
 
+/* A query about a batch of one whose end is not on disk yet: asked again when it is. */
+typedef struct leat_question {
+    leat_list_node node; /* in core->questions */
+    uint64_t peer;       /* key */
+    uint64_t connection;
+    leat_buf body; /* owned */
+} leat_question;
+
 typedef struct leat_connection {
     leat_route route;
     uint32_t index;
@@ -618,18 +626,19 @@ struct leat_core {
     uint64_t dead_dropped;      /* out of retention, since the broker's start */
     leat_table schedules;       /* by id */
 
-    leat_list accruing; /* flows of which something runs */
-    leat_list blocked;  /* channels with senders in line */
-    leat_list deciding; /* batches of which what waits for them is let go */
-    leat_list marked;   /* of leat_mark, see mark.c */
-    uint32_t ends_left; /* of this turn: items that marks and expiry may end */
-    leat_list hungry;   /* workers that may take jobs, in turn */
-    leat_list fed;      /* workers that have been given some in this turn */
-    leat_list speaking; /* peers with something to be sent */
-    leat_list waking;   /* cursors to be looked at */
-    leat_list finished; /* batches whose log is not yet in history */
-    leat_list stale;    /* batches to be written at the end of the hand's round */
-    uint32_t *touched;  /* owned; batches with an entry to write this turn */
+    leat_list accruing;  /* flows of which something runs */
+    leat_list blocked;   /* channels with senders in line */
+    leat_list deciding;  /* batches of which what waits for them is let go */
+    leat_list marked;    /* of leat_mark, see mark.c */
+    uint32_t ends_left;  /* of this turn: items that marks and expiry may end */
+    leat_list hungry;    /* workers that may take jobs, in turn */
+    leat_list fed;       /* workers that have been given some in this turn */
+    leat_list speaking;  /* peers with something to be sent */
+    leat_list waking;    /* cursors to be looked at */
+    leat_list questions; /* of leat_question */
+    leat_list finished;  /* batches whose log is not yet in history */
+    leat_list stale;     /* batches to be written at the end of the hand's round */
+    uint32_t *touched;   /* owned; batches with an entry to write this turn */
     uint32_t touched_count, touched_capacity;
     uint64_t stamp; /* counts log flushes */
 
@@ -847,6 +856,9 @@ void leat_batch_free(leat_core *core, leat_batch *batch);
 /* ---- cursor.c ---- */
 void leat_cursor_credit(leat_core *core, leat_peer *peer, const leat_credit *credit);
 void leat_cursor_ack(leat_core *core, leat_peer *peer, uint64_t batch, uint64_t position);
+/* A job alone has this id, and its end is in a commit that is not on disk yet: it is found later.
+ */
+bool leat_cursor_is_on_its_way(const leat_core *core, uint64_t id);
 void leat_cursor_wake(leat_core *core, leat_cursor *cursor);
 void leat_cursor_free(leat_core *core, leat_cursor *cursor);
 /* Serve all cursors that are awake. */
@@ -1354,6 +1366,9 @@ void leat_control_welcome(leat_core *core, leat_peer *peer);
 leat_welcome leat_control_welcome_of(const leat_core *core, bool resumed);
 void leat_control_release_replies(leat_core *core, leat_peer *peer);
 void leat_control_drop_replies(leat_peer *peer);
+/* Queries that waited for the disk. */
+void leat_control_release_questions(leat_core *core);
+void leat_control_drop_questions(leat_core *core);
 void leat_control_on_query(
     leat_core *core, leat_peer *peer, const leat_frame *frame, const uint8_t *body, size_t size);
 void leat_control_on_command(

@@ -257,3 +257,35 @@ Test(core_query, too_many_questions_at_once_are_refused)
 
     (void)must_ask(client, "ping", "{}");
 }
+
+/* A job alone has no object; its end is found in the store when it is there. */
+Test(core_query, about_a_job_whose_end_is_not_on_disk_is_answered_when_it_is)
+{
+    const leat_send_head head = test_head("echo", 0);
+    const uint64_t job = must_send(client, &head, 1)->sent.first_id;
+    test_peer *const worker = must_worker(&w, "w1", 1, "echo");
+    peer_credit(worker, 1);
+    must_settle(&w);
+    w.disk->hold = true;
+    (void)peer_done(worker, &worker->jobs[0], LEAT_END_DONE, 1, "", 0);
+    must_settle(&w);
+
+    char body[96];
+    leat_buf frame = {0};
+    leat_frame_begin(&frame, LEAT_CMD_QUERY);
+    const int size = snprintf(
+        body, sizeof body, "{\"id\":\"7\",\"query\":\"status\",\"arguments\":{\"batch\":\"%llu\"}}",
+        (unsigned long long)job);
+    leat_put_bytes(&frame, body, (size_t)size);
+    leat_frame_finish(&frame, 0, 1, 0);
+    const size_t before = peer_frames(client, LEAT_CMD_REPLY);
+    peer_say(client, &frame);
+    must_settle(&w);
+    cr_assert(eq(sz, peer_frames(client, LEAT_CMD_REPLY), before));
+    w.disk->hold = false;
+    test_late_let_all(w.disk);
+    must_settle(&w);
+
+    cr_assert(eq(sz, peer_frames(client, LEAT_CMD_REPLY), before + 1));
+    SAYS(client->reply, "\"done\":\"1\"");
+}
