@@ -239,8 +239,8 @@ command(test_peer *peer, uint8_t how, uint8_t which)
         "{\"command\":\"batch.retry\",\"arguments\":{\"batch\":\"1\"}}",
         "{\"command\":\"dead.retry\",\"arguments\":{}}",
         "{\"command\":\"dead.remove\",\"arguments\":{}}",
-        "{\"command\":\"schedule.add\",\"arguments\":{\"name\":\"s\",\"expr\":\"* * * * *\","
-        "\"handler\":\"a\"}}",
+        ("{\"command\":\"schedule.add\",\"arguments\":{\"name\":\"s\",\"expr\":\"* * * * *\","
+         "\"handler\":\"a\"}}"),
         "{\"command\":\"schedule.run\",\"arguments\":{\"name\":\"s\"}}",
     };
 #undef CHANNEL

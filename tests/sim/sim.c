@@ -696,6 +696,7 @@ remove_folder(const char *path)
 {
     DIR *const folder = opendir(path);
     const struct dirent *entry;
+    /* NOLINTNEXTLINE(concurrency-mt-unsafe): one thread */
     while (folder != NULL && (entry = readdir(folder)) != NULL) {
         if (entry->d_name[0] != '.')
             (void)unlinkat(dirfd(folder), entry->d_name, 0);
@@ -708,6 +709,7 @@ remove_folder(const char *path)
 static void
 run(uint64_t seed, const sim_options *options, sim_figures *sum)
 {
+    /* NOLINTNEXTLINE(concurrency-mt-unsafe): one thread */
     const char *const parent = getenv("TMPDIR");
     char path[256];
     sim_options with = *options;

@@ -409,7 +409,8 @@ fifty(const test_job *job)
 Test(core_share, ten_jobs_do_not_wait_for_many)
 {
     length_of = fifty;
-    const uint64_t many = submit(client, "echo", 20000);
+    const uint64_t many = submit(client, "echo", 1000000);
+    cr_assert(eq(u32, leat_core_get_facts(w.core).items, 1000000));
     (void)must_hire(2, "echo");
     (void)must_hire(2, "echo");
     work(5000, NULL); /* the mean is known, and lines are filled ahead */
