@@ -103,24 +103,36 @@ check_settings(struct intake *in)
     return err == LEAT_ERR_OK ? err : refuse(in, err, why);
 }
 
-static leat_batch *
-tagged_batch(const struct intake *in)
+/* Where the tag stands among the session's, or would stand: they are kept in order, since a session
+ * may have a million open batches. */
+static uint32_t
+tag_at(const leat_peer *peer, uint32_t tag)
 {
-    for (uint32_t i = in->peer->tag_count; i > 0; i--) {
-        if (in->peer->tags[i - 1].tag == in->head->tag)
-            return leat_table_get(&in->core->batches, in->peer->tags[i - 1].batch);
+    uint32_t low = 0;
+    uint32_t high = peer->tag_count;
+    while (low < high) {
+        const uint32_t middle = low + (high - low) / 2;
+        if (peer->tags[middle].tag < tag)
+            low = middle + 1;
+        else
+            high = middle;
     }
-    return NULL;
+    return low;
 }
 
 static bool
 tag_is_used(const struct intake *in)
 {
-    for (uint32_t i = in->peer->tag_count; i > 0; i--) {
-        if (in->peer->tags[i - 1].tag == in->head->tag)
-            return true;
-    }
-    return false;
+    const uint32_t at = tag_at(in->peer, in->head->tag);
+    return at < in->peer->tag_count && in->peer->tags[at].tag == in->head->tag;
+}
+
+static leat_batch *
+tagged_batch(const struct intake *in)
+{
+    return tag_is_used(in) ? leat_table_get(&in->core->batches,
+                                            in->peer->tags[tag_at(in->peer, in->head->tag)].batch)
+                           : NULL;
 }
 
 leat_err
@@ -134,7 +146,10 @@ leat_peer_tag(leat_peer *peer, uint32_t tag, uint64_t batch)
         peer->tags = tags;
         peer->tag_capacity = capacity;
     }
-    peer->tags[peer->tag_count++] = (struct leat_tag){.tag = tag, .batch = batch};
+    const uint32_t at = tag_at(peer, tag); /* mostly the end: clients count up */
+    memmove(&peer->tags[at + 1], &peer->tags[at], (peer->tag_count - at) * sizeof *peer->tags);
+    peer->tags[at] = (struct leat_tag){.tag = tag, .batch = batch};
+    peer->tag_count++;
     return LEAT_ERR_OK;
 }
 

@@ -100,6 +100,7 @@ typedef struct test_peer {
     size_t frame_count, frame_capacity;
     leat_buf *said; /* owned; by sequence - 1: sequenced frames, for repeats */
     size_t said_count, said_capacity;
+    uint64_t answered;    /* highest sequence that was */
     test_answer *answers; /* owned; pointers into it live until the next answer comes */
     size_t answer_count, answer_capacity;
     test_job *jobs; /* owned, as the next ones */

@@ -449,15 +449,23 @@ Test(core_share, short_jobs_share_as_well)
     must_be_near(of_other, 1500, 10);
 }
 
-Test(core_share, one_batch_shares_with_many_batches_of_another_principal)
+/* A million on either side with LEAT_TEST_FULL in the environment: ten seconds and some GB. */
+Test(core_share, one_batch_shares_with_many_batches_of_another_principal, .timeout = 300)
 {
+    /* NOLINTNEXTLINE(concurrency-mt-unsafe): one thread */
+    const unsigned n = getenv("LEAT_TEST_FULL") == NULL ? 20000 : 1000000;
     test_peer *const other = must_client(&w); /* without keys every session is one */
-    const uint64_t batch = submit(client, "echo", 500);
-    for (unsigned i = 0; i < 500; i++)
-        (void)submit(other, "echo", 1);
+    const uint64_t batch = submit(client, "echo", n);
+    for (unsigned i = 0; i < n; i++) {
+        const leat_send_head head = test_head("echo", ++tags);
+        (void)peer_send(other, &head, 1, 0);
+        if (i % 500 == 499)
+            must_settle(&w);
+    }
+    cr_assert(eq(u32, leat_core_get_facts(w.core).items, 2 * n));
     (void)must_hire(4, "echo");
 
-    work(100L * 100, NULL); /* 400 of the 1000 */
+    work(10000, NULL); /* 400 of them */
 
     must_be_near((double)tally_of(batch)->ended, 200, 5);
 }
