@@ -1,5 +1,5 @@
-/* The bodies of the data frames: texts, and what clients and both sides say. Jobs and tokens are in
- * jobs.c, completions and messages in items.c.
+/* The bodies of the data frames: what clients and both sides say. Jobs and tokens are in jobs.c,
+ * completions and messages in items.c, selects in select.c, settings in settings.c.
  *
  * An open() walks the lengths of a body once and looks at every byte that a later reader would
  * otherwise have to doubt; a next() then only loads. Both are on the way of every job: no

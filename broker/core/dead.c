@@ -166,6 +166,21 @@ leat_dead_read(leat_core *core, const leat_corpse *corpse, leat_obituary *out)
     return leat_read_u8(&r) == 1 && read_record(&r, out);
 }
 
+bool
+leat_dead_matches(leat_core *core,
+                  const leat_corpse *corpse,
+                  const leat_channel *channel,
+                  const char *error)
+{
+    leat_obituary about;
+    if (channel != NULL && corpse->channel != channel->index)
+        return false;
+    if (error == NULL)
+        return true;
+    return leat_dead_read(core, corpse, &about) && about.error.size > 0 &&
+           memmem(about.error.data, about.error.size, error, strlen(error)) != NULL;
+}
+
 void
 leat_dead_sweep(leat_core *core)
 {

@@ -407,7 +407,7 @@ list_dead(leat_core *core, const cJSON *arguments, cJSON **result, char message[
          node = leat_list_before(&core->corpses, node)) { /* the newest first */
         const leat_corpse *const corpse = LEAT_CONTAINER_OF(node, leat_corpse, node);
         leat_obituary about;
-        if (!leat_steer_matches(core, corpse, channel, error) || number++ < offset)
+        if (!leat_dead_matches(core, corpse, channel, error) || number++ < offset)
             continue;
         if (bytes >= DEAD_BYTES_MAX) {
             left_off++;

@@ -180,9 +180,7 @@ leat_hold_decide(leat_core *core, uint32_t index, bool met)
 {
     leat_item *const item = leat_items_at(&core->items, index);
     leat_hold_remove(core, index);
-    const leat_err err = leat_item_apply(item, met ? LEAT_EVENT_MET : LEAT_EVENT_UNMET);
-    assert(err == LEAT_ERR_OK);
-    (void)err;
+    leat_item_must(item, met ? LEAT_EVENT_MET : LEAT_EVENT_UNMET);
     if (!met) {
         leat_lease_end(core, index, LEAT_OUTCOME_SKIPPED, NULL, 0, (leat_bytes){0});
         return;

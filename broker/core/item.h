@@ -111,6 +111,14 @@ uint32_t leat_items_leaves(const leat_items *items, uint64_t *numbers, uint32_t 
 
 /* The only writer of item->state: look the arrow up, count its cost. LEAT_ERR_BAD_STATE: no row. */
 LEAT_NODISCARD leat_err leat_item_apply(leat_item *item, leat_event event);
+/* The same for an event that has a row here, because the caller has looked at the state. */
+static inline void
+leat_item_must(leat_item *item, leat_event event)
+{
+    const leat_err err = leat_item_apply(item, event);
+    assert(err == LEAT_ERR_OK);
+    (void)err;
+}
 /* Put a loaded item into the state that the store says. */
 void leat_item_restore(leat_item *item, leat_state state);
 

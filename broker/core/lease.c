@@ -190,15 +190,6 @@ leat_lease_end(leat_core *core,
         leat_dispatch_channel_drained(core, channel);
 }
 
-/* Apply an event that must have a row here, since the caller has checked the state. */
-static void
-apply(leat_item *item, leat_event event)
-{
-    const leat_err err = leat_item_apply(item, event);
-    assert(err == LEAT_ERR_OK);
-    (void)err;
-}
-
 /* Has its batch been given up while it ran? */
 static bool
 is_given_up(const leat_core *core, const leat_item *item)
@@ -208,22 +199,15 @@ is_given_up(const leat_core *core, const leat_item *item)
            item->id <= leat_class_of(core, item)->channel->purged_upto;
 }
 
-static bool
-is_expired(const leat_core *core, const leat_item *item)
-{
-    const uint64_t expires = leat_terms_of(core, item)->expires_wall_ms;
-    return expires != 0 && core->now.wall_ms >= (int64_t)expires;
-}
-
 /* Ready again: unless it is too late for that, back to its old place. */
 static void
 settle_ready(leat_core *core, uint32_t index, leat_peer *worker)
 {
     leat_item *const item = leat_items_at(&core->items, index);
-    const bool expired = is_expired(core, item);
+    const bool expired = leat_terms_are_over(core, leat_terms_of(core, item));
     leat_class_of(core, item)->channel->released++;
     if (expired || is_given_up(core, item)) {
-        apply(item, expired ? LEAT_EVENT_EXPIRE : LEAT_EVENT_CANCEL);
+        leat_item_must(item, expired ? LEAT_EVENT_EXPIRE : LEAT_EVENT_CANCEL);
         leat_lease_end(core, index, expired ? LEAT_OUTCOME_EXPIRED : LEAT_OUTCOME_CANCELLED, worker,
                        0, (leat_bytes){0});
         return;
@@ -284,7 +268,7 @@ leat_lease_release(leat_core *core, uint32_t index)
         leat_lease_time_out(core, index, peer);
         return;
     }
-    apply(item, LEAT_EVENT_RELEASE);
+    leat_item_must(item, LEAT_EVENT_RELEASE);
     settle(core, index, peer, 0, (leat_bytes){0});
 }
 
@@ -316,12 +300,13 @@ leat_lease_fail(leat_core *core,
     leat_item *const item = leat_items_at(&core->items, index);
     const bool again =
         !fatal && item->failed + !LEAT_FAULT(ONE_MORE) < leat_terms_of(core, item)->failures;
-    apply(item, again ? LEAT_EVENT_RETRY : LEAT_EVENT_FAIL);
+    leat_item_must(item, again ? LEAT_EVENT_RETRY : LEAT_EVENT_FAIL);
     if (item->state == LEAT_STATE_DELAYED && is_given_up(core, item)) {
-        apply(item, LEAT_EVENT_CANCEL);
+        leat_item_must(item, LEAT_EVENT_CANCEL);
         leat_lease_end(core, index, LEAT_OUTCOME_CANCELLED, worker, run_us, result);
-    } else if (item->state == LEAT_STATE_DELAYED && is_expired(core, item)) {
-        apply(item, LEAT_EVENT_EXPIRE);
+    } else if (item->state == LEAT_STATE_DELAYED &&
+               leat_terms_are_over(core, leat_terms_of(core, item))) {
+        leat_item_must(item, LEAT_EVENT_EXPIRE);
         leat_lease_end(core, index, LEAT_OUTCOME_EXPIRED, worker, run_us, result);
     } else if (item->state == LEAT_STATE_DELAYED) {
         leat_lease_delay(core, index, back_off_ms(core, item));
@@ -400,7 +385,7 @@ leat_lease_due(leat_core *core)
         count_delayed(core, item, false);
         item->next = LEAT_NOBODY;
         item->since_s = (uint32_t)(core->now.wall_ms / 1000);
-        apply(item, LEAT_EVENT_DUE);
+        leat_item_must(item, LEAT_EVENT_DUE);
         leat_line_return(core, index);
         leat_lease_write_item(core, item);
     }
@@ -454,7 +439,7 @@ lose_one(leat_core *core, leat_peer *peer, uint32_t index, bool died)
             leat_lease_time_out(core, index, peer);
             return;
         }
-        apply(item, LEAT_EVENT_RELEASE);
+        leat_item_must(item, LEAT_EVENT_RELEASE);
         settle(core, index, peer, 0, (leat_bytes){0});
         return;
     }
@@ -463,8 +448,8 @@ lose_one(leat_core *core, leat_peer *peer, uint32_t index, bool died)
         leat_lease_time_out(core, index, peer);
         return;
     }
-    apply(item, item->lost + 1U < leat_terms_of(core, item)->losses ? LEAT_EVENT_LOSE
-                                                                    : LEAT_EVENT_POISON);
+    leat_item_must(item, item->lost + 1U < leat_terms_of(core, item)->losses ? LEAT_EVENT_LOSE
+                                                                             : LEAT_EVENT_POISON);
     settle(core, index, peer, 0, (leat_bytes){(const uint8_t *)poison, sizeof poison - 1});
 }
 
@@ -541,7 +526,7 @@ end_attempt(leat_core *core, leat_peer *peer, uint32_t index, const leat_done *d
     item->flags &= (uint8_t)~LEAT_ITEM_SUSPECT; /* it has shown that it ends */
     peer->jobs_done++;
     if (done->end == LEAT_END_DONE) {
-        apply(item, LEAT_EVENT_FINISH);
+        leat_item_must(item, LEAT_EVENT_FINISH);
         settle(core, index, peer, done->run_us, done->result);
     } else {
         leat_lease_fail(core, index, peer, done->end == LEAT_END_FATAL, done->run_us, done->result);
@@ -589,9 +574,9 @@ snooze(leat_core *core, leat_peer *peer, uint32_t index, uint64_t delay_ms)
         return;
     }
     const bool again = item->snoozed + 1U < leat_terms_of(core, item)->snoozes;
-    apply(item, again ? LEAT_EVENT_SNOOZE : LEAT_EVENT_SNOOZED_OUT);
+    leat_item_must(item, again ? LEAT_EVENT_SNOOZE : LEAT_EVENT_SNOOZED_OUT);
     if (item->state == LEAT_STATE_DELAYED && is_given_up(core, item))
-        apply(item, LEAT_EVENT_CANCEL);
+        leat_item_must(item, LEAT_EVENT_CANCEL);
     if (item->state == LEAT_STATE_DELAYED)
         leat_lease_delay(core, index, (int64_t)delay_ms);
     else
@@ -716,7 +701,7 @@ may_acknowledge(leat_core *core, leat_peer *peer, uint32_t index)
     if (item->state == LEAT_STATE_READY && item->id < core->first_id_of_life && peer->resumed &&
         (item->flags & LEAT_ITEM_RETURNED) == 0) {
         leat_line_remove(core, index);
-        apply(item, LEAT_EVENT_LEASE);
+        leat_item_must(item, LEAT_EVENT_LEASE);
         leat_share_adopt(core, item);
         leat_lease_append(core, peer, index);
     }
@@ -753,7 +738,7 @@ leat_lease_on_ack(
         if (leat_item_durability(core, item) == LEAT_DISK)
             reply.depends = true;
         leat_lease_unlink(core, peer, index, 0);
-        apply(item, LEAT_EVENT_FINISH);
+        leat_item_must(item, LEAT_EVENT_FINISH);
         leat_lease_end(core, index, LEAT_OUTCOME_DONE, NULL, 0, (leat_bytes){0});
     }
     if (frame->sequence > 0)

@@ -747,6 +747,13 @@ leat_terms_of(const leat_core *core, const leat_item *item)
     return leat_table_at(&core->terms, item->terms);
 }
 
+/* Are items with these terms of no use any more? */
+static inline bool
+leat_terms_are_over(const leat_core *core, const leat_terms *terms)
+{
+    return terms->expires_wall_ms != 0 && core->now.wall_ms >= (int64_t)terms->expires_wall_ms;
+}
+
 static inline leat_class *
 leat_class_of(const leat_core *core, const leat_item *item)
 {
@@ -1175,10 +1182,10 @@ typedef struct leat_obituary {
 } leat_obituary;
 bool leat_dead_read(leat_core *core, const leat_corpse *corpse, leat_obituary *out);
 /* Is it of this channel (NULL: any), with this text in its error (NULL: any)? */
-bool leat_steer_matches(leat_core *core,
-                        const leat_corpse *corpse,
-                        const leat_channel *channel,
-                        const char *error);
+bool leat_dead_matches(leat_core *core,
+                       const leat_corpse *corpse,
+                       const leat_channel *channel,
+                       const char *error);
 
 /* ---- submit.c ---- */
 /* The session calls this batch by this tag from now on. */

@@ -1,7 +1,6 @@
 /* The records of channels, batches, sessions and the broker itself, and the head of a job pack:
- * bytes
- * <-> objects. A record begins with its own format number; fields are only ever added at the end
- * under a new number, and old numbers are read for ever.
+ * bytes <-> objects. A record begins with its own format number; fields are only ever added at the
+ * end under a new number, and old numbers are read for ever.
  *
  *   META      u8 1 · 16 broker id · u64 epoch · u64 reserved_upto · u64 next_channel_id ·
  *             u64 number (of the turn before)

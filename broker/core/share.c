@@ -608,7 +608,7 @@ clear_away(leat_core *core, const leat_terms *terms, uint32_t index)
     if (core->ends_left == 0)
         return false;
     core->ends_left--;
-    if (terms->expires_wall_ms != 0 && core->now.wall_ms >= (int64_t)terms->expires_wall_ms)
+    if (leat_terms_are_over(core, terms))
         leat_stop_expire(core, index);
     else
         (void)leat_stop_cancel(core, index);
@@ -619,8 +619,7 @@ static bool
 may_go(const leat_core *core, const leat_terms *terms, const leat_item *item)
 {
     return !key_is_full(terms->key) &&
-           (terms->expires_wall_ms == 0 || LEAT_FAULT(EXPIRED_STARTED) ||
-            core->now.wall_ms < (int64_t)terms->expires_wall_ms) &&
+           (LEAT_FAULT(EXPIRED_STARTED) || !leat_terms_are_over(core, terms)) &&
            (!leat_mark_is_pending(core) || !leat_mark_has(core, item));
 }
 

@@ -596,21 +596,6 @@ read_choice(struct leat_steering *s, struct choice *choice)
     return LEAT_ERR_OK;
 }
 
-bool
-leat_steer_matches(leat_core *core,
-                   const leat_corpse *corpse,
-                   const leat_channel *channel,
-                   const char *error)
-{
-    leat_obituary about;
-    if (channel != NULL && corpse->channel != channel->index)
-        return false;
-    if (error == NULL)
-        return true;
-    return leat_dead_read(core, corpse, &about) && about.error.size > 0 &&
-           memmem(about.error.data, about.error.size, error, strlen(error)) != NULL;
-}
-
 static bool
 is_chosen(leat_core *core,
           const leat_peer *peer,
@@ -627,7 +612,7 @@ is_chosen(leat_core *core,
             return true;
     }
     return choice->job_count == 0 &&
-           leat_steer_matches(core, corpse, choice->channel, choice->error);
+           leat_dead_matches(core, corpse, choice->channel, choice->error);
 }
 
 /* Submit a dead job again, as the next of batch, and take it off the list. */

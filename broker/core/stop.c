@@ -8,14 +8,6 @@
 
 #include "broker/core/machine.h"
 
-static void
-apply(leat_item *item, leat_event event)
-{
-    const leat_err err = leat_item_apply(item, event);
-    assert(err == LEAT_ERR_OK);
-    (void)err;
-}
-
 /* Out of wherever it waits. */
 static void
 take_out(leat_core *core, uint32_t index)
@@ -65,14 +57,14 @@ leat_stop_cancel(leat_core *core, uint32_t index)
     if (item->state == LEAT_STATE_STOPPING)
         return LEAT_CANCELLED_STOPPING;
     if (held) {
-        apply(item, LEAT_EVENT_CANCEL);
+        leat_item_must(item, LEAT_EVENT_CANCEL);
         if (!LEAT_FAULT(CANCEL_FORGOT))
             leat_lease_write_item(core, item);
         tell(core, index, LEAT_STOP_CANCEL);
         return LEAT_CANCELLED_STOPPING;
     }
     take_out(core, index);
-    apply(item, LEAT_EVENT_CANCEL);
+    leat_item_must(item, LEAT_EVENT_CANCEL);
     leat_lease_end(core, index, LEAT_OUTCOME_CANCELLED, NULL, 0, (leat_bytes){0});
     return LEAT_CANCELLED_NOW;
 }
@@ -82,7 +74,7 @@ leat_stop_expire(leat_core *core, uint32_t index)
 {
     leat_item *const item = leat_items_at(&core->items, index);
     take_out(core, index);
-    apply(item, LEAT_EVENT_EXPIRE);
+    leat_item_must(item, LEAT_EVENT_EXPIRE);
     leat_lease_end(core, index, LEAT_OUTCOME_EXPIRED, NULL, 0, (leat_bytes){0});
 }
 
@@ -118,7 +110,7 @@ leat_stop_on_timer(leat_core *core, uint64_t id, uint32_t attempt, bool limit)
         !leat_state_is_held_by_worker((leat_state)item->state))
         return;
     if (limit && item->state == LEAT_STATE_LEASED) {
-        apply(item, LEAT_EVENT_LIMIT);
+        leat_item_must(item, LEAT_EVENT_LIMIT);
         leat_lease_write_item(core, item);
         tell(core, index, LEAT_STOP_LIMIT);
     } else if (!limit && item->state != LEAT_STATE_LEASED) {
