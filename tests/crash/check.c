@@ -6,6 +6,8 @@
  *     --at-least N       fewer acknowledged: inconclusive (default 1)
  *     --ended            everything has to have ended
  *     --some-unrecorded  workers without a history took part
+ *     --moments FILE     monotonic times in us, a line each, at which a broker was started: how
+ * long until the next record was acknowledged?
  *
  * Prints a witness a line, then one JSON object. Exit codes: 0 valid · 1 violated · 2 inconclusive
  * · 125 it could not be judged. Nobody may have the store open meanwhile. */
@@ -28,6 +30,7 @@
 struct task {
     const char *store;
     const char *histories;
+    const char *moments;
     verdict_limits limits;
     verdict *v;
     leat_store *open;
@@ -256,6 +259,39 @@ read_store(struct task *task)
 /* ------------------------------------------------------------------------------- the answer */
 
 static int
+compare_times(const void *left, const void *right)
+{
+    const uint64_t a = *(const uint64_t *)left;
+    const uint64_t b = *(const uint64_t *)right;
+    return (a > b) - (a < b);
+}
+
+/* Median and worst time until an answer, in us; 0 of 0: none was asked for. */
+static bool
+look_at_moments(const struct task *task, size_t *count, uint64_t *median_us, uint64_t *worst_us)
+{
+    char line[64];
+    uint64_t *times = NULL;
+    *count = 0;
+    FILE *const file = task->moments == NULL ? NULL : fopen(task->moments, "r");
+    if (file == NULL)
+        return task->moments == NULL;
+    while (fgets(line, sizeof line, file) != NULL) {
+        times = reallocarray(times, *count + 1, sizeof *times);
+        assert(times != NULL);
+        const uint64_t after_us = verdict_first_ok_us(task->v, strtoull(line, NULL, 10));
+        times[(*count)++] = after_us;
+    }
+    (void)fclose(file);
+    if (*count > 0)
+        qsort(times, *count, sizeof *times, compare_times);
+    *median_us = *count == 0 ? 0 : times[*count / 2];
+    *worst_us = *count == 0 ? 0 : times[*count - 1];
+    free(times);
+    return true;
+}
+
+static int
 tell(struct task *task)
 {
     verdict_counts counts;
@@ -267,11 +303,18 @@ tell(struct task *task)
         counts.inconclusive = true;
         counts.valid = false;
     }
+    size_t moments;
+    uint64_t median_us = 0;
+    uint64_t worst_us = 0;
+    if (!look_at_moments(task, &moments, &median_us, &worst_us))
+        return complain(task->moments, "cannot be read");
     (void)putchar('{');
 #define TELL(name) (void)printf("\"" #name "\": %" PRIu64 ", ", counts.name);
     VERDICT_VIOLATION_MAP(TELL)
     VERDICT_FIGURE_MAP(TELL)
 #undef TELL
+    (void)printf("\"moments\": %zu, \"median_us\": %" PRIu64 ", \"worst_us\": %" PRIu64 ", ",
+                 moments, median_us, worst_us);
     (void)printf("\"inconclusive\": %s, \"valid\": %s}\n", counts.inconclusive ? "true" : "false",
                  counts.valid ? "true" : "false");
     return counts.valid ? 0 : counts.inconclusive ? EXIT_INCONCLUSIVE : EXIT_VIOLATED;
@@ -284,6 +327,8 @@ read_arguments(struct task *task, int argc, char **argv)
         const bool has_value = i + 1 < argc;
         if (strcmp(argv[i], "--store") == 0 && has_value)
             task->store = argv[++i];
+        else if (strcmp(argv[i], "--moments") == 0 && has_value)
+            task->moments = argv[++i];
         else if (strcmp(argv[i], "--memory") == 0 && has_value)
             verdict_memory_channel(task->v, argv[++i]);
         else if (strcmp(argv[i], "--at-least") == 0 && has_value)

@@ -34,6 +34,8 @@ import tempfile
 import time
 
 READY = "at=broker.start"
+LOAD_CHANNELS = ("load-work", "load-small", "load-mem")
+LOAD_MEMORY = ("--memory", "load-mem")
 VALID, VIOLATED, INCONCLUSIVE = 0, 1, 2
 _PR_SET_PDEATHSIG = 1
 _libc = ctypes.CDLL(None, use_errno=True)
@@ -221,6 +223,37 @@ class Rig:
         if code != 0:
             raise Broken(f"leat {' '.join(map(str, words))} ends with {code}: {text}")
         return json.loads(text.splitlines()[-1])
+
+    # ------------------------------------------------------------------ the usual load
+
+    def start_loads(self, count, first_seed=1):
+        """Clients that do everything (load.c), l1 … lN."""
+        for i in range(count):
+            self.start(f"l{i + 1}", "crash_load", "--seed", first_seed + i, history=True)
+
+    def start_mill(self, name, *words, slots=50, **how):
+        """A worker for their channels."""
+        channels = [word for channel in LOAD_CHANNELS for word in ("--channel", channel)]
+        return self.start_worker(name, *channels, *words, "--log-level", "warn", slots=slots,
+                                 history=True, **how)
+
+    def stop_loads(self):
+        for name in [name for name in self.programs if name.startswith("l")]:
+            if self.stop(name) != 0:
+                raise Broken(f"{name} has failed:\n{self.tail(name)}")
+
+    def live_jobs(self):
+        """Jobs that have not ended, by the broker's own count."""
+        return sum(channel[state] for channel in self.leat("status")["channels"]
+                   if channel["kind"] == "jobs" for state in ("ready", "running", "delayed", "held"))
+
+    def wait_ended(self, seconds=180):
+        """Until no job lives."""
+        end = time.monotonic() + seconds
+        while (left := self.live_jobs()) > 0:
+            if time.monotonic() > end:
+                raise Broken(f"{left} jobs do not end within {seconds} s: {self.leat('status')}")
+            time.sleep(0.2)
 
     # ------------------------------------------------------------------ checking
 

@@ -210,6 +210,7 @@ struct verdict {
     rows shown;
     rows memory;  /* uint32_t: names of channels */
     rows follows; /* leat_note */
+    rows oks;     /* uint64_t: when a frame was acknowledged, us */
     bool retried;
 
     /* Of the history that is being read. */
@@ -246,8 +247,8 @@ verdict_destroy(verdict **verdict_p)
     *verdict_p = NULL;
     if (v == NULL)
         return;
-    rows *const all[] = {&v->jobs,   &v->payloads, &v->starts, &v->ends,   &v->reports,  &v->shown,
-                         &v->memory, &v->follows,  &v->sent,   &v->frames, &v->positions};
+    rows *const all[] = {&v->jobs,   &v->payloads, &v->starts, &v->ends,   &v->reports,   &v->shown,
+                         &v->memory, &v->follows,  &v->sent,   &v->frames, &v->positions, &v->oks};
     for (size_t i = 0; i < sizeof all / sizeof *all; i++) /* NOLINT(bugprone-sizeof-expression) */
         free_rows(all[i]);
     free_map(&v->job_of);
@@ -361,6 +362,8 @@ note_send(verdict *v, const leat_note *note)
                     .used = true};
         return;
     }
+    if (note->phase == LEAT_PHASE_OK)
+        *ADD(v->oks, uint64_t) = note->time_us;
     for (uint32_t i = 0; i < note->extra; i++) {
         sent *const s = sent_at(v, note->number + i);
         s->fate = note->phase == LEAT_PHASE_OK     ? FATE_IN
@@ -908,6 +911,29 @@ judge_jobs(verdict *v, const verdict_limits *limits)
     }
 }
 
+static int
+compare_moments(const void *left, const void *right)
+{
+    const uint64_t a = *(const uint64_t *)left;
+    const uint64_t b = *(const uint64_t *)right;
+    return (a > b) - (a < b);
+}
+
+uint64_t
+verdict_first_ok_us(const verdict *v, uint64_t moment_us)
+{
+    size_t low = 0;
+    size_t high = v->oks.count;
+    while (low < high) {
+        const size_t middle = low + (high - low) / 2;
+        if (*ROW(v->oks, uint64_t, middle) <= moment_us)
+            low = middle + 1;
+        else
+            high = middle;
+    }
+    return low == v->oks.count ? UINT64_MAX : *ROW(v->oks, uint64_t, low) - moment_us;
+}
+
 static void
 judge_early(verdict *v, const verdict_limits *limits)
 {
@@ -928,6 +954,8 @@ verdict_judge(verdict *v, const verdict_limits *limits, FILE *out, verdict_count
     close_history(v);
     if (v->ends.count > 0)
         qsort(v->ends.data, v->ends.count, sizeof(end), compare_ends);
+    if (v->oks.count > 0)
+        qsort(v->oks.data, v->oks.count, sizeof(uint64_t), compare_moments);
     judge_early(v, limits);
     judge_starts(v);
     judge_reports(v);

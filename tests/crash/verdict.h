@@ -113,6 +113,10 @@ typedef struct verdict_completion {
 void verdict_end(verdict *v, const verdict_completion *end);
 void verdict_dead(verdict *v, uint64_t job, uint32_t attempts, uint16_t failed, uint16_t lost);
 
+/* How long after a moment (monotonic, as in notes) the next record was acknowledged; UINT64_MAX:
+ * none was. After verdict_judge. */
+uint64_t verdict_first_ok_us(const verdict *v, uint64_t moment_us);
+
 /* Witnesses, a line each, the first few of each kind; the counts. */
 void verdict_judge(verdict *v, const verdict_limits *limits, FILE *out, verdict_counts *counts);
 
