@@ -297,8 +297,10 @@ leat_cancel_jobs(leat *self, const uint64_t *jobs, size_t count, leat_cancelled 
     const leat_open_frame *const open = leat_post(self, &frame);
     if (open == NULL)
         return out_of_memory(self);
+    leat_notes_asked(self, LEAT_NOTE_CANCEL, jobs[0], 0);
     self->call = (leat_call){.kind = LEAT_CALL_CANCEL, .number = open->sequence, .cancelled = out};
     status = leat_await_call(self);
+    leat_notes_told(self, LEAT_NOTE_CANCEL, status, jobs[0], 0);
     return status;
 }
 
@@ -313,7 +315,9 @@ leat_cancel(leat *self, uint64_t batch, uint32_t from, uint32_t upto, leat_cance
         whole = whole && cJSON_AddNumberToObject(json, "from", from) != NULL;
     if (upto > 0)
         whole = whole && cJSON_AddNumberToObject(json, "upto", upto) != NULL;
+    leat_notes_asked(self, LEAT_NOTE_CANCEL, 0, batch);
     const leat_status status = ask(self, "batch.cancel", &json, whole, &answer);
+    leat_notes_told(self, LEAT_NOTE_CANCEL, status, 0, batch);
     if (status == LEAT_OK && out != NULL) {
         bool is_marked = false;
         (void)leat_json_bool(answer, "marked", &is_marked);
@@ -333,7 +337,10 @@ leat_retry(leat *self, uint64_t batch, uint64_t *again, uint64_t *jobs)
     cJSON *json = cJSON_CreateObject();
     leat_begin(self);
     const bool whole = json != NULL && leat_json_add_u64(json, "batch", batch);
+    leat_notes_asked(self, LEAT_NOTE_RETRY, 0, batch);
     const leat_status status = ask(self, "batch.retry", &json, whole, &answer);
+    leat_notes_told(self, LEAT_NOTE_RETRY, status,
+                    status == LEAT_OK ? figure_of(answer, "batch") : 0, batch);
     if (status == LEAT_OK && again != NULL)
         *again = figure_of(answer, "batch");
     if (status == LEAT_OK && jobs != NULL)

@@ -22,6 +22,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include "broker/store/fault.h"
 #include "broker/store/lmdb_kv.h"
 #include "proto/base/log.h"
 
@@ -219,6 +220,13 @@ take_lists(lmdb_store *self, struct waiting *lists, unsigned *count)
     return go_on;
 }
 
+static void
+tell_durable(lmdb_store *self, uint64_t number)
+{
+    atomic_store(&self->durable_upto, number);
+    wake(self);
+}
+
 static void *
 commit_thread(void *arg)
 {
@@ -226,6 +234,8 @@ commit_thread(void *arg)
     struct waiting lists[QUEUE_LISTS];
     unsigned count;
     while (take_lists(self, lists, &count)) {
+        if (LEAT_STORE_FAULT(TOLD_EARLY) && count > 0)
+            tell_durable(self, lists[count - 1].number);
         const leat_err err = commit_lists(self, lists, count);
         for (unsigned i = 0; i < count; i++)
             leat_changes_fini(&lists[i].changes);
@@ -237,10 +247,8 @@ commit_thread(void *arg)
         }
         self->commits++;
         note_facts(self);
-        if (count > 0) {
-            atomic_store(&self->durable_upto, lists[count - 1].number);
-            wake(self);
-        }
+        if (count > 0)
+            tell_durable(self, lists[count - 1].number);
     }
     return NULL;
 }
@@ -515,7 +523,8 @@ open_env(lmdb_store *self, const char *folder)
             rc = mdb_env_set_mapsize(self->env, map_bytes);
         /* NOTLS: a read transaction belongs to the store, not to the thread that calls it. */
         if (rc == MDB_SUCCESS)
-            rc = mdb_env_open(self->env, folder, MDB_NOTLS, 0600);
+            rc = mdb_env_open(self->env, folder,
+                              MDB_NOTLS | (LEAT_STORE_FAULT(NO_SYNC) ? MDB_NOSYNC : 0U), 0600);
         if (rc == MDB_SUCCESS)
             return rc;
         mdb_env_close(self->env);
