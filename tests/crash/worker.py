@@ -24,7 +24,7 @@ def queue(r, sleepers, computing):
     once = ("--losses", "1", "--retries", "0")
     naps = [r.random.choice(("500ms", "1s", "2s")) for _ in range(sleepers)]
     r.submit("naps", "sleep", naps, *once)
-    r.submit("sums", INSIDE, [f"{r.random.randrange(5, 60)}ms" for _ in range(computing)], *once)
+    r.submit("sums", INSIDE, [f"{r.random.randrange(30, 120)}ms" for _ in range(computing)], *once)
 
 
 def start(r, name, *channels, slots=60):
@@ -46,7 +46,7 @@ def run_kills(r, kills, fault=None):
     spare = [start(r, "naps", "naps", slots=1000), start(r, "sums", "sums", slots=2)]
     killed = []
     for n in range(kills):
-        queue(r, 120, 6)
+        queue(r, 120, 16)
         time.sleep(r.random.uniform(0.3, 1.2))
         name = r.random.choice(workers)
         pid = r.programs[name].pid
