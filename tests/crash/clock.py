@@ -4,8 +4,8 @@ rate.
 
 Leases live by the monotonic clock: none may end early. Delayed jobs follow the wall clock: none may
 start before its time has been reached, all have to start once it is, and none twice. The negative
-controls are a broker that ends delays a second early, and one whose monotonic clock runs away, so
-that leases are lost.
+controls are a broker that ends delays a second early, and leases that are lost because their worker
+is killed.
 """
 
 import mmap
