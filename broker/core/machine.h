@@ -43,12 +43,14 @@ typedef enum leat_kind {
     X(JOBS_EARLY, "nor do jobs")                                          \
     X(ATTEMPT_LATE, "attempts are not in the commit")                     \
     X(NO_TOKEN, "the attempt of a report is not compared")                \
+    X(NO_HOLDER, "nor who holds the job")                                 \
     X(DEDUPE, "a repeated frame is taken for a new one")                  \
     X(ANSWERS_FORGOT, "answers are not stored")                           \
     X(CLAIMS_IGNORED, "what a worker claims is given to others")          \
     X(CURSOR_SKIPS, "a waiter misses a completion")                       \
     X(GOAL_EARLY, "the goal is told before the completions")              \
     X(ALL_COUNT, "all leases of a lost worker count a loss")              \
+    X(SLEEP_COUNTS, "so do jobs that slept")                              \
     X(ONE_MORE, "one failure more than allowed")                          \
     X(TOO_SOON, "delays end early")                                       \
     X(STOP_NO_TOKEN, "a run is stopped for what an earlier attempt did")  \
