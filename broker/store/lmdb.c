@@ -4,8 +4,8 @@
  *     commit thread:                              └──► all that wait, in one transaction ──►
  *                     sync ──► durable_upto, eventfd ──► a step of history ──► …
  *
- * Two processes may open one LMDB environment, so leat.lock is flock()ed before it is touched. LMDB
- * does not sync the folder after creating its files, so we do. */
+ * Two processes may open one LMDB environment, so leat.lock is flock()ed before it is touched. How
+ * a new one is made lies in birth.c. */
 #include "broker/store/lmdb.h"
 
 #include <assert.h>
@@ -22,6 +22,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include "broker/store/birth.h"
 #include "broker/store/fault.h"
 #include "broker/store/lmdb_kv.h"
 #include "proto/base/log.h"
@@ -396,35 +397,6 @@ leat_store_lmdb_sentence(leat_store *store)
 /* -------------------------------------------------------------------------------- opening it */
 
 static leat_err
-sync_folder(const char *path)
-{
-    const int fd = open(path, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-    if (fd < 0)
-        return leat_err_from_errno(errno);
-    const leat_err err = fsync(fd) == 0 ? LEAT_ERR_OK : leat_err_from_errno(errno);
-    close(fd);
-    return err;
-}
-
-/* Make the folder and those above it that are missing, and sync each one's parent. path is changed
- * and put back. errno is set on failure. */
-static bool
-make_folder(char *path)
-{
-    if (mkdir(path, 0700) == 0)
-        return true;
-    if (errno == EEXIST)
-        return true;
-    char *const slash = strrchr(path, '/');
-    if (errno != ENOENT || slash == NULL || slash == path)
-        return false;
-    *slash = '\0';
-    const bool made = make_folder(path) && sync_folder(path) == LEAT_ERR_OK;
-    *slash = '/';
-    return made && mkdir(path, 0700) == 0;
-}
-
-static leat_err
 refuse_errno(char *why, const char *what, const char *path, int errnum)
 {
     char text[64];
@@ -456,7 +428,7 @@ open_folder(const char *path, char *why)
     while (size > 1 && copy[size - 1] == '/')
         copy[--size] = '\0';
     leat_err err = LEAT_ERR_OK;
-    if (size == 0 || !make_folder(copy))
+    if (size == 0 || !leat_birth_folder(copy))
         err = refuse_errno(why, "cannot make the folder", path, size == 0 ? ENOENT : errno);
     free(copy);
     return err;
@@ -628,6 +600,8 @@ open_data(lmdb_store *self, const char *folder, char *why)
     self->data_path = path_in(folder, "data.mdb");
     if (self->data_path == NULL)
         return LEAT_ERR_NOMEM;
+    if (!leat_birth_data(folder))
+        return refuse_errno(why, "cannot make", self->data_path, errno);
     const int rc = open_env(self, folder);
     if (rc != MDB_SUCCESS) {
         if (rc > 0)
@@ -638,11 +612,8 @@ open_data(lmdb_store *self, const char *folder, char *why)
     leat_err err = check_size(self, why);
     if (err == LEAT_ERR_OK)
         err = read_state(self, why);
-    if (err == LEAT_ERR_OK) {
-        err = sync_folder(folder);
-        if (err != LEAT_ERR_OK)
-            (void)snprintf(why, WHY_BYTES, "cannot sync the folder %s", folder);
-    }
+    if (err == LEAT_ERR_OK && !leat_birth_sync(folder))
+        err = refuse_errno(why, "cannot sync the folder", folder, errno);
     return err;
 }
 
