@@ -195,6 +195,7 @@ leat_waits_on_run(leat *self,
     if (wait == NULL || wait->over != LEAT_OK || !wait->asked)
         return true;
     if ((run->flags & LEAT_ITEMS_UNKNOWN) != 0) {
+        wait->flags = run->flags;
         wait->over = LEAT_NOT_FOUND;
         return true;
     }
@@ -348,7 +349,13 @@ end_of(leat_wait *wait)
     case LEAT_OK:
         break;
     case LEAT_NOT_FOUND:
-        return leat_fail(self, LEAT_NOT_FOUND, "no batch %llu", batch);
+        return leat_fail(
+            self, LEAT_NOT_FOUND,
+            (wait->flags & LEAT_ITEMS_EXPIRED) != 0
+                ? "no batch %llu any more: it has finished and is out of retention, or "
+                  "was in the broker's memory only"
+                : "no batch %llu",
+            batch);
     case LEAT_LOST:
         if (wait->elsewhere)
             return leat_fail(self, LEAT_LOST, "another store answers at %s, without batch %llu",

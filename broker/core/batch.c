@@ -441,7 +441,10 @@ leat_batch_write_turn(leat_core *core)
             leat_list_append(&core->stale, &batch->stale_node);
         if (!batch->finished && is_over(batch)) {
             batch->finished = true;
+            batch->ended_ms = core->now.wall_ms;
             batch->dirty = true;
+            if (!batch->alone)
+                leat_archive_add(core, batch);
             leat_list_append(&core->finished, &batch->finished_node);
         }
         if (batch->dirty && !batch->alone) {
@@ -526,7 +529,13 @@ leat_batch_sweep(leat_core *core)
         if (last != 0 && last >= facts[batch->durability].trimmed)
             break; /* the ones behind it have finished later */
         if (leat_list_is_empty(&batch->cursors) && !batch->touched && batch->waiters == 0 &&
-            batch->parked == 0 && batch->joins == 0)
+            batch->parked == 0 && batch->joins == 0) {
+            const uint64_t id = batch->id;
+            const bool out = batch->out;
+            const bool memory = batch->durability == LEAT_MEMORY;
             leat_batch_free(core, batch);
+            if (out)
+                leat_archive_left(core, id, memory);
+        }
     }
 }

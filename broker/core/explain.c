@@ -234,8 +234,10 @@ explain_batch(leat_core *core, const cJSON *arguments, cJSON **result, char mess
     }
     leat_batch *const batch = leat_batch_find(core, id);
     if (batch == NULL || (uint64_t)place > batch->counters.total) {
-        (void)snprintf(message, 256, batch == NULL ? "no batch %llu" : "no such job in batch %llu",
-                       (unsigned long long)id);
+        if (batch == NULL)
+            leat_archive_explain(core, id, message, 256);
+        else
+            (void)snprintf(message, 256, "no such job in batch %llu", (unsigned long long)id);
         return LEAT_ERR_NOT_FOUND;
     }
     struct reasons *const reasons = calloc(1, sizeof *reasons);

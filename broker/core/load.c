@@ -56,7 +56,13 @@ static leat_err
 on_object(void *context, leat_object_kind kind, uint64_t id, const uint8_t *data, size_t size)
 {
     const struct loading *const l = context;
-    return leat_object_apply(l->core, kind, id, data, size);
+    const leat_err err = leat_object_apply(l->core, kind, id, data, size);
+    const leat_batch *const batch = err == LEAT_ERR_OK && kind == LEAT_OBJECT_BATCH
+                                        ? leat_table_get(&l->core->batches, id)
+                                        : NULL;
+    if (batch != NULL && batch->finished)
+        leat_archive_add(l->core, batch);
+    return err;
 }
 
 static leat_err
@@ -626,6 +632,7 @@ leat_load_all(leat_core *core, char why[256])
     struct loading l = {.core = core};
     const leat_load load = {.context = &l, .object = on_object, .pack = on_pack, .turn = on_turn};
     leat_err err = leat_store_load(core->books[LEAT_DISK].store, &load);
+    leat_archive_sort(core);
     if (err == LEAT_ERR_OK)
         err = adopt(&l);
     /* Ids of the block that was reserved last may have been given out: begin behind it. What ends

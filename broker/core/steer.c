@@ -430,7 +430,7 @@ leat_steer_batch(struct leat_steering *s, leat_batch **batch)
     *batch = leat_batch_find(s->core, id);
     if (*batch != NULL)
         return LEAT_ERR_OK;
-    (void)snprintf(s->message, sizeof s->message, "no batch %llu", (unsigned long long)id);
+    leat_archive_explain(s->core, id, s->message, sizeof s->message);
     return LEAT_ERR_NOT_FOUND;
 }
 
