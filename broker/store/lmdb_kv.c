@@ -3,6 +3,8 @@
 
 #include <assert.h>
 #include <errno.h>
+#include <sys/mman.h>
+#include <unistd.h>
 
 #include "proto/base/crc32c.h"
 
@@ -115,8 +117,32 @@ kv_cursor(leat_lmdb_kv *kv, leat_table table, MDB_cursor **out)
     return rc;
 }
 
+/* Values lie in one mapping, so that what is between two of them does, too. */
+static void
+note_seen(leat_lmdb_kv *kv, const uint8_t *data, size_t size)
+{
+    if (kv->seen_first == NULL || data < kv->seen_first)
+        kv->seen_first = data;
+    if (data + size > kv->seen_last)
+        kv->seen_last = data + size;
+}
+
+void
+leat_lmdb_kv_let_pages_go(leat_lmdb_kv *kv)
+{
+    const uintptr_t page = (uintptr_t)sysconf(_SC_PAGESIZE);
+    if (kv->seen_first == NULL)
+        return;
+    const size_t before = (uintptr_t)kv->seen_first % page;
+    /* Only advice: where it is not taken, the pages are memory for a while longer. */
+    (void)madvise((void *)(uintptr_t)(kv->seen_first - before),
+                  (size_t)(kv->seen_last - kv->seen_first) + before, MADV_DONTNEED);
+    kv->seen_first = kv->seen_last = NULL;
+}
+
 static leat_err
-show_row(leat_table table, const MDB_val *key, const MDB_val *value, leat_row *row)
+show_row(
+    leat_lmdb_kv *kv, leat_table table, const MDB_val *key, const MDB_val *value, leat_row *row)
 {
     row->data = NULL;
     row->size = 0;
@@ -130,6 +156,7 @@ show_row(leat_table table, const MDB_val *key, const MDB_val *value, leat_row *r
         return LEAT_ERR_CORRUPT;
     row->data = data;
     row->size = size;
+    note_seen(kv, data, size);
     return LEAT_ERR_OK;
 }
 
@@ -146,7 +173,7 @@ kv_at_or_after(leat_kv *base, leat_table table, leat_key key, leat_row *row)
         rc = mdb_cursor_get(cursor, &at, &value, MDB_SET_RANGE);
     if (rc != MDB_SUCCESS)
         return leat_lmdb_result(kv, rc);
-    return show_row(table, &at, &value, row);
+    return show_row(kv, table, &at, &value, row);
 }
 
 static leat_err
@@ -169,7 +196,7 @@ kv_at_or_before(leat_kv *base, leat_table table, leat_key key, leat_row *row)
     }
     if (rc != MDB_SUCCESS)
         return leat_lmdb_result(kv, rc);
-    return show_row(table, &at, &value, row);
+    return show_row(kv, table, &at, &value, row);
 }
 
 /* Remember the highest key, so that rising ones are appended: full pages, and no search. */

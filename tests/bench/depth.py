@@ -32,8 +32,8 @@ HOLD = 20_000
 HOLD_MAX = 1_000_000  # slots of one worker
 FLOWS = 1_000
 HEADER = """\
-                              bytes a waiting job     file  restart            drained, to that   mapped     file
-order      waiting   filled/s   filled   started    a job        s  drained/s   at{base:>5} at{middle:>7}    MiB      MiB
+                              bytes a waiting job     file  restart            drained, to that      CPU   mapped     file
+order      waiting   filled/s   filled   started    a job        s  drained/s   at{base:>5} at{middle:>7} us a job      MiB      MiB
 target                          <= 100    <= 100              <= 15             0.8/0.5  0.8/0.5"""
 ROUNDS_MAX = 100  # of a depth that is smaller than what is drained
 
@@ -77,6 +77,11 @@ class Broker:
             if key.startswith("Rss"):
                 figures[key] = int(value.split()[0]) * 1024
         return figures["RssAnon"] + figures["RssShmem"], figures["RssFile"]
+
+    def cpu_s(self):
+        """Of the broker so far: what other programs of the machine do is not in it."""
+        fields = pathlib.Path(f"/proc/{self.process.pid}/stat").read_text().rpartition(")")[2].split()
+        return (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
 
     def file_bytes(self):
         return os.stat(self.data / "data.mdb").st_size
@@ -122,15 +127,20 @@ def restart(broker):
 
 
 def rate(broker, order, depth, drained):
-    """Jobs/s of a drain. A depth that is smaller than it is filled again, unmeasured, each time."""
+    """Jobs/s of a drain, and the broker's CPU µs a job. A depth that is smaller than it is filled
+    again, unmeasured, each time."""
+    seconds = jobs = cpu = 0
     if depth > drained:
-        return drained / drain(broker, order, drained, depth)
-    seconds = jobs = 0
+        before = broker.cpu_s()
+        seconds = drain(broker, order, drained, depth)
+        return drained / seconds, (broker.cpu_s() - before) / drained * 1e6
     for _ in range(min(ROUNDS_MAX, max(1, drained // depth))):
         fill(broker, order, depth)
+        before = broker.cpu_s()
         seconds += drain(broker, order, depth, depth)
+        cpu += broker.cpu_s() - before
         jobs += depth
-    return jobs / seconds
+    return jobs / seconds, cpu / jobs * 1e6
 
 
 def measure(build, order, depth, drained, parent):
@@ -149,7 +159,7 @@ def measure(build, order, depth, drained, parent):
         row["mapped_mib"] = mapped / 2**20
         if depth <= drained:  # what is left of the first filling
             drain(broker, order, depth - 1, depth)
-        row["per_s"] = rate(broker, order, depth, drained)
+        row["per_s"], row["cpu_us"] = rate(broker, order, depth, drained)
         row["file_after_mib"] = broker.file_bytes() / 2**20
         return row
     finally:
@@ -185,7 +195,7 @@ def words(row, base, middle):
         f"{judged(format(row['restart_s'], '9.2f'), row['restart_s'] <= RESTART_S)}"
         f"{row['per_s']:>11.0f}"
         f"{compared(base)}{compared(middle)}"
-        f"{row['mapped_mib']:>9.0f}{row['file_after_mib']:>9.0f}"
+        f"{row['cpu_us']:>9.2f}{row['mapped_mib']:>9.0f}{row['file_after_mib']:>9.0f}"
     )
 
 
