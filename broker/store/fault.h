@@ -6,8 +6,9 @@
 #include <stdbool.h>
 
 #ifdef LEAT_FAULTS
-#define LEAT_STORE_FAULT_MAP(X)                       \
-    X(NO_SYNC, "commits are written, and not synced") \
+#define LEAT_STORE_FAULT_MAP(X)                         \
+    X(NO_SYNC, "commits are written, and not synced")   \
+    X(NO_TRIM, "what has ended never leaves the store") \
     X(TOLD_EARLY, "a commit counts as durable before it is written")
 typedef enum leat_store_fault {
     LEAT_STORE_FAULT_NONE = 0,

@@ -119,7 +119,7 @@ kv_cursor(leat_lmdb_kv *kv, leat_table table, MDB_cursor **out)
 
 /* Values lie in one mapping, so that what is between two of them does, too. */
 static void
-note_seen(leat_lmdb_kv *kv, const uint8_t *data, size_t size)
+note_seen(leat_lmdb_kv *kv, uint8_t *data, size_t size)
 {
     if (kv->seen_first == NULL || data < kv->seen_first)
         kv->seen_first = data;
@@ -135,8 +135,8 @@ leat_lmdb_kv_let_pages_go(leat_lmdb_kv *kv)
         return;
     const size_t before = (uintptr_t)kv->seen_first % page;
     /* Only advice: where it is not taken, the pages are memory for a while longer. */
-    (void)madvise((void *)(uintptr_t)(kv->seen_first - before),
-                  (size_t)(kv->seen_last - kv->seen_first) + before, MADV_DONTNEED);
+    (void)madvise(kv->seen_first - before, (size_t)(kv->seen_last - kv->seen_first) + before,
+                  MADV_DONTNEED);
     kv->seen_first = kv->seen_last = NULL;
 }
 
@@ -156,7 +156,7 @@ show_row(
         return LEAT_ERR_CORRUPT;
     row->data = data;
     row->size = size;
-    note_seen(kv, data, size);
+    note_seen(kv, value->mv_data, size);
     return LEAT_ERR_OK;
 }
 

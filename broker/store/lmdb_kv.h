@@ -17,9 +17,9 @@ typedef struct leat_lmdb_kv {
     MDB_cursor *cursors[LEAT_TABLES]; /* opened when first used */
     leat_key highest[LEAT_TABLES];    /* writer only: no key above it has been put */
     bool has_highest[LEAT_TABLES];
-    const uint8_t *seen_first; /* the lowest and the highest byte of the map that rows have */
-    const uint8_t *seen_last;  /* been shown of, see leat_lmdb_kv_let_pages_go; NULL: none */
-    int rc;                    /* the last error of LMDB's own, for the sentence */
+    uint8_t *seen_first; /* the lowest and the highest byte of the map that rows have */
+    uint8_t *seen_last;  /* been shown of, see leat_lmdb_kv_let_pages_go; NULL: none */
+    int rc;              /* the last error of LMDB's own, for the sentence */
 } leat_lmdb_kv;
 
 void leat_lmdb_kv_init(leat_lmdb_kv *kv, const MDB_dbi *dbis);

@@ -9,7 +9,15 @@
  * The time of a drain is from the credit (with --shuffle: from full hands) to the answer to the
  * last end. Jobs that it holds at the end go back.
  *
- * `./dev bench depth` starts brokers and runs this. An end that is refused fails the run. */
+ *   depth churn --jobs N --seconds S            N jobs stay alive while others end
+ *
+ * A churn has a client and a worker in one: for each job that has ended another one is sent, one in
+ * four of them not to be run for up to three seconds; a tenth of the attempts fails and comes again
+ * after some; half of what is alive is in the worker's hands, and chance says what ends.
+ *
+ * `./dev bench depth` and tests/crash/growth.py start brokers and run this. An end that is refused
+ * fails the run. */
+#include <poll.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -26,6 +34,7 @@
 #define FLOW_JOBS     16U   /* of a flow in one frame: flows lie interleaved in the store */
 #define PATIENCE_MS   60000 /* nothing has been answered for so long: the run has failed */
 #define HANDLER       "noop"
+#define CHURN_MS_MAX  3000U /* of delays and back-offs */
 
 typedef struct settings {
     const char *broker;
@@ -33,21 +42,23 @@ typedef struct settings {
     uint64_t jobs;
     uint64_t flows;
     uint64_t hold;
+    uint64_t seconds;
     bool lone;
     bool shuffle;
 } settings;
 
 static const leat_option rows[] = {
-    {"broker",  0,   LEAT_OPTION_TEXT,   "URL",  NULL,      "where the broker is",                           0, 0, 0                      },
-    {"jobs",    'n', LEAT_OPTION_NUMBER, "N",    "1000000", "jobs to send, or to end",                       1, 0, 0                      },
-    {"channel", 'c', LEAT_OPTION_TEXT,   "NAME", "default", "where they lie",                                0, 0, 0                      },
+    {"broker",  0,   LEAT_OPTION_TEXT,   "URL",  NULL,      "where the broker is",                           0, 0,     0                      },
+    {"jobs",    'n', LEAT_OPTION_NUMBER, "N",    "1000000", "jobs to send, or to end",                       1, 0,     0                      },
+    {"channel", 'c', LEAT_OPTION_TEXT,   "NAME", "default", "where they lie",                                0, 0,     0                      },
     {"flows",   0,   LEAT_OPTION_NUMBER, "F",    "0",       "fill: spread over so many flows; 0: one batch", 0,
-     1000000,                                                                                                      0                      },
-    {"lone",    0,   LEAT_OPTION_FLAG,   NULL,   NULL,      "fill: each job is a batch of its own",          0, 0, 0                      },
+     1000000,                                                                                                          0                      },
+    {"lone",    0,   LEAT_OPTION_FLAG,   NULL,   NULL,      "fill: each job is a batch of its own",          0, 0,     0                      },
     {"hold",    0,   LEAT_OPTION_NUMBER, "H",    "20000",   "drain: jobs in hand at a time",                 1,
-     LEAT_SLOTS_MAX,                                                                                               0                      },
-    {"shuffle", 0,   LEAT_OPTION_FLAG,   NULL,   NULL,      "drain: end them in random order",               0, 0, 0                      },
-    {"help",    'h', LEAT_OPTION_FLAG,   NULL,   NULL,      "show this",                                     0, 0, LEAT_OPTION_NOT_IN_FILE},
+     LEAT_SLOTS_MAX,                                                                                                   0                      },
+    {"seconds", 0,   LEAT_OPTION_NUMBER, "S",    "20",      "churn: how long",                               1, 86400, 0                      },
+    {"shuffle", 0,   LEAT_OPTION_FLAG,   NULL,   NULL,      "drain: end them in random order",               0, 0,     0                      },
+    {"help",    'h', LEAT_OPTION_FLAG,   NULL,   NULL,      "show this",                                     0, 0,     LEAT_OPTION_NOT_IN_FILE},
 };
 
 /* A measurement that met an error is worth nothing. */
@@ -55,7 +66,8 @@ __attribute__((noreturn)) static void
 fail(const char *what, const char *why)
 {
     (void)fprintf(stderr, "depth: %s: %s\n", what, why);
-    exit(1);
+    (void)fflush(stdout);
+    _exit(1);
 }
 
 static void
@@ -127,7 +139,7 @@ next_frame(leat_link *link, leat_link_event *event, bool *up)
 
 /* One frame of at most left jobs; how many it has. */
 static uint64_t
-send_jobs(leat_link *link, const settings *set, uint64_t frame_number, uint64_t left)
+send_jobs(leat_link *link, const settings *set, uint64_t frame_number, uint64_t left, bool churn)
 {
     static const uint8_t payload[PAYLOAD_BYTES];
     char flow[32];
@@ -144,8 +156,16 @@ send_jobs(leat_link *link, const settings *set, uint64_t frame_number, uint64_t 
         n = each < 1 ? 1 : each < FLOW_JOBS ? each : FLOW_JOBS;
     }
     n = n < left ? n : left;
-    if (n == left && !set->lone)
+    if (churn) {
+        head.settings.failures = UINT16_MAX;
+        head.settings.backoff_min_ms = CHURN_MS_MAX / 6;
+        head.settings.backoff_max_ms = CHURN_MS_MAX;
+        head.settings.delay_ms = frame_number % 4 == 3 ? 1 + frame_number * 7919 % CHURN_MS_MAX : 0;
+        head.tag = (uint32_t)(1 + frame_number / 64);
+        head.flags = frame_number % 64 == 63 ? LEAT_SEND_SEAL : 0;
+    } else if (n == left && !set->lone) {
         head.flags = LEAT_SEND_SEAL;
+    }
     leat_frame_begin(&frame, LEAT_CMD_SEND);
     leat_send_put_head(&frame, &head);
     for (uint64_t i = 0; i < n; i++)
@@ -186,7 +206,7 @@ fill(leat_link *link, const settings *set)
     while (accepted < set->jobs) {
         leat_link_event event;
         for (unsigned i = 0; up && i < 64 && sent < set->jobs && leat_link_room(link) > 0; i++)
-            sent += send_jobs(link, set, frames++, set->jobs - sent);
+            sent += send_jobs(link, set, frames++, set->jobs - sent, false);
         /* After sending: what it has learnt of the socket is only told here. */
         while (next_frame(link, &event, &up)) {
             if (event.kind == LEAT_LINK_UP)
@@ -255,19 +275,26 @@ let_go(hands *self, bool shuffle)
     return *first;
 }
 
-static void
-send_ends(leat_link *link, hands *self, uint64_t n, bool shuffle)
+/* n ends; each is done but for one in `fail_one_in`. Returns how many are done. */
+static uint64_t
+send_ends(leat_link *link, hands *self, uint64_t n, bool shuffle, uint64_t fail_one_in)
 {
+    uint64_t ended = 0;
     leat_buf frame = {0};
     leat_frame_begin(&frame, LEAT_CMD_DONE);
     leat_done_put_head(&frame, self->started);
     for (uint64_t i = 0; i < n; i++) {
-        const leat_done done = {.token = let_go(self, shuffle), .end = LEAT_END_DONE, .run_us = 1};
+        const bool fails = fail_one_in > 0 && leat_random_below(&self->random, fail_one_in) == 0;
+        const leat_done done = {.token = let_go(self, shuffle),
+                                .end = fails ? LEAT_END_FAILED : LEAT_END_DONE,
+                                .run_us = 1};
         leat_done_put(&frame, &done);
+        ended += !fails;
     }
     leat_frame_finish(&frame, 0, (uint16_t)n, 0);
     if (frame.failed || leat_link_send_sequenced(link, &frame) == 0)
         fail("DONE", "out of memory");
+    return ended;
 }
 
 static void
@@ -312,8 +339,7 @@ end_jobs(leat_link *link, hands *self, const settings *set, uint64_t spare)
         n = n < FRAME_JOBS ? n : FRAME_JOBS;
         if (n == 0)
             return;
-        send_ends(link, self, n, set->shuffle);
-        self->ended += n;
+        self->ended += send_ends(link, self, n, set->shuffle, 0);
     }
     leat_link_set_beat(link, self->started, (uint32_t)self->count);
 }
@@ -362,6 +388,84 @@ drain(leat_link *link, const settings *set)
     return (double)(leat_clock_mono_us() - start_us) * 1e-6;
 }
 
+/* ------------------------------------------------------------------------------------ churn */
+
+/* Jobs that came to the worker, and answers, as far as they are here. False: there was nothing. */
+static bool
+read_both(
+    leat_link *client, leat_link *worker, const settings *set, hands *self, uint64_t *accepted)
+{
+    static bool client_up;
+    static bool worker_up;
+    leat_link_event event;
+    bool heard = false;
+    while (next_frame(client, &event, &client_up)) {
+        if (event.kind == LEAT_LINK_FRAME)
+            *accepted += count_sent(&event);
+        heard = true;
+    }
+    while (next_frame(worker, &event, &worker_up)) {
+        if (event.kind == LEAT_LINK_UP)
+            say_credit(worker, set->hold);
+        else if (event.frame.command == LEAT_CMD_JOBS)
+            take_jobs(self, &event);
+        else if (event.frame.command == LEAT_CMD_ACKED)
+            check_acked(&event);
+        heard = true;
+    }
+    return heard;
+}
+
+/* Both are idle for the moment; heartbeats are due at times. */
+static void
+wait_for_both(const leat_link *client, const leat_link *worker)
+{
+    struct pollfd fds[2] = {
+        {.fd = leat_link_fd(client), .events = POLLIN},
+        {.fd = leat_link_fd(worker), .events = POLLIN},
+    };
+    (void)poll(fds, 2, 20);
+}
+
+/* Jobs that have ended. */
+static uint64_t
+churn(const settings *set)
+{
+    hands self = {.capacity = set->hold + FRAME_JOBS};
+    leat_link *client = connect_as(LEAT_ROLE_CLIENT, set);
+    leat_link *worker = connect_as(LEAT_ROLE_WORKER, set);
+    self.jobs = calloc(self.capacity, sizeof *self.jobs);
+    if (self.jobs == NULL)
+        fail("churn", "out of memory");
+    leat_random_seed(&self.random, 1);
+    uint64_t sent = 0;     /* jobs */
+    uint64_t accepted = 0; /* … and answered */
+    uint64_t frames = 0;
+    const int64_t end_ms = leat_clock_mono_ms() + (int64_t)set->seconds * 1000;
+    while (leat_clock_mono_ms() < end_ms) {
+        const bool heard = read_both(client, worker, set, &self, &accepted);
+        bool said = false;
+        while (leat_link_is_up(client) && leat_link_room(client) > 0 &&
+               sent - self.ended + FRAME_JOBS <= set->jobs) {
+            sent += send_jobs(client, set, frames++, FRAME_JOBS, true);
+            said = true;
+        }
+        /* Not before there is a choice, and never all that is in hand. */
+        while (accepted >= set->jobs / 2 && leat_link_room(worker) > 0 &&
+               self.count > set->hold / 2 + FRAME_JOBS) {
+            self.ended += send_ends(worker, &self, FRAME_JOBS, true, 10);
+            said = true;
+        }
+        leat_link_set_beat(worker, self.started, (uint32_t)self.count);
+        if (!heard && !said)
+            wait_for_both(client, worker);
+    }
+    leat_link_bye(&client, 1000);
+    leat_link_bye(&worker, 1000);
+    free(self.jobs);
+    return self.ended;
+}
+
 /* ------------------------------------------------------------------------------------ the program
  */
 
@@ -370,6 +474,12 @@ measure(const char *what, const settings *set)
 {
     const bool fills = strcmp(what, "fill") == 0;
     leat_link_process_init();
+    if (strcmp(what, "churn") == 0) {
+        const uint64_t ended = churn(set);
+        (void)printf("%llu ended in %llu s\n", (unsigned long long)ended,
+                     (unsigned long long)set->seconds);
+        return 0;
+    }
     leat_link *link = connect_as(fills ? LEAT_ROLE_CLIENT : LEAT_ROLE_WORKER, set);
     const double seconds = fills ? fill(link, set) : drain(link, set);
     (void)printf("%.6f s  %.0f jobs/s  %s %llu\n", seconds, (double)set->jobs / seconds, what,
@@ -393,11 +503,12 @@ main(int argc, char **argv)
     if (err != LEAT_ERR_OK) {
         (void)fprintf(stderr, "depth: %s\n", leat_options_why(options));
     } else if (leat_options_flag(options, "help")) {
-        (void)printf("depth fill|drain [OPTIONS]: many waiting jobs, and their ends\n\n");
+        (void)printf("depth fill|drain|churn [OPTIONS]: many waiting jobs, and their ends\n\n");
         leat_options_print_help(options, stdout);
         status = 0;
-    } else if (strcmp(what, "fill") != 0 && strcmp(what, "drain") != 0) {
-        (void)fputs("depth: say fill or drain\n", stderr);
+    } else if (strcmp(what, "fill") != 0 && strcmp(what, "drain") != 0 &&
+               strcmp(what, "churn") != 0) {
+        (void)fputs("depth: say fill, drain or churn\n", stderr);
     } else {
         const settings set = {
             .broker = leat_options_text(options, "broker"),
@@ -405,6 +516,7 @@ main(int argc, char **argv)
             .jobs = leat_options_number(options, "jobs"),
             .flows = leat_options_number(options, "flows"),
             .hold = leat_options_number(options, "hold"),
+            .seconds = leat_options_number(options, "seconds"),
             .lone = leat_options_flag(options, "lone"),
             .shuffle = leat_options_flag(options, "shuffle"),
         };
