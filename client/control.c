@@ -94,6 +94,7 @@ leat_channel_options_init_sized(leat_channel_options *options, size_t size)
         .run_limit_ms = LEAT_UNSAID,
         .grace_ms = LEAT_UNSAID,
         .expires_ms = LEAT_UNSAID,
+        .keep = LEAT_UNSAID,
     };
     memset(options, 0, size);
     memcpy(options, &nothing, size < sizeof nothing ? size : sizeof nothing);
@@ -110,7 +111,7 @@ put_figure(cJSON *json, const char *key, double value)
 }
 
 static bool
-put_word(cJSON *json, const char *key, int64_t value, const char *const words[2])
+put_word(cJSON *json, const char *key, int64_t value, const char *const *words)
 {
     return value == LEAT_UNSAID || cJSON_AddStringToObject(json, key, words[value - 1]) != NULL;
 }
@@ -120,6 +121,7 @@ put_options(cJSON *json, const leat_channel_options *o)
 {
     static const char *const kinds[] = {"jobs", "messages"};
     static const char *const durabilities[] = {"disk", "memory"};
+    static const char *const keeps[] = {"all", "failed", "none"};
     const struct {
         const char *key;
         double value;
@@ -141,7 +143,9 @@ put_options(cJSON *json, const leat_channel_options *o)
         {"expires_ms",     (double)o->expires_ms    },
     };
     bool whole = put_word(json, "kind", o->kind, kinds) &&
-                 put_word(json, "durability", o->durability, durabilities);
+                 put_word(json, "durability", o->durability, durabilities) &&
+                 (o->keep == LEAT_NOTHING ? put_figure(json, "keep", LEAT_NOTHING)
+                                          : put_word(json, "keep", o->keep, keeps));
     for (size_t i = 0; i < sizeof rows / sizeof *rows; i++)
         whole = whole && put_figure(json, rows[i].key, rows[i].value);
     return whole;

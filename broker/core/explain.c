@@ -329,6 +329,7 @@ explain_one_channel(leat_core *core, const cJSON *arguments, cJSON **result, cha
     add_bound(json, "running_max", channel->rules.running_max);
     add_bound(json, "key_max", channel->rules.key_max);
     (void)cJSON_AddNumberToObject(json, "weight", channel->rules.weight);
+    (void)cJSON_AddStringToObject(json, "keep", leat_steer_keep_word(channel->rules.keep));
     if (channel->rules.rate_per_ks > 0) {
         (void)cJSON_AddNumberToObject(json, "rate", channel->rules.rate_per_ks / 1000.0);
         (void)cJSON_AddNumberToObject(json, "burst", channel->rules.burst);

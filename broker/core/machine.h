@@ -82,6 +82,13 @@ extern leat_fault leat_fault_chosen;
 
 #define LEAT_UNLIMITED UINT64_MAX
 
+/* What is kept of jobs that have ended; the numbers are stored. */
+typedef enum leat_keeping {
+    LEAT_KEEP_ALL,
+    LEAT_KEEP_FAILED, /* of those that are done the counters only */
+    LEAT_KEEP_NONE,
+} leat_keeping;
+
 /* How a channel treats its items; what `channel.set` changes. */
 typedef struct leat_channel_rules {
     uint64_t capacity; /* ready items; LEAT_UNLIMITED */
@@ -90,6 +97,7 @@ typedef struct leat_channel_rules {
     uint32_t weight;      /* among the channels of one worker */
     uint32_t rate_per_ks; /* items in 1 000 s; 0: no rate */
     uint32_t burst;
+    leat_keeping keep;
 } leat_channel_rules;
 
 typedef struct leat_channel {
@@ -1060,6 +1068,8 @@ struct leat_steering {
 };
 LEAT_NODISCARD leat_err leat_steer(struct leat_steering *s, const char *name);
 leat_err leat_steer_bad(struct leat_steering *s, const char *what);
+/* "all", "failed", "none". */
+const char *leat_steer_keep_word(leat_keeping keep);
 bool leat_steer_has(const cJSON *arguments, const char *key);
 LEAT_NODISCARD leat_err leat_steer_channel(struct leat_steering *s,
                                            bool make,

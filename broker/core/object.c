@@ -3,21 +3,19 @@
  * end under a new number, and old numbers are read for ever.
  *
  *   META      u8 2 · 16 broker id · u64 epoch · u64 reserved_upto · u64 next_channel_id ·
- *             u64 number (of the turn before) · u64 batches_dropped · u64 dead_dropped (both from
- * 2) CHANNEL   u8 2 · text8 name · u8 kind · u8 durability · u8 flags (1 closed, 2 paused, 4 being
+ *             u64 number (of the turn before) · u64 batches_dropped · u64 dead_dropped (from 2)
+ *   CHANNEL   u8 3 · text8 name · u8 kind · u8 durability · u8 flags (1 closed, 2 paused, 4 being
  *             removed) · u64 paused_until_ms · u64 capacity · u64 running_max · u64 key_max ·
  *             u32 weight · u32 rate_per_ks · u32 burst · u64 purged_upto · u16 defaults · settings
- *   BATCH     u8 3 · text8 name · text8 channel · text8 handler · u8 durability · u64 session ·
- *             u32 tag · u64 principal · u8 flags (1 sealed, 2 abandoned, 4 finished, 8 halted,
- *             16 cancelled with what runs) · u64 cancel_upto · u64 retry_of · u8 halt on ·
- *             u8 flags (1 running, 2 percent) · u32 n · u64 log_end · counters ·
- *             u64 ended_ms (wall; from 3)
- *   SESSION   u8 1 · 16 id · u8 role · text8 name · text8 host · u64 next_number · u64 settled ·
- *             u16 handlers · n × (text8 name · u8 runs) · u16 answers ·
- *             n × (u64 sequence · u8 command · u32 size · bytes) · u64 principal · text8 its name
- *   PACK head u8 2 · u64 batch · u32 place · u8 message · u64 principal · u64 share ·
- *             u64 recovers · u64 due_wall_ms · u64 expires_wall_ms · u64 born_wall_ms ·
- *             text8 channel · text8 handler · text8 flow · u16 settings · settings
+ * · u8 keep (from 3) BATCH     u8 3 · text8 name · text8 channel · text8 handler · u8 durability ·
+ * u64 session · u32 tag · u64 principal · u8 flags (1 sealed, 2 abandoned, 4 finished, 8 halted, 16
+ * cancelled with what runs) · u64 cancel_upto · u64 retry_of · u8 halt on · u8 flags (1 running, 2
+ * percent) · u32 n · u64 log_end · counters · u64 ended_ms (wall; from 3) SESSION   u8 1 · 16 id ·
+ * u8 role · text8 name · text8 host · u64 next_number · u64 settled · u16 handlers · n × (text8
+ * name · u8 runs) · u16 answers · n × (u64 sequence · u8 command · u32 size · bytes) · u64
+ * principal · text8 its name PACK head u8 2 · u64 batch · u32 place · u8 message · u64 principal ·
+ * u64 share · u64 recovers · u64 due_wall_ms · u64 expires_wall_ms · u64 born_wall_ms · text8
+ * channel · text8 handler · text8 flow · u16 settings · settings
  *
  * DEAD, UNIQUE and SCHEDULE are with their nouns (dead.c, unique.c, schedule.c).
  */
@@ -26,8 +24,8 @@
 #include "broker/core/machine.h"
 
 #define FORMAT   1U
-#define FORMAT_2 2U /* channels, pack heads, the broker itself */
-#define FORMAT_3 3U /* batches */
+#define FORMAT_2 2U /* pack heads, the broker itself */
+#define FORMAT_3 3U /* channels, batches */
 
 /* ------------------------------------------------------------------------------ writing */
 
@@ -48,7 +46,7 @@ void
 leat_object_put_channel(const leat_channel *channel, leat_buf *buf)
 {
     const leat_channel_rules *const rules = &channel->rules;
-    leat_put_u8(buf, FORMAT_2);
+    leat_put_u8(buf, FORMAT_3);
     leat_put_text8(buf, leat_text_of(channel->name));
     leat_put_u8(buf, (uint8_t)channel->kind);
     leat_put_u8(buf, (uint8_t)channel->durability);
@@ -64,6 +62,7 @@ leat_object_put_channel(const leat_channel *channel, leat_buf *buf)
     leat_put_u64(buf, channel->purged_upto);
     leat_put_u16(buf, (uint16_t)channel->defaults.size);
     leat_put_bytes(buf, channel->defaults.data, channel->defaults.size);
+    leat_put_u8(buf, (uint8_t)rules->keep);
 }
 
 void
@@ -211,7 +210,7 @@ apply_meta(leat_core *core, unsigned format, leat_reader *r)
 }
 
 static leat_err
-apply_channel(leat_core *core, uint64_t id, leat_reader *r)
+apply_channel(leat_core *core, unsigned format, uint64_t id, leat_reader *r)
 {
     const leat_text name = leat_read_text8(r);
     const uint8_t kind = leat_read_u8(r);
@@ -228,9 +227,11 @@ apply_channel(leat_core *core, uint64_t id, leat_reader *r)
     const uint64_t purged_upto = leat_read_u64(r);
     const uint16_t defaults = leat_read_u16(r);
     const uint8_t *const settings = leat_read_bytes(r, defaults);
+    const uint8_t keep = format < FORMAT_3 ? LEAT_KEEP_ALL : leat_read_u8(r);
     leat_settings known;
-    if (r->failed || !leat_name_is_valid(name) || kind > LEAT_KIND_MESSAGES ||
-        durability > LEAT_MEMORY || rules.weight == 0 ||
+    rules.keep = (leat_keeping)keep;
+    if (r->failed || keep > LEAT_KEEP_NONE || !leat_name_is_valid(name) ||
+        kind > LEAT_KIND_MESSAGES || durability > LEAT_MEMORY || rules.weight == 0 ||
         leat_settings_read(settings, defaults, &known) != LEAT_ERR_OK)
         return LEAT_ERR_CORRUPT;
     leat_err err = LEAT_ERR_OK;
@@ -403,7 +404,6 @@ is_known(leat_object_kind kind, unsigned format)
     case LEAT_OBJECT_META:
         return format == FORMAT || format == FORMAT_2;
     case LEAT_OBJECT_CHANNEL:
-        return format == FORMAT_2;
     case LEAT_OBJECT_BATCH:
         return format == FORMAT_2 || format == FORMAT_3;
     case LEAT_OBJECT_SESSION:
@@ -427,7 +427,7 @@ leat_object_apply(
     case LEAT_OBJECT_META:
         return apply_meta(core, format, &r);
     case LEAT_OBJECT_CHANNEL:
-        return apply_channel(core, id, &r);
+        return apply_channel(core, format, id, &r);
     case LEAT_OBJECT_BATCH:
         return apply_batch(core, format, id, &r);
     case LEAT_OBJECT_SESSION:

@@ -517,6 +517,11 @@ enum {
     LEAT_ON_DISK = 1, /* accepted is synced to disk: the default */
     LEAT_IN_MEMORY    /* faster, and empty after the broker's end */
 };
+enum {
+    LEAT_KEEP_ALL = 1,
+    LEAT_KEEP_FAILED, /* of those that are done only that they were */
+    LEAT_KEEP_NONE
+};
 #define LEAT_UNSAID  (-1) /* leat_channel_new: the default; leat_channel_set: as it is */
 #define LEAT_NOTHING (-2) /* leat_channel_set: back to what it is without a setting */
 
@@ -540,6 +545,7 @@ typedef struct leat_channel_options {
     int64_t run_limit_ms;
     int64_t grace_ms;
     int64_t expires_ms;
+    int64_t keep; /* LEAT_KEEP_…: what is kept of jobs that have ended; all */
 } leat_channel_options;
 
 LEAT_API void leat_channel_options_init_sized(leat_channel_options *options, size_t size);

@@ -19,10 +19,23 @@ import rig
 
 TIMES = 4
 SPARE = 64 << 20
-KEPT_BYTES = 67  # of an end without result: completion 39, batch and position 16, its place 12
+KEPT_BYTES = 67  # of an end without result: completion 39, batch and position 16, its row of the log 12
 CONTROL_JOBS = 20_000
+PATIENCE_S = 60
 CONTROL_SECONDS = 120
 MIB = 1 << 20
+
+
+def status(r):
+    """`leat status`, also of a broker that is so busy that it lets a new client wait."""
+    end = time.monotonic() + PATIENCE_S
+    while True:
+        try:
+            return r.leat("status")
+        except rig.Broken:
+            if not r.is_alive("broker") or time.monotonic() > end:
+                raise
+            time.sleep(1)
 
 
 class Growth:
@@ -34,9 +47,11 @@ class Growth:
         self.largest = self.used = self.looks = 0
 
     def look(self, r):
-        broker = r.leat("status")["broker"]
+        seen = status(r)
+        broker = seen["broker"]
         size = os.stat(r.store / "data.mdb").st_size
-        live = r.live_jobs()
+        live = sum(channel[state] for channel in seen["channels"]
+                   for state in ("ready", "running", "delayed", "held"))
         kept = broker["history_jobs"]
         limit = TIMES * (live * self.live_bytes + kept * KEPT_BYTES) + SPARE
         self.looks += 1
@@ -49,12 +64,12 @@ class Growth:
 
 def measure_live(r, jobs):
     """Bytes of the store for a job that waits, before anything has ended."""
-    before = r.leat("status")["broker"]["used_bytes"]
+    before = status(r)["broker"]["used_bytes"]
     code, text = r.run("depth", "fill", "--jobs", jobs, "--broker", r.url, "--channel", "still")
     if code != 0:
         raise rig.Broken(f"depth fill: {text}")
     time.sleep(0.5)
-    bytes_a_job = (r.leat("status")["broker"]["used_bytes"] - before) / jobs
+    bytes_a_job = (status(r)["broker"]["used_bytes"] - before) / jobs
     r.leat("channel", "rm", "still", "--purge", "--yes")
     return bytes_a_job
 
@@ -79,7 +94,7 @@ def churn(options, jobs, seconds, fault=None):
             if fault is not None and growth.worst > 1:
                 break
             time.sleep(0.2)
-        ended = r.leat("status")["channels"]
+        ended = status(r)["channels"]
         ended = sum(channel["done"] for channel in ended if channel["name"] == "default")
         if load.poll() not in (None, 0):
             raise rig.Broken(f"the load has failed:\n{r.tail('churn')}")

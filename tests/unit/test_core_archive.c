@@ -219,3 +219,96 @@ Test(core_archive, dead_jobs_are_kept_up_to_an_amount)
     cr_assert(eq(dbl, said_of("broker.dead_jobs"), 3));
     cr_assert(eq(dbl, said_of("broker.dropped_dead"), 3));
 }
+
+/* ------------------------------------------------------------------------------ keep */
+
+/* A batch of 100 jobs in channel "k", which keeps so much; every third of them dies. */
+static uint64_t
+must_finish_keeping(const char *what)
+{
+    char arguments[96];
+    (void)snprintf(arguments, sizeof arguments, "{\"channel\":\"k\",\"keep\":\"%s\"}", what);
+    (void)must_command(client, "channel.new", arguments);
+    test_peer *const hand = world_peer(&w, "w2", 100, "echo");
+    hand->hello->channel_count = 1;
+    (void)snprintf(hand->hello->channels[0], sizeof hand->hello->channels[0], "k");
+    peer_connect(hand, false);
+    must_settle(&w);
+    leat_send_head head = test_head("echo", (uint32_t)w.heard);
+    head.channel = leat_text_of("k");
+    head.flags = LEAT_SEND_SEAL;
+    const uint64_t batch = must_send(client, &head, 99)->sent.batch;
+    peer_credit(hand, 100);
+    must_settle(&w);
+    cr_assert(eq(sz, hand->job_count, 99));
+    for (size_t i = 0; i < 99; i++)
+        (void)peer_done(hand, &hand->jobs[i], i % 3 == 0 ? LEAT_END_FATAL : LEAT_END_DONE, 1, "x",
+                        1);
+    must_settle(&w);
+    return batch;
+}
+
+/* Everything of the batch that can be had, when its log is in history. */
+static size_t
+count_kept(uint64_t batch)
+{
+    let_time_pass();
+    test_peer *const late = must_client(&w);
+    peer_wait(late, batch, 0, LEAT_GOAL_ALL, 0, ALL);
+    must_settle(&w);
+    cr_assert(ne(u32, peer_flags(late, batch) & LEAT_ITEMS_GOAL, 0));
+    cr_assert(eq(u64, peer_last_run(late, batch)->counters.done, 66));
+    cr_assert(eq(u64, peer_last_run(late, batch)->counters.dead, 33));
+    return late->completion_count;
+}
+
+Test(core_archive, a_channel_keeps_all_if_nothing_is_said)
+{
+    cr_assert(eq(sz, count_kept(must_finish_keeping("all")), 99));
+}
+
+Test(core_archive, a_channel_may_keep_what_has_failed_only)
+{
+    const uint64_t batch = must_finish_keeping("failed");
+    cr_assert(eq(sz, count_kept(batch), 33));
+    cr_assert(eq(dbl, said_of("broker.history_jobs"), 33));
+}
+
+Test(core_archive, a_channel_may_keep_nothing_but_the_figures)
+{
+    const uint64_t batch = must_finish_keeping("none");
+    cr_assert(eq(sz, count_kept(batch), 0));
+    cr_assert(eq(dbl, said_of("broker.history_jobs"), 0));
+}
+
+Test(core_archive, who_waits_is_handed_all_whatever_is_kept)
+{
+    test_peer *const waiter = must_client(&w);
+    (void)must_command(client, "channel.new", "{\"channel\":\"default\",\"keep\":\"none\"}");
+    leat_send_head head = test_head("echo", (uint32_t)w.heard);
+    head.flags = LEAT_SEND_SEAL;
+    const uint64_t batch = must_send(client, &head, 2)->sent.batch;
+    peer_wait(waiter, batch, 0, LEAT_GOAL_COUNT, 0, ALL); /* attached, and reads nothing yet */
+    must_settle(&w);
+    must_end_all(worker, LEAT_END_DONE);
+    let_time_pass();
+
+    peer_wait(waiter, batch, 0, LEAT_GOAL_ALL, 0, ALL);
+    must_settle(&w);
+    cr_assert(peer_has_positions(waiter, batch, 1, 2));
+}
+
+Test(core_archive, what_a_channel_keeps_survives_a_restart)
+{
+    (void)must_command(client, "channel.new", "{\"channel\":\"k\",\"keep\":\"failed\"}");
+    must_restart(&w);
+    client = must_client(&w);
+    must_query(client, "channel", "{\"channel\":\"k\"}");
+    cr_assert(eq(int, strcmp(said_text(&w, "keep"), "failed"), 0));
+    cr_assert(eq(int,
+                 code_of_command(client, "channel.set", "{\"channel\":\"k\",\"keep\":\"some\"}"),
+                 LEAT_ERR_MALFORMED));
+    must_do(client, "channel.set", "{\"channel\":\"k\",\"keep\":null}");
+    must_query(client, "channel", "{\"channel\":\"k\"}");
+    cr_assert(eq(int, strcmp(said_text(&w, "keep"), "all"), 0));
+}
