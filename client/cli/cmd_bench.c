@@ -3,6 +3,7 @@
  * Without --broker it starts a broker and workers as processes of their own in a temporary folder,
  * as `leat demo` does, measures over TCP of this machine, and leaves nothing behind. The clients
  * are threads of this process, each with a connection of its own (load.h). */
+#include <assert.h>
 #include <errno.h>
 #include <inttypes.h>
 #include <signal.h>
@@ -341,6 +342,7 @@ static int
 start_clients(bench *self)
 {
     const leat_options *const options = self->cli->options;
+    assert(self->client_count > 0);
     self->plans = calloc(self->client_count, sizeof *self->plans);
     self->loads = calloc(self->client_count, sizeof *self->loads);
     if (self->plans == NULL || self->loads == NULL)
