@@ -77,7 +77,7 @@ def functions(out, jobs):
         if row is None:
             continue
         name = re.sub(r"\.(part|isra|constprop|cold)\.\d+|'\d+$", "", row.group(3))
-        ours = re.search(r"(?:/\.\./\.\./)((?:broker|proto|client|worker|tests)/\S+)", row.group(2))
+        ours = re.search(r"(?:^|/\.\./\.\./)((?:broker|proto|client|worker|tests)/\S+)", row.group(2))
         where = ours.group(1) if ours else "libc"
         # What is inlined from a header belongs to the function that it was put into.
         known = sums.setdefault(name, [0, where])
