@@ -1,5 +1,5 @@
 #!/usr/bin/python3
-"""count.py BUILD [--update] [--table]: instructions a job, counted by callgrind.
+"""count.py BUILD [--update] [--table] [--write PAGE]: instructions a job, counted by callgrind.
 
 Three parts of the way of a job are driven without sockets, threads and clocks (tests/bench/count):
 the core with codec and memory store, libleat, and the worker. What is counted does not hang on how
@@ -97,6 +97,12 @@ def table(part, counted, jobs, out):
     return "\n".join(lines)
 
 
+def into_page(page, text):
+    before, rest = page.read_text().split("<!-- instructions -->")
+    after = rest.split("<!-- /instructions -->")[1]
+    page.write_text(f"{before}<!-- instructions -->\n{text}\n<!-- /instructions -->{after}")
+
+
 def judge(figures, now, stored):
     known = {key: stored.get(key) for key in now}
     if known != now:
@@ -126,6 +132,8 @@ def main():
     parser.add_argument("build", type=pathlib.Path)
     parser.add_argument("--update", action="store_true", help="store these figures")
     parser.add_argument("--table", action="store_true", help="where the instructions go")
+    parser.add_argument("--write", type=pathlib.Path, metavar="PAGE",
+                        help="put the tables between the marks of this page")
     parser.add_argument("--json", action="store_true", help="the figures as one JSON object")
     given = parser.parse_args()
     build = given.build.resolve()
@@ -135,7 +143,7 @@ def main():
         folder = pathlib.Path(name)
         for part in PARTS:
             figures[part], jobs, out = count(build, part, folder)
-            if given.table:
+            if given.table or given.write:
                 tables.append(table(part, figures[part], jobs, out))
     figures = {part: round(counted, 1) for part, counted in figures.items()}
     result = {**now, "jobs": JOBS, "instructions_a_job": figures}
@@ -144,7 +152,10 @@ def main():
     else:
         for part, counted in figures.items():
             print(f"{part:8} {counted:8.1f} instructions a job")
-        print("\n\n".join(tables), end="\n" if tables else "")
+    if given.table:
+        print("\n\n".join(tables))
+    if given.write:
+        into_page(given.write, "\n\n".join([*tables, f"{now['compiler']}, {now['flags']}."]))
     if given.update:
         STORED.write_text(json.dumps(result, indent=2) + "\n")
         return 0

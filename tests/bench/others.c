@@ -713,9 +713,10 @@ measure_latency(settings *set)
     wire_close(&to);
     const int failed = end(worker);
     qsort(trips_ns, set->jobs, sizeof *trips_ns, by_value);
+    const int64_t p50_ns = trips_ns[set->jobs / 2];
+    const int64_t p99_ns = trips_ns[set->jobs * 99 / 100];
     (void)printf("{\"system\":\"%s\",\"jobs\":%llu,\"p50_us\":%.1f,\"p99_us\":%.1f}\n", set->system,
-                 (unsigned long long)set->jobs, (double)trips_ns[set->jobs / 2] * 1e-3,
-                 (double)trips_ns[set->jobs * 99 / 100] * 1e-3);
+                 (unsigned long long)set->jobs, (double)p50_ns * 1e-3, (double)p99_ns * 1e-3);
     free(trips_ns);
     return failed;
 }

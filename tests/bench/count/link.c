@@ -135,7 +135,7 @@ leat_link_wait(leat_link *link, int64_t until_ms)
 {
     (void)link;
     (void)until_ms;
-    assert(!"nothing can come any more");
+    assert(false && "nothing can come any more");
 }
 
 void
@@ -219,7 +219,7 @@ leat_link_drop(leat_link *link, const char *why)
 {
     (void)link;
     (void)why;
-    assert(!"what was written down is well-formed");
+    assert(false && "what was written down is well-formed");
 }
 
 int

@@ -9,7 +9,7 @@
 /* What the next link made will hand out, in this order: frames with their headers, borrowed. A SENT
  * comes after the frame that it answers, ITEMS after the first frame without a sequence (a wait's
  * credit). */
-void leat_count_link_frames(const leat_buf *frames, size_t count);
+void leat_count_link_frames(const leat_buf *given, size_t count);
 /* Frames that were not handed out. */
 size_t leat_count_link_left(void);
 

@@ -145,7 +145,7 @@ main(int argc, char **argv)
         (void)fprintf(stderr, "count_peers client|worker JOBS FOLDER\n");
         return 2;
     }
-    jobs += WARM_TURNS * TURN_JOBS;
+    jobs += (uint64_t)WARM_TURNS * TURN_JOBS;
     if (read_frames(argv[3], part))
         whole = strcmp(part, "client") == 0 ? count_client(jobs) : count_worker(jobs);
     for (size_t i = 0; i < frame_count; i++)

@@ -49,6 +49,7 @@ struct leat_recording {
 
 static leat_recording *recording;
 
+/* NOLINTBEGIN(bugprone-reserved-identifier,readability-identifier-naming): names of the linker */
 leat_err __real_leat_core_new(const leat_core_options *options, leat_now now, leat_core **out);
 void __real_leat_core_on_frame(leat_core *core,
                                leat_now now,
@@ -187,6 +188,8 @@ __wrap_leat_core_release(leat_core *core, leat_now now)
     (void)write_down(CALL_RELEASE, now);
     __real_leat_core_release(core, now);
 }
+
+/* NOLINTEND(bugprone-reserved-identifier,readability-identifier-naming) */
 
 /* ---- the recording ---- */
 

@@ -13,16 +13,16 @@ typedef struct leat_recording leat_recording;
 /* From now on calls are written down. There is one recording at a time. */
 void leat_recording_begin(leat_recording **out);
 /* … and from now on not. */
-void leat_recording_end(leat_recording *recording);
+void leat_recording_end(leat_recording *self);
 void leat_recording_destroy(leat_recording **recording_p);
 
 /* A second core with two memory stores is given the first calls, up to where `mark` was called;
  * then leat_recording_play gives it the rest. */
-void leat_recording_mark(leat_recording *recording);
-void leat_recording_prepare(leat_recording *recording);
-void leat_recording_play(leat_recording *recording);
+void leat_recording_mark(leat_recording *self);
+void leat_recording_prepare(leat_recording *self);
+void leat_recording_play(leat_recording *self);
 
 /* Did the second core send what the first had sent? */
-bool leat_recording_is_same(const leat_recording *recording);
+bool leat_recording_is_same(const leat_recording *self);
 
 #endif
