@@ -160,6 +160,7 @@ def compute(s, us, jobs):
         figures = s.leat("--handler", f"burn:{us}", "--jobs", jobs)
         figures["bare_seconds"] = bare
         figures["efficiency"] = bare / figures["seconds"]
+        figures["in_handlers"] = jobs * us / 1e6 / figures["worker_cpu_s"]
         return figures
     return run
 
@@ -353,8 +354,10 @@ def long_table(results):
                 f"{figure(results, 'go sleep', 'peak_rss_bytes') / jobs:.0f}")
     for name in ("leat burn 1 ms", "leat burn 10 ms"):
         if results.get(name):
+            row(name, "part of the worker's CPU time that is spent in handlers",
+                f"{figure(results, name, 'in_handlers'):.3f}")
             row(name, "time of the same loops without Leat / with it",
-                f"{figure(results, name, 'efficiency'):.3f}")
+                f"{figure(results, name, 'efficiency'):.2f}")
     for name, what in (("leat alone", "1 ms of CPU at 500/s in one of two slots: p50, p99 in ms"),
                        ("leat mixed", "the same beside 10 000 long jobs that may run one at a time")):
         if results.get(name):
