@@ -223,7 +223,14 @@ leat_link_drop(leat_link *link, const char *why)
 }
 
 int
-leat_link_fd(const leat_link *link)
+leat_link_fd(leat_link *link)
+{
+    (void)link;
+    return -1;
+}
+
+int
+leat_link_fd_beside_due(const leat_link *link)
 {
     (void)link;
     return -1;
