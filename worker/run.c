@@ -272,7 +272,7 @@ start(leat_worker *worker, const leat_line_job *job, int64_t *now_us)
 {
     leat_given *given = NULL;
     leat_err err = LEAT_ERR_OK;
-    if (job->handler != NULL)
+    if (job->handler != NULL && job->needs.size > 0)
         err = leat_amounts_give(&worker->amounts, job->needs, &given);
     if (err == LEAT_ERR_FULL)
         return false;
@@ -289,7 +289,8 @@ start(leat_worker *worker, const leat_line_job *job, int64_t *now_us)
         report_nomem(worker, job);
     else
         *now_us = run(worker, job, &given, *now_us);
-    leat_amounts_take_back(&worker->amounts, &given);
+    if (given != NULL)
+        leat_amounts_take_back(&worker->amounts, &given);
     return true;
 }
 

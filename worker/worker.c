@@ -94,7 +94,7 @@ make_descriptors(leat_worker *worker)
         return leat_err_from_errno(errno);
     leat_err err = watch(worker, worker->wake_fd);
     if (err == LEAT_ERR_OK)
-        err = watch(worker, leat_link_fd(worker->link));
+        err = watch(worker, leat_link_fd_beside_due(worker->link));
     if (err == LEAT_ERR_OK)
         err = watch(worker, leat_pool_fd(worker->pool));
     if (err == LEAT_ERR_OK && worker->signal_fd >= 0)
