@@ -15,6 +15,9 @@ import rig
 BACKLOG = "backlog"
 CONTROLS = ("told_early", "dedupe")
 CONTROL_KILLS = 40
+# Clients have to be connected when they end: who cannot say good-bye leaves a session that may come
+# back for an hour, and a batch that it has not sealed stays open so long.
+LAST_S = 3
 
 
 def kill_once(r, moments, longest_s):
@@ -54,6 +57,7 @@ def run_kills(options):
             if len(starts) % 50 == 0:
                 rig.say(f"{len(starts)} kills in {time.monotonic() - began:.0f} s")
         r.start_broker()
+        time.sleep(LAST_S)
         r.stop_loads()
         r.start_worker("last", "--channel", BACKLOG, slots=50, history=True)
         r.wait_ended()

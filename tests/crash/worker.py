@@ -196,7 +196,7 @@ def control_late(options, unproven):
 
 
 def main():
-    options = rig.arguments(__doc__, kills=(4, 30, "kills of a worker"))
+    options = rig.arguments(__doc__, kills=(3, 30, "kills of a worker"))
     violations, unproven, figures = [], [], {"kills": options.kills}
     try:
         run_main(options, violations, unproven, figures)
