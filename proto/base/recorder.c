@@ -208,7 +208,7 @@ leat_recorder_close(leat_recorder **recorder_p)
 leat_err
 leat_recording_open(const char *path, leat_recording *out)
 {
-    leat_note first;
+    leat_note first = {0};
     struct stat file;
     leat_err err = LEAT_ERR_OK;
     *out = (leat_recording){0};

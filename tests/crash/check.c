@@ -6,8 +6,8 @@
  *     --at-least N       fewer acknowledged: inconclusive (default 1)
  *     --ended            everything has to have ended
  *     --some-unrecorded  workers without a history took part
- *     --moments FILE     monotonic times in us, a line each, at which a broker was started: how
- * long until the next record was acknowledged?
+ *     --moments FILE     lines "START END", monotonic us, the lives of a broker: how long after the
+ *                        start was a record acknowledged? What was over before is not counted.
  *
  * Prints a witness a line, then one JSON object. Exit codes: 0 valid · 1 violated · 2 inconclusive
  * · 125 it could not be judged. Nobody may have the store open meanwhile. */
@@ -246,6 +246,7 @@ read_store(struct task *task)
     leat_err err = leat_store_lmdb_open(&options, &task->open, why);
     if (err != LEAT_ERR_OK)
         return complain(task->store, why);
+    assert(task->open != NULL);
     err = leat_store_load(task->open, &load);
     if (err != LEAT_ERR_OK)
         return complain(task->store, leat_err_message(err));
@@ -277,9 +278,14 @@ look_at_moments(const struct task *task, size_t *count, uint64_t *median_us, uin
     if (file == NULL)
         return task->moments == NULL;
     while (fgets(line, sizeof line, file) != NULL) {
+        char *next;
+        const uint64_t start_us = strtoull(line, &next, 10);
+        const uint64_t end_us = strtoull(next, NULL, 10);
+        const uint64_t after_us = verdict_first_ok_us(task->v, start_us);
+        if (after_us > end_us - start_us)
+            continue;
         times = reallocarray(times, *count + 1, sizeof *times);
         assert(times != NULL);
-        const uint64_t after_us = verdict_first_ok_us(task->v, strtoull(line, NULL, 10));
         times[(*count)++] = after_us;
     }
     (void)fclose(file);

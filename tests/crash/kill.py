@@ -15,15 +15,24 @@ import rig
 BACKLOG = "backlog"
 CONTROLS = ("told_early", "dedupe")
 CONTROL_KILLS = 40
+# Clients have to be connected when they end: who cannot say good-bye leaves a session that may come
+# back for an hour, and a batch that it has not sealed stays open so long.
+LAST_S = 3
+LONG_S = 2.5
 
 
-def kill_once(r, moments, longest_s):
+def kill_once(r, lives, longest_s):
     """One life of the broker, from its start to its end. Returns how long the start took."""
-    moments.append(time.monotonic_ns() // 1000)
+    began = time.monotonic_ns()
     took_s = r.start_broker(fault=r.fault)
-    # Most lives are short: what is young (sessions that come back) is where it is difficult.
-    time.sleep(r.random.uniform(0, longest_s) * r.random.random())
+    # Most lives are short: what is young (sessions that come back) is where it is difficult. Some
+    # last until everybody is back, so that the time until the first answer can be measured.
+    if r.random.random() < 0.1:
+        time.sleep(LONG_S)
+    else:
+        time.sleep(r.random.uniform(0, longest_s) * r.random.random())
     r.kill("broker")
+    lives.append((began // 1000, time.monotonic_ns() // 1000))
     return took_s
 
 
@@ -47,21 +56,22 @@ def run_kills(options):
     """The run itself. Returns the checker's findings and the seconds that starts took."""
     with rig.Rig(options, "kill") as r:
         began = time.monotonic()
-        moments, starts = [], []
+        lives, starts = [], []
         begin(r, options)
         while len(starts) < options.kills:
-            starts.append(kill_once(r, moments, 1.2))
+            starts.append(kill_once(r, lives, 1.2))
             if len(starts) % 50 == 0:
                 rig.say(f"{len(starts)} kills in {time.monotonic() - began:.0f} s")
         r.start_broker()
+        time.sleep(LAST_S)
         r.stop_loads()
         r.start_worker("last", "--channel", BACKLOG, slots=50, history=True)
         r.wait_ended()
         for name in ("w0", "w1", "last", "broker"):
             if r.stop(name) != 0:
                 raise rig.Broken(f"{name} has failed:\n{r.tail(name)}")
-        (r.folder / "moments").write_text("".join(f"{moment}\n" for moment in moments))
-        found = r.check("--ended", "--moments", r.folder / "moments", *rig.LOAD_MEMORY)
+        (r.folder / "lives").write_text("".join(f"{a} {b}\n" for a, b in lives))
+        found = r.check("--ended", "--moments", r.folder / "lives", *rig.LOAD_MEMORY)
         if not found["valid"]:
             r.keep = True
         return found, starts

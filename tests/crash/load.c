@@ -160,9 +160,9 @@ send_batch(void)
     for (unsigned i = 0; i < size && status == LEAT_OK && !stopping; i++)
         status = add_job(batch, is_one_in(10) ? kind : 9);
     if (status == LEAT_OK && !is_one_in(20)) /* else the broker seals it when we are gone */
-        status = leat_batch_seal(batch);
+        (void)leat_batch_seal(batch);
     else if (status == LEAT_OK)
-        status = leat_batch_flush(batch);
+        (void)leat_batch_flush(batch);
     load.acknowledged += leat_batch_accepted(batch);
     remember(leat_batch_id(batch));
     leat_batch_free(&batch);

@@ -71,7 +71,7 @@ def run_broker(options, violations, unproven, figures):
         r.start_broker()
         worker(r, "first", options.leases)
         worker(r, "second", options.leases)
-        length_s = options.pause + 6
+        length_s = options.pause + 3
         r.submit("default", "sleep", [f"{length_s}s"] * options.leases, seconds=30)
         rig.wait_until(lambda: started(r) >= options.leases, 30, "all jobs run")
         stop_for(r, "broker", options.pause)

@@ -97,10 +97,10 @@ typedef struct verdict_stored_job {
     uint32_t handler;  /* leat_note_name */
     bool message;
 } verdict_stored_job;
-void verdict_stored(verdict *v, const verdict_stored_job *job);
-void verdict_attempt(verdict *v, uint64_t job, uint32_t attempt);
+void verdict_stored(verdict *v, const verdict_stored_job *stored);
+void verdict_attempt(verdict *v, uint64_t id, uint32_t attempt);
 /* It has ended without a completion of its own. */
-void verdict_final(verdict *v, uint64_t job);
+void verdict_final(verdict *v, uint64_t id);
 
 typedef struct verdict_completion {
     uint64_t batch;
@@ -110,8 +110,8 @@ typedef struct verdict_completion {
     uint32_t attempt;
     uint8_t outcome;
 } verdict_completion;
-void verdict_end(verdict *v, const verdict_completion *end);
-void verdict_dead(verdict *v, uint64_t job, uint32_t attempts, uint16_t failed, uint16_t lost);
+void verdict_end(verdict *v, const verdict_completion *c);
+void verdict_dead(verdict *v, uint64_t id, uint32_t attempts, uint16_t failed, uint16_t lost);
 
 /* How long after a moment (monotonic, as in notes) the next record was acknowledged; UINT64_MAX:
  * none was. After verdict_judge. */

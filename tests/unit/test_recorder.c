@@ -241,7 +241,7 @@ Test(recorder, without_room_it_says_so_and_stops)
     char path[PATH_MAX];
     leat_recording recording;
     leat_err end;
-    struct rlimit limit = {.rlim_cur = 1024 * 1024, .rlim_max = 1024 * 1024};
+    struct rlimit limit = {.rlim_cur = 1U << 20, .rlim_max = 1U << 20};
     (void)signal(SIGXFSZ, SIG_IGN);
     leat_recorder *recorder = open_recorder();
     cr_assert(eq(int, setrlimit(RLIMIT_FSIZE, &limit), 0));
