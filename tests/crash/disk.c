@@ -46,6 +46,7 @@ static struct {
     uint32_t file_count;
     uint32_t of_fd[FDS_MAX]; /* 0: none of ours */
     bool synced_fd[FDS_MAX]; /* O_DSYNC */
+    bool append_fd[FDS_MAX]; /* O_APPEND */
 } disk = {.mutex = PTHREAD_MUTEX_INITIALIZER};
 
 /* The call that ours stands before. */
@@ -271,6 +272,7 @@ open_any(const char *path, int flags, mode_t mode)
         disk.files[file].is_folder = (flags & O_DIRECTORY) != 0;
         disk.of_fd[fd] = file;
         disk.synced_fd[fd] = (flags & O_DSYNC) != 0;
+        disk.append_fd[fd] = (flags & O_APPEND) != 0;
     }
     return fd;
 }
@@ -301,19 +303,31 @@ write_half(int fd, const struct iovec *data, int pieces, off_t offset)
     end();
 }
 
+/* Where a write that names no place goes. */
+static off_t
+place_of(int fd)
+{
+    struct stat file;
+    if (!disk.append_fd[fd])
+        return lseek(fd, 0, SEEK_CUR);
+    return fstat(fd, &file) == 0 ? file.st_size : -1;
+}
+
 static ssize_t
 write_any(int fd, const struct iovec *data, int pieces, off_t offset, bool moves)
 {
     const uint32_t file = disk.of_fd[fd];
     bool is_last = false;
-    const off_t at = moves ? lseek(fd, 0, SEEK_CUR) : offset;
+    const off_t at = moves ? place_of(fd) : offset;
     if (call_begins(&is_last))
         write_half(fd, data, pieces, at);
     const uint64_t number =
         append((disk_op){.kind = DISK_WRITE, .file = file, .offset = (uint64_t)at}, data, pieces);
     const ssize_t n = moves ? REAL(writev)(fd, data, pieces) : REAL(pwritev)(fd, data, pieces, at);
     if (n >= 0 && (size_t)n != size_of(data, pieces))
-        abort(); /* the trace would be wrong */
+        abort(); /* the trace would be wrong; so here, when another has written behind the end */
+    if (n >= 0 && disk.append_fd[fd] && lseek(fd, 0, SEEK_CUR) != at + n)
+        abort();
     if (n >= 0 && disk.synced_fd[fd])
         (void)append_only((disk_op){.kind = DISK_WRITTEN, .file = file, .ref = number});
     call_ended(is_last);

@@ -44,8 +44,11 @@ class NotHere(Exception):
 
 
 def do(*words):
-    end = subprocess.run([str(word) for word in words], stdout=subprocess.PIPE,
-                         stderr=subprocess.STDOUT, text=True, check=False)
+    try:
+        end = subprocess.run([str(word) for word in words], stdout=subprocess.PIPE,
+                             stderr=subprocess.STDOUT, text=True, check=False)
+    except OSError as error:
+        raise NotHere(f"{words[0]}: {error.strerror}") from None
     if end.returncode != 0:
         raise NotHere(f"{' '.join(map(str, words))}: {end.stdout.strip()}")
 
@@ -217,6 +220,7 @@ def run_all(given, outer, violations, unproven, figures):
             total, wrong = run_cuts(r, outer, system, given.cuts)
             cut_s = (time.monotonic() - began) / given.cuts
             violations += wrong
+            figures["cuts"] += total["cuts"]
             figures[system] = {**total, "cut_ms": round(cut_s * 1000)}
             rig.say(f"{system}: {total['cuts']} cuts, {total['told']} of them after something was "
                     f"acknowledged, {total['acknowledged']} records looked up, "
@@ -234,7 +238,7 @@ def run_all(given, outer, violations, unproven, figures):
 def main():
     given = rig.arguments(__doc__, cuts=(12, 100, "cuts of each file system"),
                           fs=("both", "both", "ext4, xfs or both"))
-    violations, unproven, figures = [], [], {}
+    violations, unproven, figures = [], [], {"cuts": 0}
     if given.fs not in ("both", *SYSTEMS):
         sys.exit(f"--fs {given.fs}: ext4, xfs or both")
     outer = None
