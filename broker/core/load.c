@@ -628,6 +628,8 @@ leat_load_all(leat_core *core, char why[256])
     leat_err err = leat_store_load(core->books[LEAT_DISK].store, &load);
     if (err == LEAT_ERR_OK)
         err = adopt(&l);
+    if (err == LEAT_ERR_OK)
+        leat_checkpoint_settle(core);
     /* Ids of the block that was reserved last may have been given out: begin behind it. What ends
      * while it is placed may have jobs that follow it. */
     if (core->reserved_upto == 0)

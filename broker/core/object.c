@@ -407,6 +407,8 @@ leat_object_apply(
         return leat_unique_apply(core, id, &r);
     case LEAT_OBJECT_SCHEDULE:
         return leat_schedule_apply(core, id, &r);
+    case LEAT_OBJECT_CHECKPOINT:
+        return leat_checkpoint_apply(core, id, &r);
     }
     return LEAT_ERR_CORRUPT;
 }
