@@ -544,3 +544,60 @@ Test(core_told, large_jobs_with_checkpoints_leave_in_frames_of_a_legal_size)
     for (size_t i = 7; i < 14; i++)
         cr_assert(eq(u32, worker->jobs[i].checkpoint.size, sizeof bytes));
 }
+
+/* One record of each kind for the jobs jobs[from … from + n - 1]; the sequence of the CHECKPOINT.
+ */
+static uint64_t
+tell_of_many(size_t from, uint16_t n)
+{
+    leat_buf progress = {0};
+    leat_buf checkpoint = {0};
+    leat_frame_begin(&progress, LEAT_CMD_PROGRESS);
+    leat_frame_begin(&checkpoint, LEAT_CMD_CHECKPOINT);
+    for (size_t i = from; i < from + n; i++) {
+        const leat_token *const token = &worker->jobs[i].token;
+        leat_progress_put(&progress, &(leat_progress){.from.token = *token, .done = 1});
+        leat_checkpoint_put(&checkpoint, &(leat_checkpoint_record){
+                                             .token = *token, .data = {(const uint8_t *)"x", 1}
+        });
+    }
+    leat_frame_finish(&progress, 0, n, 0);
+    leat_frame_finish(&checkpoint, 0, n, 0);
+    peer_say(worker, &progress);
+    return peer_say_numbered(worker, &checkpoint);
+}
+
+Test(core_told, so_many_jobs_have_a_checkpoint_and_a_progress_and_no_more)
+{
+    static_assert(LEAT_CHECKPOINTS_MAX == LEAT_TOLD_JOBS_MAX, "both are tried at once");
+    const unsigned step = 4000;
+    leat_send_head head = test_head("echo", 1);
+    uint64_t batch = 0;
+    for (unsigned sent = 0; sent < LEAT_CHECKPOINTS_MAX + step; sent += step)
+        batch = must_send(client, &head, step)->sent.batch;
+    worker = must_worker(&w, "w1", LEAT_CHECKPOINTS_MAX + step, "echo");
+    peer_credit(worker, LEAT_CHECKPOINTS_MAX + step);
+    must_settle(&w);
+    cr_assert(eq(sz, worker->job_count, LEAT_CHECKPOINTS_MAX + step));
+    for (size_t i = 0; i < LEAT_CHECKPOINTS_MAX; i += step) {
+        const uint64_t sequence = tell_of_many(i, (uint16_t)step);
+        must_settle(&w);
+        cr_assert(eq(u16, must_answer(worker, sequence)->exceptions, 0));
+    }
+
+    const uint64_t more = tell_of_many(LEAT_CHECKPOINTS_MAX, 1);
+    must_settle(&w);
+    cr_assert(eq(u16, must_answer(worker, more)->exceptions, 1));
+    cr_assert(eq(u16, must_answer(worker, more)->exception.code, LEAT_ERR_LIMIT));
+    must_query(client, "explain", "{\"batch\":\"%llu\",\"place\":%u}", (unsigned long long)batch,
+               worker->jobs[LEAT_CHECKPOINTS_MAX].place);
+    cr_assert(eq(dbl, said(&w, "progress.0.done"), -1));
+    must_query(client, "explain", "{\"batch\":\"%llu\",\"place\":%u}", (unsigned long long)batch,
+               worker->jobs[0].place);
+    cr_assert(eq(dbl, said(&w, "progress.0.done"), 1));
+
+    (void)peer_done(worker, &worker->jobs[0], LEAT_END_DONE, 1, "", 0);
+    const uint64_t again = tell_of_many(LEAT_CHECKPOINTS_MAX, 1);
+    must_settle(&w);
+    cr_assert(eq(u16, must_answer(worker, again)->exceptions, 0));
+}
