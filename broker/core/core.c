@@ -58,6 +58,8 @@ leat_core_new(const leat_core_options *options, leat_now now, leat_core **out)
     leat_table_init(&core->dead);
     leat_table_init(&core->archive.mourned);
     leat_table_init(&core->schedules);
+    leat_table_init(&core->tellings);
+    leat_table_init(&core->checkpoints);
     leat_table_init(&core->batches);
     leat_table_init(&core->peers);
     leat_table_init(&core->connections);
@@ -152,6 +154,8 @@ leat_core_destroy(leat_core **core_p)
         leat_unique_free(core, leat_table_at(&core->uniques, leat_table_next(&core->uniques, 0)));
     leat_dead_fini(core);
     leat_archive_fini(core);
+    leat_checkpoint_fini(core);
+    leat_watch_fini(core);
     leat_control_drop_questions(core);
     leat_mark_fini(core);
     leat_timers_fini(core);
@@ -345,7 +349,8 @@ needs_sequence(leat_command command)
 {
     return command == LEAT_CMD_SEND || command == LEAT_CMD_DONE || command == LEAT_CMD_RELEASE ||
            command == LEAT_CMD_SNOOZE || command == LEAT_CMD_COMMAND ||
-           command == LEAT_CMD_CANCEL || command == LEAT_CMD_SELECT;
+           command == LEAT_CMD_CANCEL || command == LEAT_CMD_SELECT ||
+           command == LEAT_CMD_CHECKPOINT;
 }
 
 static bool
@@ -353,14 +358,15 @@ has_no_sequence(leat_command command)
 {
     return command == LEAT_CMD_HEARTBEAT || command == LEAT_CMD_BYE || command == LEAT_CMD_QUERY ||
            command == LEAT_CMD_CREDIT || command == LEAT_CMD_CLAIM || command == LEAT_CMD_END ||
-           command == LEAT_CMD_WITHDRAW;
+           command == LEAT_CMD_WITHDRAW || command == LEAT_CMD_PROGRESS || command == LEAT_CMD_LOG;
 }
 
 static bool
 is_for_worker(leat_command command)
 {
     return command == LEAT_CMD_DONE || command == LEAT_CMD_RELEASE || command == LEAT_CMD_SNOOZE ||
-           command == LEAT_CMD_CLAIM || command == LEAT_CMD_END;
+           command == LEAT_CMD_CLAIM || command == LEAT_CMD_END || command == LEAT_CMD_CHECKPOINT ||
+           command == LEAT_CMD_PROGRESS || command == LEAT_CMD_LOG;
 }
 
 static bool
@@ -400,6 +406,10 @@ serve(leat_core *core, leat_peer *peer, const leat_frame *frame, const uint8_t *
         on_credit(core, peer, frame, body, size);
     else if (frame->command == LEAT_CMD_ACK)
         leat_lease_on_ack(core, peer, frame, body, size);
+    else if (frame->command == LEAT_CMD_PROGRESS || frame->command == LEAT_CMD_LOG)
+        leat_watch_on_told(core, peer, frame, body, size);
+    else if (frame->command == LEAT_CMD_CHECKPOINT)
+        leat_checkpoint_on_frame(core, peer, frame, body, size);
     else if (is_for_worker(frame->command))
         leat_lease_on_tokens(core, peer, frame, body, size);
     else if (frame->command == LEAT_CMD_HEARTBEAT)

@@ -41,6 +41,7 @@ leat_peer_new(leat_core *core, const leat_session_id *session)
     leat_list_init(&peer->receivers);
     leat_list_init(&peer->parked);
     leat_list_init(&peer->replies);
+    leat_list_init(&peer->watches);
     return peer;
 }
 
@@ -54,6 +55,7 @@ leat_peer_free(leat_core *core, leat_peer *peer)
         leat_dispatch_receiver_free(
             core, LEAT_CONTAINER_OF(leat_list_first(&peer->receivers), leat_receiver, of_peer));
     leat_park_drop_all(core, peer);
+    leat_watch_drop_all(peer);
     leat_control_drop_replies(peer);
     if (leat_list_is_linked(&peer->hungry))
         leat_list_remove(&peer->hungry);
@@ -67,6 +69,8 @@ leat_peer_free(leat_core *core, leat_peer *peer)
     leat_table_remove(&core->peers, peer->key);
     leat_window_fini(peer);
     leat_buf_fini(&peer->items_frame);
+    for (unsigned i = 0; i < 2; i++)
+        leat_buf_fini(&peer->told[i].frame);
     free(peer->handlers);
     free((void *)peer->channels);
     free(peer->classes);
@@ -117,6 +121,7 @@ leat_peer_away(leat_core *core, leat_peer *peer)
     if (peer->role == LEAT_ROLE_CLIENT)
         leat_dispatch_return_messages(core, peer);
     leat_park_drop_all(core, peer);
+    leat_watch_drop_all(peer);
     peer->items_runs = 0;
     peer->recalled = 0;
     peer->route = 0;
