@@ -6,7 +6,9 @@
 
 #include "broker/core/machine.h"
 
-#define SWEEP_MS  200
+#define SWEEP_MS 200
+/* Peers give a broker up that is silent for LEAT_LOST_MS. */
+#define STOOD_MS  (LEAT_LOST_MS / 2)
 #define LATE_MS   1000 /* a turn that is later than this moves all deadlines by its lateness */
 #define RATE_MS   1000
 #define RECALL_MS 20 /* idle workers are looked at no more often */
@@ -40,6 +42,7 @@ leat_core_new(const leat_core_options *options, leat_now now, leat_core **out)
     core->start_ms = now.mono_ms;
     core->sweep_ms = now.mono_ms;
     core->expected_ms = now.mono_ms;
+    core->stood_ms = now.mono_ms - LEAT_LOST_MS;
     core->next_channel_id = 1;
     core->books[LEAT_DISK].store = options->disk;
     core->books[LEAT_MEMORY].store = options->memory;
@@ -612,6 +615,8 @@ update_rates(leat_core *core)
 static void
 forgive(leat_core *core, int64_t late_ms)
 {
+    if (late_ms >= STOOD_MS)
+        core->stood_ms = core->now.mono_ms;
     for (uint32_t i = leat_table_next(&core->peers, 0); i != 0;
          i = leat_table_next(&core->peers, i)) {
         leat_peer *const peer = leat_table_at(&core->peers, i);

@@ -700,6 +700,8 @@ struct leat_core {
     int64_t recall_ms; /* monotonic; next look for work that idle workers could take over */
     int64_t sweep_ms;  /* monotonic; next look at all peers */
     int64_t expected_ms; /* when the next turn was expected at the latest */
+    int64_t stood_ms; /* monotonic; when this process last went on after it had stood still so long
+                         that its peers may have left it */
     uint64_t turns;
     uint64_t refused_frames;
     leat_hello *hello; /* owned; decoding place, 60 KiB */

@@ -291,6 +291,19 @@ beat(leat_core *core, leat_peer *peer)
     leat_buf_fini(&frame);
 }
 
+/* Is the connection gone, and the time over in which the session may come back? Connections that
+ * end because the broker itself stood still are made anew when the peers' next tries are due: that
+ * is no reason to run everything again. */
+static bool
+is_gone(const leat_core *core, const leat_peer *peer)
+{
+    if (peer->gone_ms == INT64_MAX)
+        return false;
+    const int64_t grace_ms =
+        peer->gone_ms - core->stood_ms < LEAT_LOST_MS ? LEAT_LOST_MS : LEAT_GONE_GRACE_MS;
+    return core->now.mono_ms - peer->gone_ms > grace_ms;
+}
+
 static void
 sweep_one(leat_core *core, leat_peer *peer)
 {
@@ -304,8 +317,7 @@ sweep_one(leat_core *core, leat_peer *peer)
         leat_peer_end(core, peer);
         return;
     }
-    const bool gone =
-        peer->gone_ms != INT64_MAX && core->now.mono_ms - peer->gone_ms > LEAT_GONE_GRACE_MS;
+    const bool gone = is_gone(core, peer);
     if (gone && peer->route != 0) {
         forget_route(core, &peer->route);
         leat_peer_away(core, peer);
