@@ -418,7 +418,7 @@ read_both(
 
 /* Both are idle for the moment; heartbeats are due at times. */
 static void
-wait_for_both(const leat_link *client, const leat_link *worker)
+wait_for_both(leat_link *client, leat_link *worker)
 {
     struct pollfd fds[2] = {
         {.fd = leat_link_fd(client), .events = POLLIN},
