@@ -111,9 +111,11 @@ static void
 keep_memory(void)
 {
 #ifdef __GLIBC__
+    /* NOLINTBEGIN(concurrency-mt-unsafe): there is one thread yet */
     (void)mallopt(M_MMAP_THRESHOLD, KEPT_BYTES / 4);
     (void)mallopt(M_TRIM_THRESHOLD, KEPT_BYTES);
     (void)mallopt(M_TOP_PAD, KEPT_BYTES / 16);
+    /* NOLINTEND(concurrency-mt-unsafe) */
 #endif
 }
 
