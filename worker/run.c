@@ -357,6 +357,7 @@ leat_worker_drop_jobs(leat_worker *worker)
         leat_worker_stop_slot(worker, slot, LEAT_WORKER_STOP_SILENTLY);
     leat_line_drop(&worker->line);
     leat_outbox_drop(&worker->outbox);
+    leat_kept_fini(&worker->kept);
     worker->started = 0;
     worker->outbox.started = 0;
 }

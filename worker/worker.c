@@ -140,6 +140,7 @@ leat_worker_new(const leat_worker_options *options, leat_worker **out)
     leat_slots_init(&worker->slots);
     leat_sleep_init(&worker->sleep, &worker->slots);
     leat_outbox_init(&worker->outbox);
+    leat_kept_init(&worker->kept);
 
     leat_err err = open_history(worker, options->history);
     if (err == LEAT_ERR_OK)
@@ -167,6 +168,7 @@ leat_worker_destroy(leat_worker **worker_p)
     leat_pool_destroy(&worker->pool);
     leat_link_destroy(&worker->link);
     leat_outbox_fini(&worker->outbox);
+    leat_kept_fini(&worker->kept);
     leat_sleep_fini(&worker->sleep);
     leat_slots_fini(&worker->slots);
     leat_amounts_fini(&worker->amounts);
@@ -244,7 +246,8 @@ check_drained(leat_worker *worker, int64_t now_ms)
     if (worker->phase != LEAT_WORKER_DRAINING || leat_pool_count(worker->pool) > 0 ||
         leat_sleep_count(&worker->sleep) > 0)
         return;
-    if (leat_outbox_is_empty(&worker->outbox) && leat_link_unanswered(worker->link) == 0) {
+    if (leat_outbox_is_empty(&worker->outbox) && !leat_worker_is_blocked(worker) &&
+        leat_link_unanswered(worker->link) == 0) {
         stop(worker, LEAT_ERR_OK);
     } else if (worker->answer_due_ms == 0) {
         worker->answer_due_ms = now_ms + LEAT_WORKER_ANSWER_MS;
@@ -311,7 +314,7 @@ static void
 say_beat(leat_worker *worker)
 {
     uint32_t running = leat_worker_running(worker);
-    if (running == 0 && worker->line.count > 0)
+    if (running == 0 && (worker->line.count > 0 || leat_worker_is_blocked(worker)))
         running = 1;
     leat_link_set_beat(worker->link, worker->started, running);
     leat_beat_turn(worker->beat, worker->started, running);
@@ -326,6 +329,8 @@ wait_ms(const leat_worker *worker)
         return 0;
     const int64_t now_us = leat_clock_mono_us();
     int64_t due_us = now_us + (int64_t)LEAT_BEAT_TURN_MS * 1000;
+    if (worker->kept.again_ms < due_us / 1000)
+        due_us = worker->kept.again_ms * 1000;
     const int64_t link_ms = leat_link_due_ms(worker->link);
     if (link_ms < due_us / 1000)
         due_us = link_ms * 1000;
@@ -358,6 +363,8 @@ leat_worker_run(leat_worker *worker)
         leat_worker_end_sleepers(worker, leat_clock_mono_us());
         if (worker->phase == LEAT_WORKER_WORKING)
             leat_worker_start_jobs(worker);
+        if (worker->up)
+            leat_kept_say(&worker->kept, &worker->outbox, leat_clock_mono_ms());
         if (worker->up)
             leat_outbox_flush(&worker->outbox, worker->link);
         if (worker->outbox.failed) {
