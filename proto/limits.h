@@ -82,6 +82,16 @@
 #define LEAT_ID_RESERVE       (1ULL << 20) /* ids are reserved in durable blocks of this many */
 #define LEAT_CHUNK_IDS        32U          /* ids that leave the store together */
 
+/* ---- room on the disk ---- */
+#define LEAT_ROOM_RESULT_BYTES 256U /* a result up to this has its place from the beginning */
+#define LEAT_ROOM_TURN_BYTES                                                        \
+    LEAT_FRAME_BYTES_MAX            /* what a turn may take beside what is promised \
+                                     */
+#define LEAT_ROOM_SEND_TURNS    3U  /* so many of these stay free when jobs are taken in, … */
+#define LEAT_ROOM_RESULT_TURNS  2U  /* … when a large result is, … */
+#define LEAT_ROOM_COMMAND_TURNS 1U  /* … when a command wants something written */
+#define LEAT_ROOM_CHUNKS_MAX    64U /* chunks of ids that leave a full disk in one turn */
+
 /* ---- turn ---- */
 #define LEAT_TURN_FRAMES_MAX 256U      /* frames that are read in one turn */
 #define LEAT_TURN_BYTES_MAX  16777216U /* … and bytes, but for the last of them */

@@ -6,6 +6,7 @@
 #include "proto/link/link.h"
 #include "worker/amount.h"
 #include "worker/beat.h"
+#include "worker/kept.h"
 #include "worker/line.h"
 #include "worker/outbox.h"
 #include "worker/runner/compute.h"
@@ -43,6 +44,7 @@ struct leat_worker {
     leat_amounts amounts;
     leat_pool *pool;
     leat_outbox outbox;
+    leat_kept kept;          /* results that the broker has no room for */
     leat_recorder *recorder; /* owned; NULL: nothing is recorded */
     bool said_trouble;       /* that it has stopped */
     leat_tellings tellings;  /* progress and output on their way */
@@ -77,6 +79,9 @@ void leat_worker_on_event(leat_worker *worker, const leat_link_event *event);
 
 /* Tell the broker how much may be outstanding: nothing while draining. */
 void leat_worker_say_credit(leat_worker *worker);
+
+/* Results wait for room at the broker: nothing new is taken. */
+bool leat_worker_is_blocked(const leat_worker *worker);
 
 /* Give back everything in the line and in the pool's queue. */
 void leat_worker_release_all(leat_worker *worker);

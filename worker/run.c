@@ -424,6 +424,7 @@ leat_worker_drop_jobs(leat_worker *worker)
     leat_line_drop(&worker->line);
     leat_outbox_drop(&worker->outbox);
     leat_tellings_fini(&worker->tellings);
+    leat_kept_fini(&worker->kept);
     worker->started = 0;
     worker->outbox.started = 0;
 }

@@ -80,6 +80,7 @@ claim_all(leat_worker *worker)
     uint32_t next = 0;
     const leat_slot *slot;
     leat_outbox_each_done(&worker->outbox, claim_ended, &c);
+    leat_kept_each(&worker->kept, claim_ended, &c);
     while ((slot = leat_slots_each(&worker->slots, &next)) != NULL)
         claim(&c, &slot->token, 1);
     leat_line_walk(&worker->line, claim_waiting, &c);
@@ -96,10 +97,16 @@ claim_all(leat_worker *worker)
 
 /* ------------------------------------------------------------------------------- connections */
 
+bool
+leat_worker_is_blocked(const leat_worker *worker)
+{
+    return worker->kept.count > 0 || worker->kept.asked;
+}
+
 void
 leat_worker_say_credit(leat_worker *worker)
 {
-    const bool draining = worker->phase != LEAT_WORKER_WORKING;
+    const bool draining = worker->phase != LEAT_WORKER_WORKING || leat_worker_is_blocked(worker);
     const leat_credit credit = {
         .kind = LEAT_CREDIT_WORK,
         .handler = LEAT_CREDIT_ALL_HANDLERS,
@@ -185,7 +192,7 @@ on_jobs(leat_worker *worker, const leat_link_event *event)
         /* Jobs that are ours and that we cannot name: only a new session gives them back. */
         LEAT_LOG(LEAT_LOG_ERROR, "worker.jobs", "cannot take a frame of jobs", LEAT_KV_ERR(err));
         stop_with(worker, err, leat_err_message(err));
-    } else if (worker->phase != LEAT_WORKER_WORKING) {
+    } else if (worker->phase != LEAT_WORKER_WORKING || leat_worker_is_blocked(worker)) {
         leat_worker_release_all(worker);
     }
 }
@@ -239,8 +246,10 @@ on_stop(leat_worker *worker, const leat_link_event *event, leat_reader records)
             leat_worker_stop_slot(worker, slot,
                                   record.reason == LEAT_STOP_STALE ? LEAT_WORKER_STOP_SILENTLY
                                                                    : LEAT_WORKER_STOP_ANSWER);
-        else
+        else if (!leat_kept_drop(&worker->kept, &record.token))
             s.records[s.count++] = record;
+        else if (record.reason != LEAT_STOP_STALE)
+            leat_outbox_release(&worker->outbox, &record.token);
     }
     /* What is neither in a slot nor in the line has ended; its DONE is on the way. */
     if (s.count > 0 && worker->line.count > 0) {
@@ -328,33 +337,86 @@ note_answer(leat_worker *worker, const leat_acked *acked)
                      .code = (uint8_t)acked->code});
 }
 
+/* The broker had no room for these results: keep them, give back what has not started, and take
+ * nothing new. */
+static void
+keep_refused(leat_worker *worker, uint64_t sequence, const leat_token *tokens, size_t count)
+{
+    size_t size;
+    const uint8_t *const frame = leat_link_refused(worker->link, sequence, &size);
+    const bool was_blocked = leat_worker_is_blocked(worker);
+    if (frame == NULL)
+        return; /* answered twice: they are here already, or on their way again */
+    if (frame[3] == LEAT_CMD_CHECKPOINT)
+        return; /* the one before it stays; the next one may find room */
+    if (leat_kept_add(&worker->kept, frame, size, tokens, count, leat_clock_mono_ms()) !=
+        LEAT_ERR_OK) {
+        /* Only a new session gives the jobs back. */
+        stop_with(worker, LEAT_ERR_NOMEM, leat_err_message(LEAT_ERR_NOMEM));
+        return;
+    }
+    if (was_blocked)
+        return;
+    LEAT_LOG(LEAT_LOG_WARN, "worker.kept",
+             "the broker has no space for results: they are kept, nothing new is taken",
+             LEAT_KV_U64("results", worker->kept.count), LEAT_KV_U64("bytes", worker->kept.bytes));
+    leat_worker_release_all(worker);
+    leat_worker_say_credit(worker);
+}
+
+/* One answer to a frame of ours. */
+static void
+on_answer(leat_worker *worker, const leat_acked *acked, leat_reader *records)
+{
+    leat_token *const refused = calloc((size_t)acked->exceptions + 1, sizeof *refused);
+    leat_acked_exception exception = {0};
+    size_t refused_count = 0;
+    uint64_t stale = 0;
+    for (uint16_t k = 0; k < acked->exceptions; k++) {
+        leat_acked_next_exception(records, &exception);
+        if (worker->recorder != NULL)
+            note_refused_end(worker, acked->sequence, &exception);
+        if (exception.code == LEAT_ERR_NO_SPACE && refused != NULL)
+            refused[refused_count++] =
+                (leat_token){.id = exception.id, .attempt = exception.attempt};
+        else
+            stale++;
+    }
+    if (worker->recorder != NULL)
+        note_answer(worker, acked);
+    worker->stale += stale;
+    if (stale > 0)
+        LEAT_LOG(LEAT_LOG_INFO, "worker.stale", "the broker did not want some ends or checkpoints",
+                 LEAT_KV_U64("jobs", stale), LEAT_KV_U64("last", exception.id),
+                 LEAT_KV_ERR(leat_err_from_number(exception.code)));
+    if (acked->code != LEAT_ERR_OK)
+        LEAT_LOG(LEAT_LOG_WARN, "worker.refused", "the broker refused a frame",
+                 LEAT_KV_U64("sequence", acked->sequence),
+                 LEAT_KV_ERR(leat_err_from_number(acked->code)));
+    if (refused == NULL)
+        stop_with(worker, LEAT_ERR_NOMEM, leat_err_message(LEAT_ERR_NOMEM));
+    else if (refused_count > 0)
+        keep_refused(worker, acked->sequence, refused, refused_count);
+    else
+        leat_kept_taken(&worker->kept, leat_clock_mono_ms());
+    free(refused);
+}
+
 static void
 on_acked(leat_worker *worker, const leat_link_event *event)
 {
     leat_reader records;
+    const bool was_blocked = leat_worker_is_blocked(worker);
     if (leat_acked_open(event->body, event->body_size, event->frame.count, &records) != LEAT_ERR_OK)
         return;
     for (uint16_t i = 0; i < event->frame.count; i++) {
         leat_acked acked;
         leat_acked_next(&records, &acked);
-        leat_acked_exception exception = {0};
-        for (uint16_t k = 0; k < acked.exceptions; k++) {
-            leat_acked_next_exception(&records, &exception);
-            if (worker->recorder != NULL)
-                note_refused_end(worker, acked.sequence, &exception);
-        }
-        if (worker->recorder != NULL)
-            note_answer(worker, &acked);
-        worker->stale += acked.exceptions;
-        if (acked.exceptions > 0)
-            LEAT_LOG(LEAT_LOG_INFO, "worker.stale",
-                     "the broker did not want some ends or checkpoints",
-                     LEAT_KV_U64("jobs", acked.exceptions), LEAT_KV_U64("last", exception.id),
-                     LEAT_KV_ERR(leat_err_from_number(exception.code)));
-        if (acked.code != LEAT_ERR_OK)
-            LEAT_LOG(LEAT_LOG_WARN, "worker.refused", "the broker refused a frame",
-                     LEAT_KV_U64("sequence", acked.sequence),
-                     LEAT_KV_ERR(leat_err_from_number(acked.code)));
+        on_answer(worker, &acked, &records);
+    }
+    if (was_blocked && !leat_worker_is_blocked(worker)) {
+        LEAT_LOG(LEAT_LOG_INFO, "worker.room", "the broker has taken all results");
+        leat_worker_say_credit(worker);
     }
 }
 

@@ -141,6 +141,7 @@ leat_worker_new(const leat_worker_options *options, leat_worker **out)
     leat_sleep_init(&worker->sleep, &worker->slots);
     leat_outbox_init(&worker->outbox);
     worker->telling_ms = INT64_MAX;
+    leat_kept_init(&worker->kept);
 
     leat_err err = open_history(worker, options->history);
     if (err == LEAT_ERR_OK)
@@ -169,6 +170,7 @@ leat_worker_destroy(leat_worker **worker_p)
     leat_link_destroy(&worker->link);
     leat_outbox_fini(&worker->outbox);
     leat_tellings_fini(&worker->tellings);
+    leat_kept_fini(&worker->kept);
     leat_sleep_fini(&worker->sleep);
     leat_slots_fini(&worker->slots);
     leat_amounts_fini(&worker->amounts);
@@ -246,7 +248,8 @@ check_drained(leat_worker *worker, int64_t now_ms)
     if (worker->phase != LEAT_WORKER_DRAINING || leat_pool_count(worker->pool) > 0 ||
         leat_sleep_count(&worker->sleep) > 0)
         return;
-    if (leat_outbox_is_empty(&worker->outbox) && leat_link_unanswered(worker->link) == 0) {
+    if (leat_outbox_is_empty(&worker->outbox) && !leat_worker_is_blocked(worker) &&
+        leat_link_unanswered(worker->link) == 0) {
         stop(worker, LEAT_ERR_OK);
     } else if (worker->answer_due_ms == 0) {
         worker->answer_due_ms = now_ms + LEAT_WORKER_ANSWER_MS;
@@ -313,7 +316,7 @@ static void
 say_beat(leat_worker *worker)
 {
     uint32_t running = leat_worker_running(worker);
-    if (running == 0 && worker->line.count > 0)
+    if (running == 0 && (worker->line.count > 0 || leat_worker_is_blocked(worker)))
         running = 1;
     leat_link_set_beat(worker->link, worker->started, running);
     leat_beat_turn(worker->beat, worker->started, running);
@@ -328,6 +331,8 @@ wait_ms(const leat_worker *worker)
         return 0;
     const int64_t now_us = leat_clock_mono_us();
     int64_t due_us = now_us + (int64_t)LEAT_BEAT_TURN_MS * 1000;
+    if (worker->kept.again_ms < due_us / 1000)
+        due_us = worker->kept.again_ms * 1000;
     const int64_t link_ms = leat_link_due_ms(worker->link);
     if (link_ms < due_us / 1000)
         due_us = link_ms * 1000;
@@ -369,6 +374,8 @@ leat_worker_run(leat_worker *worker)
             leat_tellings_flush(&worker->tellings, worker->link, worker->tells,
                                 leat_clock_mono_ms());
         worker->tells = false;
+        if (worker->up)
+            leat_kept_say(&worker->kept, &worker->outbox, leat_clock_mono_ms());
         if (worker->up)
             leat_outbox_flush(&worker->outbox, worker->link);
         if (worker->outbox.failed) {

@@ -66,19 +66,29 @@ leat_checkpoint_drop(leat_core *core, const leat_item *item)
     forget(core, checkpoint);
 }
 
-static leat_err
-keep(leat_core *core, leat_item *item, const leat_checkpoint_record *record)
+/* A frame that was lost and comes again may come behind a later one. */
+static bool
+is_overtaken(const leat_checkpoint *checkpoint, uint32_t attempt, uint64_t sequence)
 {
-    leat_err err = LEAT_ERR_OK;
-    if (record->data.size == 0) {
-        leat_checkpoint_drop(core, item);
-        return LEAT_ERR_OK;
-    }
+    return checkpoint != NULL && checkpoint->attempt == attempt && checkpoint->sequence > sequence;
+}
+
+/* One without bytes is kept too: it must not be overtaken either. */
+static leat_err
+keep(leat_core *core, leat_item *item, const leat_checkpoint_record *record, uint64_t sequence)
+{
     leat_checkpoint *checkpoint = find(core, item);
+    if (is_overtaken(checkpoint, record->token.attempt, sequence))
+        return LEAT_ERR_OK;
+    leat_err err = leat_room_ask_checkpoint(core, item, record->data.size);
+    if (err != LEAT_ERR_OK)
+        return err;
     if (checkpoint == NULL)
         checkpoint = add(core, item->id, &err);
     if (checkpoint == NULL)
         return err;
+    checkpoint->attempt = record->token.attempt;
+    checkpoint->sequence = sequence;
     checkpoint->bytes = record->data.size;
     checkpoint->memory = leat_item_durability(core, item) == LEAT_MEMORY;
     item->flags |= LEAT_ITEM_TELLS;
@@ -87,6 +97,7 @@ keep(leat_core *core, leat_item *item, const leat_checkpoint_record *record)
     leat_buf_reset(out);
     leat_put_u8(out, FORMAT);
     leat_put_u32(out, record->token.attempt);
+    leat_put_u64(out, sequence);
     leat_put_u32(out, record->data.size);
     leat_put_bytes(out, record->data.data, record->data.size);
     if (out->failed)
@@ -119,7 +130,7 @@ leat_checkpoint_on_frame(
         leat_item *const item = leat_items_at(&core->items, index);
         if (leat_item_durability(core, item) == LEAT_DISK)
             acking.depends = true;
-        err = keep(core, item, &record);
+        err = keep(core, item, &record, frame->sequence);
         if (err != LEAT_ERR_OK)
             leat_acking_except(&acking, &record.token, err);
     }
@@ -130,13 +141,13 @@ leat_checkpoint_on_frame(
 
 /* What an object's record says behind its format. */
 static bool
-read_record(leat_reader *r, leat_bytes *data)
+read_record(leat_reader *r, leat_checkpoint *checkpoint, leat_bytes *data)
 {
-    (void)leat_read_u32(r); /* the attempt, for people who look into a store */
-    data->size = leat_read_u32(r);
+    checkpoint->attempt = leat_read_u32(r);
+    checkpoint->sequence = leat_read_u64(r);
+    checkpoint->bytes = data->size = leat_read_u32(r);
     data->data = leat_read_bytes(r, data->size);
-    return !r->failed && r->at == r->end && data->size > 0 &&
-           data->size <= LEAT_CHECKPOINT_BYTES_MAX;
+    return !r->failed && r->at == r->end && data->size <= LEAT_CHECKPOINT_BYTES_MAX;
 }
 
 leat_err
@@ -144,14 +155,17 @@ leat_checkpoint_apply(leat_core *core, uint64_t job, leat_reader *record)
 {
     leat_bytes data;
     leat_err err;
-    if (!read_record(record, &data))
+    leat_checkpoint read = {0};
+    if (!read_record(record, &read, &data))
         return LEAT_ERR_CORRUPT;
     if (LEAT_FAULT(CHECKPOINT_FORGOT))
         return LEAT_ERR_OK;
     leat_checkpoint *const checkpoint = add(core, job, &err);
     if (checkpoint == NULL)
         return err;
-    checkpoint->bytes = data.size;
+    checkpoint->attempt = read.attempt;
+    checkpoint->sequence = read.sequence;
+    checkpoint->bytes = read.bytes;
     return LEAT_ERR_OK;
 }
 
@@ -192,8 +206,9 @@ on_object(void *context, const leat_fetched *fetched)
 {
     const struct fetching *const f = context;
     leat_reader r = leat_reader_over(fetched->data, fetched->size);
+    leat_checkpoint read;
     leat_bytes data;
-    if (fetched->err != LEAT_ERR_OK || leat_read_u8(&r) != FORMAT || !read_record(&r, &data))
+    if (fetched->err != LEAT_ERR_OK || leat_read_u8(&r) != FORMAT || !read_record(&r, &read, &data))
         return;
     f->one->at = f->out->bytes.size;
     leat_put_bytes(&f->out->bytes, data.data, data.size);

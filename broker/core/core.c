@@ -194,6 +194,7 @@ leat_core_destroy(leat_core **core_p)
     free(core->epochs);
     free(core->touched);
     free(core->round_leaves);
+    free(core->cleared);
     free(core->hello);
     free(core);
     *core_p = NULL;
@@ -215,6 +216,7 @@ leat_core_load(leat_core *core, leat_now now, char why[256])
         (void)snprintf(why, 256, "the store cannot be loaded: %s", leat_err_message(err));
         return err;
     }
+    leat_room_begin(core);
     leat_turn_put_ids(&core->books[LEAT_DISK].turn, core->reserved_upto);
     leat_hand_write_meta(core);
     err = leat_core_commit(core, now);
@@ -724,6 +726,7 @@ leat_core_commit(leat_core *core, leat_now now)
             return err;
         }
     }
+    leat_room_end_turn(core);
     core->turns++;
     return LEAT_ERR_OK;
 }
@@ -742,7 +745,7 @@ leat_core_release(leat_core *core, leat_now now)
 bool
 leat_core_is_busy(const leat_core *core)
 {
-    return core->somebody_gone || leat_mark_is_pending(core) ||
+    return core->somebody_gone || leat_mark_is_pending(core) || leat_hand_is_urgent(core) ||
            !leat_list_is_empty(&core->deciding);
 }
 

@@ -68,6 +68,7 @@ defer(leat_core *core, const leat_item *item, const leat_settings *settings)
         .settings = leat_settings_nothing(),
         .owner = leat_terms_owner(leat_terms_of(core, item)),
         .inside = true,
+        .promised = true,
     };
     const leat_follower *const last = &settings->finally[settings->finally_count - 1];
     order.handler = last->handler;
@@ -132,6 +133,7 @@ recover(leat_core *core, leat_item *item, const leat_settings *settings, leat_by
         .recovers = job,
         .place = item->place,
         .inside = true,
+        .promised = true,
         .payload = {failure.data, (uint32_t)failure.size},
     };
     order.settings.reply = settings->reply; /* its end is the completion that is sent there */
@@ -162,6 +164,7 @@ reply(leat_core *core,
         .settings = leat_settings_nothing(),
         .owner = leat_terms_owner(leat_terms_of(core, item)),
         .payload = result,
+        .promised = true,
     };
     leat_channel *const channel = leat_class_of(core, item)->channel;
     if (settings->reply_handler.size > 0) {

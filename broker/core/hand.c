@@ -10,8 +10,9 @@
 #include "broker/core/machine.h"
 
 #define LEAF_CHUNKS   16U
-#define CHUNKS_A_TURN 4U  /* and two jobs for each end */
-#define ROUND_MS      200 /* rounds do not begin more often */
+#define CHUNKS_A_TURN 4U    /* and two jobs for each end */
+#define ROUND_MS      200   /* rounds do not begin more often */
+#define LOOKS_A_TURN  4096U /* at chunks in which nobody lives any more */
 
 static void
 write_item(leat_core *core, const leat_item *item)
@@ -33,13 +34,71 @@ write_item(leat_core *core, const leat_item *item)
     leat_turn_end_leases(turn, at, 1);
 }
 
+/* Who lives in the chunk: ids that follow may have come into it since it was empty. */
+static uint32_t
+alive_in(leat_core *core, uint64_t chunk)
+{
+    const leat_leaf *const leaf = leat_items_leaf(&core->items, chunk / LEAF_CHUNKS);
+    uint32_t mask = 0;
+    if (leaf == NULL || leaf->chunk_alive[chunk % LEAF_CHUNKS] == 0)
+        return 0;
+    const uint32_t *const slots = &leaf->items[chunk % LEAF_CHUNKS * LEAT_CHUNK_IDS];
+    for (uint32_t i = 0; i < LEAT_CHUNK_IDS; i++)
+        mask |= slots[i] == LEAT_NOBODY ? 0 : 1U << i;
+    return mask;
+}
+
+void
+leat_hand_clear(leat_core *core, leat_durability durability, uint64_t chunk)
+{
+    if (durability == LEAT_MEMORY || (!core->room.full && core->cleared_count == 0)) {
+        leat_changes_keep(&core->books[durability].changes, chunk, 0);
+        return;
+    }
+    if (core->cleared_count == core->cleared_capacity) {
+        const uint32_t capacity = core->cleared_capacity == 0 ? 256 : core->cleared_capacity * 2;
+        uint64_t *const cleared = realloc(core->cleared, capacity * sizeof *cleared);
+        if (cleared == NULL) {
+            leat_core_fault(core, LEAT_ERR_NOMEM);
+            return;
+        }
+        core->cleared = cleared;
+        core->cleared_capacity = capacity;
+    }
+    core->cleared[core->cleared_count++] = chunk;
+}
+
+/* What a turn deletes is of use two commits later, and until then costs pages itself: on a full
+ * disk it is little at once. */
 static void
+tell_cleared(leat_core *core)
+{
+    uint32_t n = core->cleared_count;
+    if (core->room.full && n > LEAT_ROOM_CHUNKS_MAX)
+        n = LEAT_ROOM_CHUNKS_MAX;
+    for (uint32_t i = 0; i < n; i++)
+        leat_changes_keep(&core->books[LEAT_DISK].changes, core->cleared[i],
+                          alive_in(core, core->cleared[i]));
+    core->cleared_count -= n;
+    core->cleared_upto += n;
+    if (core->cleared_count > 0)
+        memmove(core->cleared, core->cleared + n, core->cleared_count * sizeof *core->cleared);
+}
+
+bool
+leat_hand_is_urgent(const leat_core *core)
+{
+    return core->room.full && (core->cleared_count > 0 || core->round_active);
+}
+
+/* False: nobody lives there. */
+static bool
 visit(leat_core *core, uint64_t leaf_number, uint32_t chunk_of_leaf)
 {
     const uint64_t chunk = leaf_number * LEAF_CHUNKS + chunk_of_leaf;
     leat_leaf *const leaf = leat_items_leaf(&core->items, leaf_number);
     if (leaf == NULL || leaf->chunk_alive[chunk_of_leaf] == 0)
-        return;
+        return false;
     const uint32_t *const slots = &leaf->items[(size_t)chunk_of_leaf * LEAT_CHUNK_IDS];
     leat_durability durability = LEAT_DISK;
     uint32_t mask = 0;
@@ -53,9 +112,10 @@ visit(leat_core *core, uint64_t leaf_number, uint32_t chunk_of_leaf)
             write_item(core, item);
     }
     if ((leaf->chunk_ended >> chunk_of_leaf & 1U) == 0)
-        return;
+        return true;
     leaf->chunk_ended &= (uint16_t) ~(1U << chunk_of_leaf);
     leat_changes_keep(&core->books[durability].changes, chunk, mask);
+    return true;
 }
 
 static bool
@@ -73,6 +133,7 @@ start_round(leat_core *core)
     core->round_active = true;
     core->round_wanted = false;
     core->round_ms = core->now.mono_ms;
+    core->round_clear = core->cleared_upto + core->cleared_count;
     return true;
 }
 
@@ -132,16 +193,23 @@ write_objects(leat_core *core)
 void
 leat_hand_step(leat_core *core)
 {
+    if (core->cleared_count > 0)
+        tell_cleared(core);
     if (!core->round_active &&
         (!core->round_wanted || core->now.mono_ms - core->round_ms < ROUND_MS ||
          !start_round(core)))
         return;
 
     const uint64_t ends = core->books[LEAT_DISK].ends + core->books[LEAT_MEMORY].ends;
-    for (uint64_t budget = CHUNKS_A_TURN + ends / 16;
-         budget > 0 && core->round_at < core->round_count; budget--, core->round_at++)
-        visit(core, core->round_leaves[core->round_at / LEAF_CHUNKS], core->round_at % LEAF_CHUNKS);
-    if (core->round_at < core->round_count)
+    uint64_t budget = CHUNKS_A_TURN + ends / 16;
+    if (core->room.full && budget > LEAT_ROOM_CHUNKS_MAX / 2)
+        budget = LEAT_ROOM_CHUNKS_MAX / 2;
+    for (uint32_t looks = LOOKS_A_TURN;
+         looks > 0 && budget > 0 && core->round_at < core->round_count; looks--, core->round_at++)
+        budget -= visit(core, core->round_leaves[core->round_at / LEAF_CHUNKS],
+                        core->round_at % LEAF_CHUNKS);
+    /* The turns that say who has ended stay until the store has been told whose records leave. */
+    if (core->round_at < core->round_count || core->cleared_upto < core->round_clear)
         return;
 
     write_objects(core);

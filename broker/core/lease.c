@@ -122,11 +122,12 @@ static void
 remove_item(leat_core *core, uint32_t index)
 {
     leat_item *const item = leat_items_at(&core->items, index);
-    leat_book *const book = &core->books[leat_item_durability(core, item)];
+    const leat_durability durability = leat_item_durability(core, item);
     leat_terms *const terms = leat_terms_of(core, item);
     const uint64_t chunk = item->id / LEAT_CHUNK_IDS;
+    leat_room_keep_promise(core, item);
     if (leat_items_remove(&core->items, index))
-        leat_changes_keep(&book->changes, chunk, 0);
+        leat_hand_clear(core, durability, chunk);
     leat_terms_drop(core, terms);
 }
 
@@ -555,6 +556,12 @@ leat_lease_on_done(
             continue;
         }
         const leat_item *const item = leat_items_at(&core->items, index);
+        if (leat_room_ask_result(core, item, done.end != LEAT_END_DONE, done.result.size) !=
+            LEAT_ERR_OK) {
+            /* The worker keeps it, and asks again. */
+            leat_acking_except(&reply, &done.token, LEAT_ERR_NO_SPACE);
+            continue;
+        }
         if (leat_item_durability(core, item) == LEAT_DISK)
             reply.depends = true;
         end_attempt(core, LEAT_FAULT(NO_HOLDER) ? leat_table_at(&core->peers, item->holder) : peer,

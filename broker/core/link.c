@@ -34,6 +34,15 @@ leat_link_free(leat_core *core, leat_link *link)
     free(link);
 }
 
+static void
+drop_join(leat_core *core, leat_join join)
+{
+    leat_batch *const batch = leat_table_at(&core->batches, join.batch);
+    batch->joins--;
+    if (batch->durability == LEAT_DISK)
+        leat_room_leave(core, 1);
+}
+
 void
 leat_link_drop(leat_core *core, leat_item *item)
 {
@@ -41,7 +50,7 @@ leat_link_drop(leat_core *core, leat_item *item)
     if (link == NULL)
         return;
     for (uint32_t i = 0; i < link->count; i++)
-        ((leat_batch *)leat_table_at(&core->batches, link->joins[i].batch))->joins--;
+        drop_join(core, link->joins[i]);
     item->flags &= (uint8_t)~LEAT_ITEM_JOINED;
     leat_link_free(core, link);
 }
@@ -68,7 +77,7 @@ leat_link_write(leat_core *core, const leat_item *item)
 }
 
 leat_err
-leat_link_add(leat_link *link, leat_batch *batch, uint32_t place)
+leat_link_add(leat_core *core, leat_link *link, leat_batch *batch, uint32_t place)
 {
     leat_join *const joins = realloc(link->joins, (link->count + 1) * sizeof *joins);
     if (joins == NULL)
@@ -76,6 +85,8 @@ leat_link_add(leat_link *link, leat_batch *batch, uint32_t place)
     link->joins = joins;
     joins[link->count++] = (leat_join){.batch = batch->index, .place = place};
     batch->joins++;
+    if (batch->durability == LEAT_DISK)
+        leat_room_join(core, 1);
     return LEAT_ERR_OK;
 }
 
@@ -85,7 +96,7 @@ leat_link_join(leat_core *core, leat_item *item, leat_batch *batch, uint32_t pla
     leat_link *const link = leat_link_ensure(core, item);
     if (link == NULL)
         return LEAT_ERR_NOMEM;
-    const leat_err err = leat_link_add(link, batch, place);
+    const leat_err err = leat_link_add(core, link, batch, place);
     if (err == LEAT_ERR_OK)
         leat_link_write(core, item);
     return err;
@@ -158,7 +169,7 @@ leat_link_leave(leat_core *core, uint32_t index, leat_batch *batch)
                         (leat_bytes){0});
     const leat_join left = link->joins[at];
     link->joins[at] = link->joins[--link->count];
-    ((leat_batch *)leat_table_at(&core->batches, left.batch))->joins--;
+    drop_join(core, left);
     if (item->batch == batch->index) { /* another one takes the first place */
         count(core, item, false);
         item->batch = left.batch;

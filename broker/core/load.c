@@ -96,6 +96,7 @@ add_item(struct loading *l,
                             : head->due_wall_ms == 0           ? LEAT_STATE_READY
                                                                : LEAT_STATE_DELAYED);
     set_due(item, head->due_wall_ms);
+    leat_room_promise(core, item);
     if (head->expires_wall_ms != 0)
         leat_timer_set(core, LEAT_TIMER_EXPIRE, (int64_t)head->expires_wall_ms, id, 1);
     leat_link *const link = head->recovers == 0 ? NULL : leat_link_ensure(core, item);
@@ -262,8 +263,9 @@ drop_item(leat_core *core, uint64_t id)
     leat_item *const item = leat_items_at(&core->items, index);
     leat_terms *const terms = leat_terms_of(core, item);
     leat_link_drop(core, item);
+    leat_room_keep_promise(core, item);
     if (leat_items_remove(&core->items, index))
-        leat_changes_keep(&core->books[LEAT_DISK].changes, id / LEAT_CHUNK_IDS, 0);
+        leat_hand_clear(core, LEAT_DISK, id / LEAT_CHUNK_IDS);
     leat_terms_drop(core, terms);
 }
 
@@ -325,7 +327,7 @@ apply_joins(leat_core *core, const leat_turn_entry *entry)
         leat_batch *const joined = batch_named(core, item, batch);
         if (joined == NULL)
             return LEAT_ERR_NOMEM;
-        const leat_err err = leat_link_add(link, joined, place);
+        const leat_err err = leat_link_add(core, link, joined, place);
         if (err != LEAT_ERR_OK)
             return err;
     }
@@ -674,6 +676,7 @@ leat_load_all(leat_core *core, char why[256])
 {
     struct loading l = {.core = core};
     const leat_load load = {.context = &l, .object = on_object, .pack = on_pack, .turn = on_turn};
+    leat_room_begin(core); /* is the disk full? */
     leat_err err = leat_store_load(core->books[LEAT_DISK].store, &load);
     if (l.last_terms != NULL)
         leat_terms_drop(core, l.last_terms);

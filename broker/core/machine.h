@@ -67,7 +67,8 @@ typedef enum leat_kind {
     X(PARK_LOST, "a SEND that waits is lost with its connection")         \
     X(RETRY_KEEPS, "a dead job that is tried again stays on the list")    \
     X(CHECKPOINT_FORGOT, "checkpoints are not loaded")                    \
-    X(PROGRESS_STALE, "what an old attempt tells is passed on")
+    X(PROGRESS_STALE, "what an old attempt tells is passed on")           \
+    X(ROOM_IGNORED, "what comes in is not measured against the disk")
 typedef enum leat_fault {
     LEAT_FAULT_NONE = 0,
 #define LEAT_FAULT_ENUM(name, what) LEAT_FAULT_##name,
@@ -251,6 +252,8 @@ typedef struct leat_terms {
     uint16_t snoozes;
     bool follows; /* it has jobs that follow, see settings.h FINALLY, RECOVER, or REPLY */
     bool unique;
+    bool recovers;      /* … of which one is a recover job */
+    uint64_t end_bytes; /* of room, see room.c */
     leat_after after;
     uint64_t after_batch;
     uint64_t run_limit_ms;
@@ -685,6 +688,17 @@ struct leat_core {
 
     leat_book books[LEAT_DURABILITY_COUNT];
 
+    struct leat_room {
+        uint64_t ends;        /* what the ends of all live items need */
+        uint64_t taken;       /* in this turn, beside that */
+        uint64_t results;     /* large ones of this turn */
+        uint64_t large_items; /* that are alive: their payload, should they die, is one piece */
+        bool known;           /* seen is of this turn */
+        bool full;            /* the disk gives no more */
+        leat_store_room seen;
+        uint64_t refused; /* since the broker's start */
+    } room;
+
     /* the hand */
     bool round_active;
     bool round_wanted; /* something has happened since the last round began */
@@ -692,6 +706,10 @@ struct leat_core {
     uint64_t round_turn[LEAT_DURABILITY_COUNT]; /* turns below are superseded when it is over */
     uint64_t *round_leaves;                     /* owned; leaf numbers to visit */
     uint32_t round_count, round_at;
+    uint64_t *cleared; /* owned; chunks on disk in which nobody lives, to be told to the store */
+    uint32_t cleared_count, cleared_capacity;
+    uint64_t cleared_upto; /* so many have been told … */
+    uint64_t round_clear;  /* … and so many must have been before the round is over */
 
     bool somebody_gone; /* a peer is unreachable */
     leat_list rated;    /* channels with a rate */
@@ -1269,8 +1287,10 @@ bool leat_dead_matches(leat_core *core,
  * turn that acknowledges them. Its item is marked LEAT_ITEM_TELLS. */
 typedef struct leat_checkpoint {
     uint64_t job;
+    uint64_t sequence; /* of its frame, in the session that had the attempt */
+    uint32_t attempt;
     uint32_t index;
-    uint32_t bytes; /* at least 1 */
+    uint32_t bytes; /* 0: it was taken away */
     bool memory;    /* its object is in the memory store */
 } leat_checkpoint;
 void leat_checkpoint_on_frame(
@@ -1362,6 +1382,7 @@ typedef struct leat_order {
     uint64_t recovers; /* the dead job whose completion this one's end is; batch is that job's */
     uint32_t place;    /* of that job */
     bool inside;       /* was accepted with a job of this channel: also when that is closed now */
+    bool promised;     /* … and its room is */
     leat_bytes payload;
 } leat_order;
 LEAT_NODISCARD leat_err leat_submit_order(leat_core *core, const leat_order *order, uint64_t *id);
@@ -1439,7 +1460,10 @@ LEAT_NODISCARD leat_err leat_link_join(leat_core *core,
                                        leat_batch *batch,
                                        uint32_t place);
 /* The same without writing it: while loading. */
-LEAT_NODISCARD leat_err leat_link_add(leat_link *link, leat_batch *batch, uint32_t place);
+LEAT_NODISCARD leat_err leat_link_add(leat_core *core,
+                                      leat_link *link,
+                                      leat_batch *batch,
+                                      uint32_t place);
 /* Who waits for one waits for the other: nobody does yet. */
 void leat_link_move(leat_core *core, leat_item *from, leat_item *to);
 /* The job of others that has this place in the batch, or LEAT_NOBODY: its index. */
@@ -1588,6 +1612,48 @@ LEAT_NODISCARD leat_err leat_object_read_pack_head(const uint8_t *data,
 /* A step of the round, with this turn. */
 void leat_hand_step(leat_core *core);
 void leat_hand_write_meta(leat_core *core);
+/* Nobody lives in this chunk any more: its records leave the store, with this turn or, on a full
+ * disk, some of the next ones. */
+void leat_hand_clear(leat_core *core, leat_durability durability, uint64_t chunk);
+/* On a full disk it does not wait for the next tick. */
+bool leat_hand_is_urgent(const leat_core *core);
+
+/* ---- room.c ---- */
+/* What the end of a job with these settings needs, but for its payload. */
+uint64_t leat_room_end_of(const leat_settings *settings, bool message);
+/* The item is alive from now on, or no longer: its end has its room. */
+void leat_room_promise(leat_core *core, const leat_item *item);
+void leat_room_keep_promise(leat_core *core, const leat_item *item);
+uint64_t leat_room_promised_to(const leat_core *core, const leat_item *item);
+/* So many more batches get the completion of an item on disk, or fewer. */
+void leat_room_join(leat_core *core, uint32_t count);
+void leat_room_leave(leat_core *core, uint32_t count);
+/* Take room for so many bytes now and for ends that will be promised, and leave a spare of so many
+ * turns; run_bytes: the largest record of it. LEAT_ERR_NO_SPACE: it is not there. */
+LEAT_NODISCARD leat_err leat_room_ask(
+    leat_core *core, unsigned spare_turns, uint64_t bytes, uint64_t ends, uint64_t run_bytes);
+/* … for items that come in. */
+struct leat_sending {
+    leat_durability durability;
+    const leat_settings *settings;
+    uint64_t payload_bytes; /* of all, with their lengths */
+    uint32_t count;
+    bool messages;
+};
+LEAT_NODISCARD leat_err leat_room_ask_for(leat_core *core, const struct leat_sending *sending);
+LEAT_NODISCARD leat_err leat_room_ask_join(leat_core *core);
+/* … for the result of an attempt. */
+LEAT_NODISCARD leat_err leat_room_ask_result(leat_core *core,
+                                             const leat_item *item,
+                                             bool fails,
+                                             uint32_t size);
+/* … for a checkpoint. */
+LEAT_NODISCARD leat_err leat_room_ask_checkpoint(leat_core *core,
+                                                 const leat_item *item,
+                                                 uint32_t size);
+/* After loading, before anything is written. */
+void leat_room_begin(leat_core *core);
+void leat_room_end_turn(leat_core *core);
 
 /* ---- load.c ---- */
 LEAT_NODISCARD leat_err leat_load_all(leat_core *core, char why[256]);

@@ -127,6 +127,10 @@ leat_query_status(leat_core *core)
     (void)cJSON_AddItemToObject(json, "broker", broker);
     (void)leat_json_add_u64(broker, "file_bytes", facts.file_bytes);
     (void)leat_json_add_u64(broker, "used_bytes", facts.used_bytes);
+    (void)leat_json_add_u64(broker, "room_bytes", facts.room_bytes);
+    (void)leat_json_add_u64(broker, "promised_bytes", core->room.ends);
+    (void)cJSON_AddBoolToObject(broker, "full", facts.full);
+    (void)leat_json_add_u64(broker, "refused_for_space", core->room.refused);
     (void)leat_json_add_u64(broker, "history_jobs", facts.history_jobs);
     (void)leat_json_add_u64(broker, "history_batches", core->archive.count);
     (void)leat_json_add_u64(broker, "dead_jobs", core->dead.count);

@@ -773,31 +773,40 @@ remove_dead(struct leat_steering *s)
 leat_err
 leat_steer(struct leat_steering *s, const char *name)
 {
+    /* What brings something new is measured against the room; what ends, stops or goes on never is:
+     * that is what makes room. */
     static const struct {
         const char *name;
         leat_err (*run)(struct leat_steering *s);
+        bool brings;
     } rows[] = {
-        {"channel.close",   close_channel       },
-        {"channel.new",     new_channel         },
-        {"channel.set",     set_channel         },
-        {"channel.pause",   pause_channel       },
-        {"channel.resume",  resume_channel      },
-        {"channel.purge",   purge_channel       },
-        {"channel.remove",  remove_channel      },
-        {"batch.seal",      seal_batch          },
-        {"batch.cancel",    cancel_batch        },
-        {"batch.retry",     retry_batch         },
-        {"dead.retry",      retry_dead          },
-        {"dead.remove",     remove_dead         },
-        {"schedule.add",    leat_schedule_add   },
-        {"schedule.remove", leat_schedule_remove},
-        {"schedule.pause",  leat_schedule_pause },
-        {"schedule.resume", leat_schedule_resume},
-        {"schedule.run",    leat_schedule_run   },
+        {"channel.close",   close_channel,        false},
+        {"channel.new",     new_channel,          true },
+        {"channel.set",     set_channel,          true },
+        {"channel.pause",   pause_channel,        false},
+        {"channel.resume",  resume_channel,       false},
+        {"channel.purge",   purge_channel,        false},
+        {"channel.remove",  remove_channel,       false},
+        {"batch.seal",      seal_batch,           false},
+        {"batch.cancel",    cancel_batch,         false},
+        {"batch.retry",     retry_batch,          false}, /* each job asks, as the next one's do */
+        {"dead.retry",      retry_dead,           false},
+        {"dead.remove",     remove_dead,          false},
+        {"schedule.add",    leat_schedule_add,    true },
+        {"schedule.remove", leat_schedule_remove, false},
+        {"schedule.pause",  leat_schedule_pause,  false},
+        {"schedule.resume", leat_schedule_resume, false},
+        {"schedule.run",    leat_schedule_run,    false},
     };
     for (size_t i = 0; i < sizeof rows / sizeof *rows; i++) {
-        if (strcmp(rows[i].name, name) == 0)
-            return rows[i].run(s);
+        if (strcmp(rows[i].name, name) != 0)
+            continue;
+        if (rows[i].brings && leat_room_ask(s->core, LEAT_ROOM_COMMAND_TURNS, LEAT_JSON_BYTES_MAX,
+                                            0, 0) != LEAT_ERR_OK) {
+            (void)snprintf(s->message, sizeof s->message, "no space left in the store");
+            return LEAT_ERR_NO_SPACE;
+        }
+        return rows[i].run(s);
     }
     (void)snprintf(s->message, sizeof s->message, "no command \"%.64s\"", name);
     return LEAT_ERR_UNSUPPORTED;

@@ -29,6 +29,7 @@ struct intake {
     bool messages;
     uint64_t recovers; /* see leat_order, as the next ones */
     bool inside;
+    bool promised;
     uint32_t place;
     bool joined;
     char sentence[LEAT_SENTENCE_BYTES_MAX];
@@ -277,6 +278,7 @@ take_item(struct intake *in,
     item->since_s = (uint32_t)(core->now.wall_ms / 1000);
     item->priority = terms->priority & 15U;
     item->flags = in->messages ? LEAT_ITEM_MESSAGE : 0;
+    leat_room_promise(core, item);
     if (in->recovers != 0) {
         leat_link *const link = leat_link_ensure(core, item);
         if (link != NULL)
@@ -360,6 +362,25 @@ count_in(struct intake *in, leat_terms *terms, uint64_t first, uint32_t place, u
     leat_batch_touch(core, batch);
 }
 
+static const char no_space[] = "no space left in the store: something has to end, or the disk to "
+                               "grow, before more is taken in";
+
+/* Is there room on the disk for the next `count` records, and for their ends? */
+static leat_err
+ask_room(struct intake *in, const leat_settings *settings, uint32_t count)
+{
+    const struct leat_sending sending = {
+        .durability = in->channel->durability,
+        .settings = settings,
+        .payload_bytes = leat_reader_left(in->records),
+        .count = count,
+        .messages = in->messages,
+    };
+    if (in->promised || leat_room_ask_for(in->core, &sending) == LEAT_ERR_OK)
+        return LEAT_ERR_OK;
+    return refuse(in, LEAT_ERR_NO_SPACE, no_space);
+}
+
 /* The next `count` records go in. Nothing has changed on failure. */
 static leat_err
 take_records(struct intake *in, uint32_t count)
@@ -369,7 +390,9 @@ take_records(struct intake *in, uint32_t count)
     const leat_settings *const s = &complete;
     leat_terms_complete(&complete, in->channel);
     const uint64_t expires = expiry_of(core, in->channel, s);
-    leat_err err = make_batch(in);
+    leat_err err = ask_room(in, s, count);
+    if (err == LEAT_ERR_OK)
+        err = make_batch(in);
     if (err != LEAT_ERR_OK)
         return err;
     leat_terms *const terms =
@@ -426,7 +449,11 @@ static leat_err
 join(struct intake *in, const leat_unique *unique)
 {
     leat_core *const core = in->core;
-    leat_err err = make_batch(in);
+    leat_err err = LEAT_ERR_OK;
+    if (in->channel->durability == LEAT_DISK && leat_room_ask_join(core) != LEAT_ERR_OK)
+        err = refuse(in, LEAT_ERR_NO_SPACE, no_space);
+    if (err == LEAT_ERR_OK)
+        err = make_batch(in);
     if (err != LEAT_ERR_OK)
         return err;
     const bool alone = in->batch == NULL;
@@ -710,6 +737,7 @@ take_order(leat_core *core, leat_peer *peer, const leat_order *order, uint64_t *
         .recovers = order->recovers,
         .place = order->place,
         .inside = order->inside,
+        .promised = order->promised,
     };
     leat_err err = record.failed ? LEAT_ERR_NOMEM : check_channel(&in);
     if (err == LEAT_ERR_OK && order->batch != NULL && order->recovers == 0 &&

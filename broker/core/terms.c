@@ -89,6 +89,7 @@ fill(leat_terms *terms, const leat_settings *s)
     terms->after = s->after;
     terms->after_batch = s->after_batch;
     terms->unique = s->unique.size > 0;
+    terms->recovers = s->recover.handler.size > 0;
     terms->follows = s->finally_count > 0 || s->recover.handler.size > 0 || s->reply.size > 0;
 }
 
@@ -107,6 +108,7 @@ make(leat_core *core,
     terms->class = class;
     terms->principal = owner.principal;
     fill(terms, s);
+    terms->end_bytes = leat_room_end_of(s, class->handler[0] == '\0');
     terms->key = s->key.size == 0 ? NULL : key_ensure(core, class->channel, s->key);
     terms->line = leat_line_ensure(core, class, terms->priority, owner.share, flow);
     leat_settings_put(&terms->settings, s);

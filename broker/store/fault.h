@@ -6,10 +6,11 @@
 #include <stdbool.h>
 
 #ifdef LEAT_FAULTS
-#define LEAT_STORE_FAULT_MAP(X)                         \
-    X(NO_SYNC, "commits are written, and not synced")   \
-    X(NO_TRIM, "what has ended never leaves the store") \
-    X(TOLD_EARLY, "a commit counts as durable before it is written")
+#define LEAT_STORE_FAULT_MAP(X)                                      \
+    X(NO_SYNC, "commits are written, and not synced")                \
+    X(NO_TRIM, "what has ended never leaves the store")              \
+    X(TOLD_EARLY, "a commit counts as durable before it is written") \
+    X(ERRORS_IGNORED, "a commit that fails counts as durable")
 typedef enum leat_store_fault {
     LEAT_STORE_FAULT_NONE = 0,
 #define LEAT_STORE_FAULT_ENUM(name, what) LEAT_STORE_FAULT_##name,

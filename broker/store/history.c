@@ -8,6 +8,9 @@
 
 /* Chunks that one step takes out of retention. */
 #define DROPS_MAX 256U
+/* … and when room is short: so many, and one more for so many bytes that come in. */
+#define PRESSED_MIN   32U
+#define PRESSED_BYTES 1024U
 
 /* A job that leaves history, and where it stands in a log. */
 struct leaving {
@@ -162,10 +165,10 @@ is_over(const leat_history *history)
            history->bytes > history->retention.bytes_max;
 }
 
-/* Drop the chunk with the lowest ids, if it is out of retention. *dropped tells. A chunk that is
- * young holds back the ones behind it: order is by id, not by end. */
+/* Drop the chunk with the lowest ids, if it is out of retention or room is short. *dropped tells. A
+ * chunk that is young holds back the ones behind it: order is by id, not by end. */
 static leat_err
-drop_oldest(leat_history *history, leat_kv *kv, bool *dropped)
+drop_oldest(leat_history *history, leat_kv *kv, bool pressed, bool *dropped)
 {
     *dropped = false;
     leat_buf_reset(&history->leaving);
@@ -201,7 +204,8 @@ drop_oldest(leat_history *history, leat_kv *kv, bool *dropped)
         history->changed = true;
         return LEAT_ERR_OK;
     }
-    if (!is_over(history) && history->newest_ms - newest_ms <= history->retention.age_ms_max)
+    if (!pressed && !is_over(history) &&
+        history->newest_ms - newest_ms <= history->retention.age_ms_max)
         return LEAT_ERR_OK;
 
     const leat_key first = {.low = last.low - (LEAT_CHUNK_IDS - 1)};
@@ -226,7 +230,18 @@ leat_history_retain(leat_history *history, leat_kv *kv)
     bool dropped = history->jobs > 0;
     leat_err err = LEAT_ERR_OK;
     for (unsigned i = 0; i < DROPS_MAX && dropped && err == LEAT_ERR_OK; i++)
-        err = drop_oldest(history, kv, &dropped);
+        err = drop_oldest(history, kv, false, &dropped);
+    return err;
+}
+
+leat_err
+leat_history_press(leat_history *history, leat_kv *kv, size_t list_bytes)
+{
+    const size_t chunks = PRESSED_MIN + list_bytes / PRESSED_BYTES;
+    bool dropped = history->jobs > 0 && history->haul.phase == LEAT_HAUL_COPY;
+    leat_err err = LEAT_ERR_OK;
+    for (size_t i = 0; i < chunks && i < DROPS_MAX && dropped && err == LEAT_ERR_OK; i++)
+        err = drop_oldest(history, kv, true, &dropped);
     return err;
 }
 

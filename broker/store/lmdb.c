@@ -3,6 +3,10 @@
  *     loop:           commit ──► queue (bounded) ─┐      fetch, load: a read transaction a call
  *     commit thread:                              └──► all that wait, in one transaction ──►
  *                     sync ──► durable_upto, eventfd ──► a step of history ──► …
+ *     extent.c:       zeros ahead of it all, so that no commit meets the end of the disk
+ *
+ * When the disk gives no more (`full`), commits become small, since what they free is of use only
+ * two commits later, and finished history leaves before room is short (press).
  *
  * Two processes may open one LMDB environment, so leat.lock is flock()ed before it is touched. How
  * a new one is made lies in birth.c. */
@@ -22,10 +26,13 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include "broker/store/account.h"
 #include "broker/store/birth.h"
+#include "broker/store/extent.h"
 #include "broker/store/fault.h"
 #include "broker/store/lmdb_kv.h"
 #include "broker/store/tail.h"
+#include "proto/base/clock.h"
 #include "proto/base/log.h"
 
 /* What may wait for the commit thread; commit() blocks when it is more. The loop produces far less
@@ -34,6 +41,23 @@
 #define QUEUE_BYTES ((size_t)64 * 1024 * 1024)
 
 #define WHY_BYTES 512U
+
+/* What a list costs beside its bytes: pages above the ones that it changes. */
+#define LIST_BYTES ((size_t)32 * 1024)
+/* Taken from the disk before the first commit. */
+#define FIRST_BYTES ((uint64_t)512 * 1024)
+/* On a full disk: how much history a commit may move, and how many turns at once … */
+#define FULL_STEP_BYTES ((size_t)32 * 1024)
+#define FULL_HAUL_BYTES ((size_t)256 * 1024)
+/* … what part of the file is kept free beyond what is wanted, at the cost of history … */
+#define FULL_SPARE 16U
+/* … and how often it is looked again whether something is free. */
+#define LOOK_MS    100
+#define WALK_MS    50
+#define WALK_SHARE 20 /* … and of this many ms one, at most, is spent on it */
+/* A record of the largest size fits: no walk. */
+#define RUN_BYTES  ((uint64_t)(LEAT_FRAME_BYTES_MAX))
+#define LOCK_BYTES 8192U
 
 struct waiting {
     leat_changes changes;
@@ -47,6 +71,7 @@ typedef struct lmdb_store {
     MDB_env *env;
     MDB_dbi dbis[LEAT_TABLES];
     char *data_path;
+    leat_extent *extent;
 
     /* The reader: loop's thread only. */
     leat_lmdb_kv reader;
@@ -57,6 +82,9 @@ typedef struct lmdb_store {
     leat_history history;
     uint64_t used_bytes;
     uint64_t commits;
+    leat_account account;
+    int64_t walk_ms;    /* no walk of the free list before */
+    bool press_for_run; /* history stands in the way of a long record, as far as a walk tells */
     pthread_t thread;
     bool has_thread;
 
@@ -64,10 +92,17 @@ typedef struct lmdb_store {
 
     pthread_mutex_t mutex; /* everything below */
     pthread_cond_t work;   /* something waits, or stop */
-    pthread_cond_t room;   /* the queue was taken, or the store has failed */
+    pthread_cond_t room;   /* the queue was taken, something was applied, or the store has failed */
     struct waiting queue[QUEUE_LISTS];
     unsigned queue_count;
     size_t queue_bytes;
+    size_t applying_bytes; /* of the lists that the commit thread has */
+    unsigned applying_count;
+    _Atomic uint64_t wanted; /* room */
+    _Atomic uint64_t wanted_run;
+    bool look_again; /* commit something, so that what is pending gets free */
+    int64_t looked_ms;
+    uint64_t end_bytes, free_bytes, run_bytes; /* of the account */
     bool stop;
     bool failed;
     char sentence[WHY_BYTES];
@@ -151,7 +186,12 @@ refuse_more(lmdb_store *self, const char *cause)
     pthread_cond_broadcast(&self->room);
     pthread_mutex_unlock(&self->mutex);
     LEAT_LOG(LEAT_LOG_ERROR, "store.commit", "the store has stopped",
-             LEAT_KV_TEXT("path", self->data_path), LEAT_KV_TEXT("why", cause));
+             LEAT_KV_TEXT("path", self->data_path), LEAT_KV_TEXT("why", cause),
+             LEAT_KV_U64("file_bytes", leat_extent_bytes(self->extent)),
+             LEAT_KV_U64("end_bytes", self->account.end_bytes),
+             LEAT_KV_U64("free_bytes", self->account.free_bytes),
+             LEAT_KV_U64("pending_bytes", self->account.pending_bytes),
+             LEAT_KV_U64("run_bytes", self->account.run_bytes));
     wake(self);
 }
 
@@ -182,27 +222,108 @@ note_facts(lmdb_store *self)
     self->facts.history_dropped = self->history.dropped;
     self->facts.trimmed = self->history.trimmed;
     self->facts.commits = self->commits;
+    self->end_bytes = self->account.end_bytes;
+    self->free_bytes = self->account.free_bytes;
+    self->run_bytes = self->account.run_bytes;
+    self->applying_bytes = 0;
+    self->applying_count = 0;
+    pthread_cond_broadcast(&self->room);
     pthread_mutex_unlock(&self->mutex);
+}
+
+/* Bytes behind the last page that are the file's already. */
+static uint64_t
+tail_bytes(const lmdb_store *self, uint64_t end_bytes)
+{
+    const uint64_t bytes = leat_extent_bytes(self->extent);
+    return bytes > end_bytes ? bytes - end_bytes : 0;
+}
+
+/* The free list may have pages and no run of them. A walk tells, and takes at most a part of the
+ * time; until the next one, what is written may have taken from the run that was found. */
+static int
+look_for_run(lmdb_store *self, size_t written)
+{
+    leat_account *const account = &self->account;
+    const uint64_t taken = (uint64_t)written * 2 + LIST_BYTES;
+    const int64_t now_ms = leat_clock_mono_ms();
+    account->run_bytes -= taken < account->run_bytes ? taken : account->run_bytes;
+    if (now_ms < self->walk_ms || tail_bytes(self, account->end_bytes) >= self->wanted_run)
+        return MDB_SUCCESS;
+    const int rc = leat_account_walk(account, self->env);
+    const int64_t took_ms = leat_clock_mono_ms() - now_ms;
+    self->walk_ms = now_ms + (took_ms * WALK_SHARE > WALK_MS ? took_ms * WALK_SHARE : WALK_MS);
+    self->press_for_run = account->run_bytes < self->wanted_run;
+    return rc;
+}
+
+/* Count what is free after a commit of so many bytes. */
+static leat_err
+measure(lmdb_store *self, size_t written)
+{
+    int rc = leat_account_measure(&self->account, self->env, self->dbis, LEAT_TABLES);
+    if (rc == MDB_SUCCESS && leat_extent_is_stuck(self->extent))
+        rc = look_for_run(self, written);
+    return leat_lmdb_result(&self->writer, rc);
+}
+
+/* Is room so short that history has to leave? Commit thread. */
+static bool
+is_pressed(lmdb_store *self)
+{
+    if (!leat_extent_is_stuck(self->extent) || self->history.jobs == 0)
+        return false;
+    if (self->press_for_run)
+        return true;
+    const leat_account *const account = &self->account;
+    const uint64_t spare = leat_extent_bytes(self->extent) / FULL_SPARE;
+    return account->free_bytes + account->pending_bytes + tail_bytes(self, account->end_bytes) <
+           self->wanted + spare;
+}
+
+/* Space for a commit of so many bytes, if the disk has it: LMDB shall not extend the file itself.
+ */
+static leat_err
+extend_for(lmdb_store *self, size_t bytes)
+{
+    const uint64_t most = (uint64_t)bytes * 2 + FIRST_BYTES;
+    const leat_account *const account = &self->account;
+    if (tail_bytes(self, account->end_bytes) < most)
+        (void)leat_extent_wait(self->extent, account->end_bytes + most);
+    self->writer.rc = leat_extent_error(self->extent);
+    return self->writer.rc == 0 ? LEAT_ERR_OK : LEAT_ERR_IO;
 }
 
 /* Apply the lists, take a step of history, sync. */
 static leat_err
 commit_lists(lmdb_store *self, const struct waiting *lists, unsigned count)
 {
-    leat_err err = leat_lmdb_result(&self->writer, begin_write(self));
+    size_t bytes = 0;
+    for (unsigned i = 0; i < count; i++)
+        bytes += lists[i].changes.ops.size;
+    const bool pressed = is_pressed(self);
+    leat_err err = extend_for(self, bytes);
+    if (err == LEAT_ERR_OK)
+        err = leat_lmdb_result(&self->writer, begin_write(self));
     if (err != LEAT_ERR_OK)
         return err;
-    size_t bytes = 0;
-    for (unsigned i = 0; i < count && err == LEAT_ERR_OK; i++) {
-        bytes += lists[i].changes.ops.size;
+    const bool full = leat_extent_is_stuck(self->extent);
+    self->writer.split = full;
+    for (unsigned i = 0; i < count && err == LEAT_ERR_OK; i++)
         err = leat_tables_apply(&self->history, &self->writer.kv, &lists[i].changes);
-    }
+    self->history.step_bytes_max = full ? FULL_STEP_BYTES : 0;
+    self->history.haul_bytes_max = full ? FULL_HAUL_BYTES : 0;
     if (err == LEAT_ERR_OK)
         err = leat_history_step(&self->history, &self->writer.kv, bytes);
+    if (err == LEAT_ERR_OK && pressed) {
+        self->press_for_run = false; /* until the next walk */
+        err = leat_history_press(&self->history, &self->writer.kv, bytes);
+    }
     if (err == LEAT_ERR_OK)
         err = leat_history_save(&self->history, &self->writer.kv);
     self->used_bytes = used_bytes(self);
-    return end_write(self, err);
+    err = end_write(self, err);
+    return err == LEAT_ERR_OK ? measure(self, bytes) : err;
 }
 
 /* Wait for lists, and take all of them. False: there is nothing more to do, ever. */
@@ -210,13 +331,22 @@ static bool
 take_lists(lmdb_store *self, struct waiting *lists, unsigned *count)
 {
     pthread_mutex_lock(&self->mutex);
-    while (self->queue_count == 0 && !self->stop && !leat_history_is_pending(&self->history))
+    while (self->queue_count == 0 && !self->stop && !self->look_again &&
+           !leat_history_is_pending(&self->history) && !is_pressed(self))
         pthread_cond_wait(&self->work, &self->mutex);
     const bool go_on = self->queue_count > 0 || !self->stop;
-    *count = self->queue_count;
+    if (self->look_again)
+        self->history.changed = true; /* what is written makes it a commit */
+    self->look_again = false;
+    /* On a full disk one after the other: each uses what the one before the last has freed. */
+    *count = self->queue_count > 0 && leat_extent_is_stuck(self->extent) ? 1 : self->queue_count;
     memcpy(lists, self->queue, *count * sizeof *lists);
-    self->queue_count = 0;
-    self->queue_bytes = 0;
+    self->queue_count -= *count;
+    memmove(self->queue, self->queue + *count, self->queue_count * sizeof *lists);
+    for (unsigned i = 0; i < *count; i++)
+        self->applying_bytes += lists[i].changes.ops.size;
+    self->applying_count = *count;
+    self->queue_bytes -= self->applying_bytes;
     pthread_cond_broadcast(&self->room);
     pthread_mutex_unlock(&self->mutex);
     return go_on;
@@ -238,7 +368,9 @@ commit_thread(void *arg)
     while (take_lists(self, lists, &count)) {
         if (LEAT_STORE_FAULT(TOLD_EARLY) && count > 0)
             tell_durable(self, lists[count - 1].number);
-        const leat_err err = commit_lists(self, lists, count);
+        leat_err err = commit_lists(self, lists, count);
+        if (LEAT_STORE_FAULT(ERRORS_IGNORED))
+            err = LEAT_ERR_OK;
         for (unsigned i = 0; i < count; i++)
             leat_changes_fini(&lists[i].changes);
         if (err != LEAT_ERR_OK) {
@@ -333,6 +465,76 @@ lmdb_facts(leat_store *store, leat_store_facts *facts)
     lmdb_store *const self = self_of(store);
     pthread_mutex_lock(&self->mutex);
     *facts = self->facts;
+    facts->room_bytes = self->free_bytes + tail_bytes(self, self->end_bytes);
+    facts->full = leat_extent_is_stuck(self->extent);
+    pthread_mutex_unlock(&self->mutex);
+}
+
+/* What there is, and what it would be without the lists that are on their way. */
+static void
+look_at_room(const lmdb_store *self, uint64_t *bytes, uint64_t *on_way)
+{
+    const uint64_t lists = self->queue_count + self->applying_count;
+    *bytes = self->free_bytes + tail_bytes(self, self->end_bytes);
+    *on_way = (self->queue_bytes + self->applying_bytes) * 3 / 2 + lists * LIST_BYTES;
+}
+
+/* The file's length with which there is as much room as wanted, a run of it at the end. */
+static uint64_t
+length_for(const lmdb_store *self, uint64_t wanted, uint64_t run)
+{
+    const uint64_t more = wanted > self->free_bytes ? wanted - self->free_bytes : 0;
+    return self->end_bytes + (more > run ? more : run);
+}
+
+/* The longest run of pages that are surely free when everything on its way is in. */
+static uint64_t
+run_without(const lmdb_store *self, uint64_t on_way)
+{
+    const uint64_t tail = tail_bytes(self, self->end_bytes);
+    const uint64_t run = tail > self->run_bytes ? tail : self->run_bytes;
+    return run > on_way ? run - on_way : 0;
+}
+
+static void
+ask_to_look(lmdb_store *self)
+{
+    const int64_t now_ms = leat_clock_mono_ms();
+    if (now_ms - self->looked_ms < LOOK_MS)
+        return;
+    self->looked_ms = now_ms;
+    self->look_again = true;
+    pthread_cond_signal(&self->work);
+}
+
+static void
+lmdb_room(leat_store *store, uint64_t wanted, uint64_t run, bool wait, leat_store_room *room)
+{
+    lmdb_store *const self = self_of(store);
+    uint64_t bytes;
+    uint64_t on_way;
+    pthread_mutex_lock(&self->mutex);
+    self->wanted = wanted;
+    self->wanted_run = run;
+    look_at_room(self, &bytes, &on_way);
+    leat_extent_want(self->extent, length_for(self, wanted + on_way, run + on_way));
+    while (wait && (bytes < wanted + on_way || run_without(self, on_way) < run) && !self->failed) {
+        if (!leat_extent_is_stuck(self->extent) && leat_extent_error(self->extent) == 0) {
+            const uint64_t length = length_for(self, wanted + on_way, run + on_way);
+            pthread_mutex_unlock(&self->mutex);
+            (void)leat_extent_wait(self->extent, length);
+            pthread_mutex_lock(&self->mutex);
+        } else if (bytes >= wanted && run_without(self, 0) >= run && on_way > 0) {
+            pthread_cond_wait(&self->room, &self->mutex); /* it will be less than was feared */
+        } else {
+            ask_to_look(self);
+            break;
+        }
+        look_at_room(self, &bytes, &on_way);
+    }
+    room->full = leat_extent_is_stuck(self->extent);
+    room->bytes = bytes > on_way ? bytes - on_way : 0;
+    room->run_bytes = run_without(self, on_way);
     pthread_mutex_unlock(&self->mutex);
 }
 
@@ -354,6 +556,10 @@ lmdb_destroy(leat_store **store_p)
         leat_lmdb_kv_forget(&self->reader);
         mdb_txn_abort(self->reader.txn);
     }
+    leat_buf_fini(&self->reader.whole);
+    leat_buf_fini(&self->writer.whole);
+    leat_extent_close(&self->extent);
+    leat_account_fini(&self->account);
     if (self->env != NULL)
         mdb_env_close(self->env);
     leat_history_fini(&self->history);
@@ -376,6 +582,7 @@ static const leat_store_ops lmdb_ops = {
     .fetch = lmdb_fetch,
     .load = lmdb_load,
     .facts = lmdb_facts,
+    .room = lmdb_room,
     .destroy = lmdb_destroy,
 };
 
@@ -482,6 +689,31 @@ done:
     return err;
 }
 
+/* LMDB's table of readers is a mapped file, which it makes with a hole: on a full disk touching
+ * that is SIGBUS. So it is written before, with what is in it; the folder is ours alone. */
+static leat_err
+write_lock_file(const char *folder, char *why)
+{
+    uint8_t table[LOCK_BYTES] = {0};
+    struct stat file;
+    leat_err err = LEAT_ERR_OK;
+    char *const path = path_in(folder, "lock.mdb");
+    if (path == NULL)
+        return LEAT_ERR_NOMEM;
+    const int fd = open(path, O_RDWR | O_CREAT | O_CLOEXEC, 0600);
+    if (fd < 0 || fstat(fd, &file) != 0) {
+        err = refuse_errno(why, "cannot open", path, errno);
+    } else if ((uint64_t)file.st_blocks * 512 < LOCK_BYTES) {
+        if (pread(fd, table, sizeof table, 0) < 0 ||
+            pwrite(fd, table, sizeof table, 0) != (ssize_t)sizeof table || fsync(fd) != 0)
+            err = refuse_errno(why, "cannot write", path, errno == 0 ? ENOSPC : errno);
+    }
+    if (fd >= 0)
+        (void)close(fd);
+    free(path);
+    return err;
+}
+
 /* The environment with the largest map that the system allows: address space only, nothing of it is
  * memory. */
 static int
@@ -533,6 +765,24 @@ check_size(lmdb_store *self, char *why)
     return LEAT_ERR_CORRUPT;
 }
 
+/* Space for what opening writes, if the disk has it. */
+static leat_err
+open_extent(lmdb_store *self, char *why)
+{
+    MDB_envinfo info;
+    MDB_stat stat;
+    errno = 0;
+    const leat_err err = leat_extent_open(self->data_path, &self->extent);
+    if (err != LEAT_ERR_OK)
+        return refuse_errno(why, "cannot extend", self->data_path, errno == 0 ? ENOMEM : errno);
+    (void)mdb_env_info(self->env, &info);
+    (void)mdb_env_stat(self->env, &stat);
+    (void)leat_extent_wait(self->extent,
+                           ((uint64_t)info.me_last_pgno + 1) * stat.ms_psize + FIRST_BYTES);
+    const int error = leat_extent_error(self->extent);
+    return error == 0 ? LEAT_ERR_OK : refuse_errno(why, "cannot extend", self->data_path, error);
+}
+
 /* Open our tables in the write transaction; in an empty environment they are made. */
 static int
 open_tables(lmdb_store *self, bool *is_new)
@@ -575,6 +825,9 @@ read_state(lmdb_store *self, char *why)
         err = end_write(self, leat_lmdb_err(rc));
         return err == LEAT_ERR_NOT_FOUND ? LEAT_ERR_CORRUPT : err;
     }
+    err = open_extent(self, why); /* now that it is ours */
+    if (err != LEAT_ERR_OK)
+        return end_write(self, err);
     err = leat_history_read(&self->history, &self->writer.kv);
     if (err == LEAT_ERR_NOT_FOUND && is_new) {
         self->history.changed = true;
@@ -603,6 +856,9 @@ open_data(lmdb_store *self, const char *folder, char *why)
     self->data_path = path_in(folder, "data.mdb");
     if (self->data_path == NULL)
         return LEAT_ERR_NOMEM;
+    leat_err err = write_lock_file(folder, why);
+    if (err != LEAT_ERR_OK)
+        return err;
     if (!leat_birth_data(folder))
         return refuse_errno(why, "cannot make", self->data_path, errno);
     const int rc = open_env(self, folder);
@@ -612,9 +868,11 @@ open_data(lmdb_store *self, const char *folder, char *why)
         (void)snprintf(why, WHY_BYTES, "%s is no store: %s", self->data_path, mdb_strerror(rc));
         return LEAT_ERR_CORRUPT;
     }
-    leat_err err = check_size(self, why);
+    err = check_size(self, why);
     if (err == LEAT_ERR_OK)
         err = read_state(self, why);
+    if (err == LEAT_ERR_OK && (err = measure(self, 0)) != LEAT_ERR_OK)
+        (void)snprintf(why, WHY_BYTES, "cannot look at %s", self->data_path);
     if (err == LEAT_ERR_OK && !leat_birth_sync(folder))
         err = refuse_errno(why, "cannot sync the folder", folder, errno);
     return err;

@@ -10,6 +10,13 @@
 
 #define CRC_BYTES 4U
 
+/* Turns in parts. */
+#define PART_BYTES  1900U
+#define PART_BITS   12U
+#define PARTS_MAX   ((1U << PART_BITS) - 1U)
+#define SPLIT_MARK  255U /* no entry of a turn begins with it */
+#define SPLIT_BYTES 5U
+
 leat_err
 leat_lmdb_err(int rc)
 {
@@ -160,6 +167,60 @@ show_row(
     return LEAT_ERR_OK;
 }
 
+static leat_key
+part_key(uint64_t number, unsigned part)
+{
+    return (leat_key){.low = number << PART_BITS | part};
+}
+
+static bool
+is_split(leat_table table, const uint8_t *data, size_t size)
+{
+    return table == LEAT_TABLE_TURNS && size == SPLIT_BYTES && data[0] == SPLIT_MARK;
+}
+
+/* The row of a turn that was put in parts, as if it had not been. */
+static leat_err
+join_parts(leat_lmdb_kv *kv, leat_row *row)
+{
+    const uint64_t number = row->key.low;
+    const uint32_t size = leat_load_u32(row->data + 1);
+    leat_buf_reset(&kv->whole);
+    row->data = NULL;
+    row->size = 0;
+    for (unsigned part = 1; kv->whole.size < size; part++) {
+        struct key_bytes bytes;
+        MDB_val at = *encode_key(LEAT_TABLE_OBJECTS, part_key(number, part), &bytes);
+        MDB_val value;
+        leat_row piece;
+        if (part > PARTS_MAX)
+            return LEAT_ERR_CORRUPT;
+        const int rc = mdb_get(kv->txn, kv->dbis[LEAT_TABLE_OBJECTS], &at, &value);
+        if (rc == MDB_NOTFOUND)
+            return LEAT_ERR_CORRUPT;
+        const leat_err err = rc == MDB_SUCCESS
+                                 ? show_row(kv, LEAT_TABLE_OBJECTS, &at, &value, &piece)
+                                 : leat_lmdb_result(kv, rc);
+        if (err != LEAT_ERR_OK)
+            return err;
+        if (piece.size == 0 || piece.size > size - kv->whole.size)
+            return LEAT_ERR_CORRUPT;
+        leat_put_bytes(&kv->whole, piece.data, piece.size);
+        if (kv->whole.failed)
+            return LEAT_ERR_NOMEM;
+    }
+    row->data = kv->whole.data;
+    row->size = kv->whole.size;
+    return LEAT_ERR_OK;
+}
+
+static leat_err
+show(leat_lmdb_kv *kv, leat_table table, const MDB_val *key, const MDB_val *value, leat_row *row)
+{
+    const leat_err err = show_row(kv, table, key, value, row);
+    return err == LEAT_ERR_OK && is_split(table, row->data, row->size) ? join_parts(kv, row) : err;
+}
+
 static leat_err
 kv_at_or_after(leat_kv *base, leat_table table, leat_key key, leat_row *row)
 {
@@ -173,7 +234,7 @@ kv_at_or_after(leat_kv *base, leat_table table, leat_key key, leat_row *row)
         rc = mdb_cursor_get(cursor, &at, &value, MDB_SET_RANGE);
     if (rc != MDB_SUCCESS)
         return leat_lmdb_result(kv, rc);
-    return show_row(kv, table, &at, &value, row);
+    return show(kv, table, &at, &value, row);
 }
 
 static leat_err
@@ -196,7 +257,7 @@ kv_at_or_before(leat_kv *base, leat_table table, leat_key key, leat_row *row)
     }
     if (rc != MDB_SUCCESS)
         return leat_lmdb_result(kv, rc);
-    return show_row(kv, table, &at, &value, row);
+    return show(kv, table, &at, &value, row);
 }
 
 /* Remember the highest key, so that rising ones are appended: full pages, and no search. */
@@ -216,9 +277,8 @@ find_highest(leat_lmdb_kv *kv, leat_table table, MDB_cursor *cursor)
 }
 
 static leat_err
-kv_put(leat_kv *base, leat_table table, leat_key key, const void *data, size_t size)
+put_row(leat_lmdb_kv *kv, leat_table table, leat_key key, const void *data, size_t size)
 {
-    leat_lmdb_kv *const kv = kv_of(base);
     struct key_bytes bytes;
     MDB_cursor *cursor;
     int rc = kv_cursor(kv, table, &cursor);
@@ -248,9 +308,25 @@ kv_put(leat_kv *base, leat_table table, leat_key key, const void *data, size_t s
 }
 
 static leat_err
-kv_del(leat_kv *base, leat_table table, leat_key from, leat_key upto)
+kv_put(leat_kv *base, leat_table table, leat_key key, const void *data, size_t size)
 {
     leat_lmdb_kv *const kv = kv_of(base);
+    uint8_t head[SPLIT_BYTES] = {SPLIT_MARK};
+    if (table != LEAT_TABLE_TURNS || !kv->split || size <= PART_BYTES ||
+        size > (size_t)PARTS_MAX * PART_BYTES)
+        return put_row(kv, table, key, data, size);
+    leat_err err = LEAT_ERR_OK;
+    unsigned part = 1;
+    for (size_t at = 0; at < size && err == LEAT_ERR_OK; at += PART_BYTES, part++)
+        err = put_row(kv, LEAT_TABLE_OBJECTS, part_key(key.low, part), (const uint8_t *)data + at,
+                      size - at < PART_BYTES ? size - at : PART_BYTES);
+    leat_store_u32(head + 1, (uint32_t)size);
+    return err == LEAT_ERR_OK ? put_row(kv, table, key, head, sizeof head) : err;
+}
+
+static leat_err
+del_rows(leat_lmdb_kv *kv, leat_table table, leat_key from, leat_key upto)
+{
     MDB_cursor *cursor;
     int rc = kv_cursor(kv, table, &cursor);
     while (rc == MDB_SUCCESS) {
@@ -265,11 +341,24 @@ kv_del(leat_kv *base, leat_table table, leat_key from, leat_key upto)
             return LEAT_ERR_CORRUPT;
         if (leat_key_compare(found, upto) > 0)
             return LEAT_ERR_OK;
+        if (value.mv_size >= CRC_BYTES &&
+            is_split(table, value.mv_data, value.mv_size - CRC_BYTES)) {
+            const leat_err err = del_rows(kv, LEAT_TABLE_OBJECTS, part_key(found.low, 1),
+                                          part_key(found.low, PARTS_MAX));
+            if (err != LEAT_ERR_OK)
+                return err;
+        }
         rc = mdb_cursor_del(cursor, 0);
         if (leat_key_compare(found, upto) == 0)
             break;
     }
     return rc == MDB_NOTFOUND ? LEAT_ERR_OK : leat_lmdb_result(kv, rc);
+}
+
+static leat_err
+kv_del(leat_kv *base, leat_table table, leat_key from, leat_key upto)
+{
+    return del_rows(kv_of(base), table, from, upto);
 }
 
 static uint64_t

@@ -2,7 +2,12 @@
  * store, which begins and ends the transactions.
  *
  * LMDB has no checksums: every value is followed by a CRC-32C over table, key and value. Keys of
- * one number are MDB_INTEGERKEY, the others are 16 bytes in network order, which sorts them. */
+ * one number are MDB_INTEGERKEY, the others are 16 bytes in network order, which sorts them.
+ *
+ * A long row lies in pages beside each other, and a full disk may have enough of them and no such
+ * run. Turns cannot be refused, so there they are put in parts, each less than half a page: the
+ * row is then u8 255 · u32 size, and the parts are rows of OBJECTS, kind 0, id number << 12 | part
+ * from 1 on. Readers see it whole. */
 #ifndef LEAT_STORE_LMDB_KV_H
 #define LEAT_STORE_LMDB_KV_H
 
@@ -17,6 +22,8 @@ typedef struct leat_lmdb_kv {
     MDB_cursor *cursors[LEAT_TABLES]; /* opened when first used */
     leat_key highest[LEAT_TABLES];    /* writer only: no key above it has been put */
     bool has_highest[LEAT_TABLES];
+    bool split;          /* put long turns in parts */
+    leat_buf whole;      /* owned; a turn that was put in parts, until the next one is read */
     uint8_t *seen_first; /* the lowest and the highest byte of the map that rows have */
     uint8_t *seen_last;  /* been shown of, see leat_lmdb_kv_let_pages_go; NULL: none */
     int rc;              /* the last error of LMDB's own, for the sentence */

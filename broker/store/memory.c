@@ -50,7 +50,8 @@ typedef struct memory_store {
     leat_fetcher fetcher;
     uint64_t durable_upto;
     uint64_t commits;
-    bool failed; /* memory ran out inside a commit */
+    uint64_t limit_bytes; /* 0: none */
+    bool failed;          /* memory ran out inside a commit */
 } memory_store;
 
 /* ---------------------------------------------------------------------------------- tables */
@@ -402,6 +403,33 @@ memory_facts(leat_store *store, leat_store_facts *facts)
     };
     for (unsigned i = 0; i < LEAT_TABLES; i++)
         facts->used_bytes += self->tables.tables[i].bytes;
+    facts->full = self->limit_bytes > 0;
+    if (facts->full && facts->used_bytes < self->limit_bytes)
+        facts->room_bytes = self->limit_bytes - facts->used_bytes;
+}
+
+static void
+memory_room(leat_store *store, uint64_t wanted, uint64_t run, bool wait, leat_store_room *room)
+{
+    const memory_store *const self = (memory_store *)store;
+    leat_store_facts facts;
+    (void)wanted;
+    (void)run;
+    (void)wait;
+    memory_facts(store, &facts);
+    *room = (leat_store_room){.bytes = UINT64_MAX, .run_bytes = UINT64_MAX};
+    if (self->limit_bytes == 0)
+        return;
+    const uint64_t limit = self->limit_bytes;
+    room->bytes = facts.used_bytes < limit ? limit - facts.used_bytes : 0;
+    room->run_bytes = room->bytes;
+    room->full = true;
+}
+
+void
+leat_store_memory_limit(leat_store *store, uint64_t bytes)
+{
+    ((memory_store *)store)->limit_bytes = bytes;
 }
 
 static void
@@ -422,6 +450,7 @@ static const leat_store_ops memory_ops = {
     .fetch = memory_fetch,
     .load = memory_load,
     .facts = memory_facts,
+    .room = memory_room,
     .destroy = memory_destroy,
 };
 

@@ -172,7 +172,16 @@ typedef struct leat_store_facts {
     uint64_t history_dropped; /* that went out of retention since the store was made */
     uint64_t trimmed;         /* turns below it are in history; fetch LOG/ENDED with turn 0 then */
     uint64_t commits;
+    uint64_t room_bytes; /* free in the file, and taken ahead from the disk */
+    bool full;           /* the disk gives no more */
 } leat_store_facts;
+
+/* Space for what is still to come. What was committed and is not applied yet is taken off. */
+typedef struct leat_store_room {
+    uint64_t bytes;     /* that can be written; UINT64_MAX: no end is known */
+    uint64_t run_bytes; /* of the largest record that finds pages beside each other */
+    bool full;          /* the disk gives no more: this is all until something leaves */
+} leat_store_room;
 
 /* The makers fill this table; users call the functions under it. */
 typedef struct leat_store_ops {
@@ -185,6 +194,8 @@ typedef struct leat_store_ops {
                       void *context);
     leat_err (*load)(leat_store *store, const leat_load *load);
     void (*facts)(leat_store *store, leat_store_facts *facts);
+    void (*room)(
+        leat_store *store, uint64_t wanted, uint64_t run, bool wait, leat_store_room *room);
     void (*destroy)(leat_store **store_p);
 } leat_store_ops;
 
@@ -232,6 +243,19 @@ static inline void
 leat_store_get_facts(leat_store *store, leat_store_facts *facts)
 {
     store->ops->facts(store, facts);
+}
+
+/* How much room there is, when there should be `wanted` bytes, and pages beside each other for a
+ * record of `run` bytes. With as much or more it returns at
+ * once, and sees to it in the background that it stays so; with less it waits (if it may) for what
+ * can be had now (some pages of zeros, a commit on its way), so that less is the truth, and not
+ * haste. What takes room is what is accepted on top; what was promised it goes on taking, see
+ * core/room.c. */
+static inline void
+leat_store_get_room(
+    leat_store *store, uint64_t wanted, uint64_t run, bool wait, leat_store_room *room)
+{
+    store->ops->room(store, wanted, run, wait, room);
 }
 
 static inline void

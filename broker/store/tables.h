@@ -130,6 +130,9 @@ typedef struct leat_history {
     uint64_t newest_ms; /* the latest end seen, wall time */
     bool changed;       /* since it was saved */
 
+    size_t step_bytes_max; /* of a step, and of a haul; 0: as usual */
+    size_t haul_bytes_max;
+
     leat_haul haul;
     leat_buf leaving; /* scratch: jobs of the chunk that is dropped */
     leat_buf record;  /* scratch: the row that is built */
@@ -154,6 +157,10 @@ LEAT_NODISCARD leat_err leat_history_step(leat_history *history, leat_kv *kv, si
 
 /* Its second half. */
 LEAT_NODISCARD leat_err leat_history_retain(leat_history *history, leat_kv *kv);
+
+/* Drop the oldest although it is not out of retention: room is short. Some chunks, more of them
+ * together with a large list. */
+LEAT_NODISCARD leat_err leat_history_press(leat_history *history, leat_kv *kv, size_t list_bytes);
 
 /* True while another step would find something to do. */
 bool leat_history_is_pending(const leat_history *history);

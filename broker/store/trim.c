@@ -255,7 +255,8 @@ copy_turn(leat_history *history, leat_kv *kv, size_t *used)
     leat_haul *const haul = &history->haul;
     if (haul->next < history->trimmed)
         haul->next = history->trimmed;
-    if (haul->next >= history->target || haul->turns.size >= HAUL_BYTES)
+    const size_t most = history->haul_bytes_max > 0 ? history->haul_bytes_max : HAUL_BYTES;
+    if (haul->next >= history->target || haul->turns.size >= most)
         return end_copying(haul);
     leat_row row;
     leat_err err = kv->ops->at_or_after(kv, LEAT_TABLE_TURNS, (leat_key){.low = haul->next}, &row);
@@ -636,6 +637,8 @@ leat_history_step(leat_history *history, leat_kv *kv, size_t list_bytes)
         budget = list_bytes < STEP_BYTES_MAX / 4 ? list_bytes * 4 : STEP_BYTES_MAX;
         budget = budget < STEP_BYTES_MIN ? STEP_BYTES_MIN : budget;
     }
+    if (history->step_bytes_max > 0 && budget > history->step_bytes_max)
+        budget = history->step_bytes_max;
     size_t used = 0;
     leat_err err = LEAT_ERR_OK;
     while (err == LEAT_ERR_OK && used < budget && history->trimmed < history->target) {

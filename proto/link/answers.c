@@ -39,11 +39,16 @@ note_acked(leat_window *window, const leat_frame *frame, const uint8_t *body, si
     for (uint16_t i = 0; i < frame->count; i++) {
         leat_acked acked;
         leat_acked_next(&records, &acked);
+        bool again = false; /* some of its records the broker had no room for */
         for (uint16_t k = 0; k < acked.exceptions; k++) {
             leat_acked_exception exception;
             leat_acked_next_exception(&records, &exception);
+            again |= exception.code == LEAT_ERR_NO_SPACE;
         }
-        (void)leat_window_answer(window, acked.sequence);
+        if (again)
+            (void)leat_window_refuse(window, acked.sequence);
+        else
+            (void)leat_window_answer(window, acked.sequence);
     }
     return true;
 }

@@ -311,6 +311,16 @@ leat_link_body_free(leat_link_body **body_p)
     free(taken);
 }
 
+const uint8_t *
+leat_link_refused(leat_link *link, uint64_t sequence, size_t *size)
+{
+    zmq_msg_t *const frame = leat_window_find_refused(&link->window, sequence);
+    if (frame == NULL)
+        return NULL;
+    *size = zmq_msg_size(frame);
+    return zmq_msg_data(frame);
+}
+
 /* ---------------------------------------------------------------------------- small answers */
 
 uint32_t

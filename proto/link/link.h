@@ -120,6 +120,11 @@ typedef struct leat_link_body {
 leat_link_body *leat_link_take_body(leat_link *link);
 void leat_link_body_free(leat_link_body **body_p);
 
+/* Our frame, whole, of which the ACKED that was handed out last says that there was no space for
+ * some of its records (NO_SPACE): they are to be said again, in another frame. Borrowed until the
+ * next leat_link_next or leat_link_send_sequenced; NULL: none, or it was answered before. */
+const uint8_t *leat_link_refused(leat_link *link, uint64_t sequence, size_t *size);
+
 /* Sequenced frames that may be added now (window less unanswered). */
 uint32_t leat_link_room(const leat_link *link);
 /* Sequenced frames not yet answered. */

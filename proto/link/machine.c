@@ -534,6 +534,7 @@ leat_link_next(leat_link *link, leat_link_event *event)
     link->expected_ms = INT64_MAX;
 
     link->holding = false;
+    leat_window_forget_refused(&link->window);
     bool told = false;
     while (!told && step(link, now_ms, event, &told))
         continue;

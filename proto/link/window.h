@@ -15,14 +15,16 @@
 
 typedef enum leat_window_state {
     LEAT_WINDOW_FREE = 0,
-    LEAT_WINDOW_NEW,  /* never given to ZeroMQ: nobody else can see its bytes */
-    LEAT_WINDOW_SENT, /* may have arrived */
+    LEAT_WINDOW_NEW,     /* never given to ZeroMQ: nobody else can see its bytes */
+    LEAT_WINDOW_SENT,    /* may have arrived */
+    LEAT_WINDOW_REFUSED, /* answered, and still here: see leat_window_refuse */
 } leat_window_state;
 
 typedef struct leat_window {
     uint64_t floor;
     uint64_t last; /* highest sequence that is in use */
     uint32_t unanswered;
+    uint32_t refused;
     zmq_msg_t frames[LEAT_WINDOW_FRAMES]; /* at sequence % LEAT_WINDOW_FRAMES, unless FREE */
     uint8_t states[LEAT_WINDOW_FRAMES];   /* leat_window_state */
 } leat_window;
@@ -46,5 +48,10 @@ void leat_window_mark_sent(leat_window *window, uint64_t sequence);
 
 /* Its answer has come: forget it. false: it was not waiting for one. */
 bool leat_window_answer(leat_window *window, uint64_t sequence);
+
+/* The same, but its bytes stay until forget_refused: something of it will be said again. */
+bool leat_window_refuse(leat_window *window, uint64_t sequence);
+zmq_msg_t *leat_window_find_refused(leat_window *window, uint64_t sequence);
+void leat_window_forget_refused(leat_window *window);
 
 #endif

@@ -96,6 +96,12 @@ late_facts(leat_store *store, leat_store_facts *facts)
 }
 
 static void
+late_room(leat_store *store, uint64_t wanted, uint64_t run, bool wait, leat_store_room *room)
+{
+    leat_store_get_room(late_of(store)->under, wanted, run, wait, room);
+}
+
+static void
 late_destroy(leat_store **store_p)
 {
     test_late *late = late_of(*store_p);
@@ -109,6 +115,7 @@ static const leat_store_ops late_ops = {
     .fetch = late_fetch,
     .load = late_load,
     .facts = late_facts,
+    .room = late_room,
     .destroy = late_destroy,
 };
 

@@ -17,6 +17,7 @@ struct count {
 struct audit {
     sim *s;
     const leat_core *core;
+    uint64_t promised;                                         /* room on disk */
     struct count *channels, *classes, *batches, *peers, *keys; /* owned, by index */
 };
 
@@ -108,6 +109,7 @@ count_items(struct audit *a)
                 continue;
             alive++;
             count_item(a, leat_items_at(items, leaf->items[k]));
+            a->promised += leat_room_promised_to(a->core, leat_items_at(items, leaf->items[k]));
         }
     }
     if (alive != items->alive)
@@ -296,6 +298,9 @@ sim_audit(sim *s)
         .keys = counts(&s->core->keys),
     };
     count_items(&a);
+    if (a.promised != s->core->room.ends)
+        sim_fail(s, "room for ends: %" PRIu64 " is promised, %" PRIu64 " is kept free", a.promised,
+                 s->core->room.ends);
     audit_channels(&a);
     audit_classes(&a);
     audit_batches(&a);

@@ -858,10 +858,13 @@ check_refusal(
     const bool closed = channel != NULL && s->close_asked[sim_channel_index(channel)];
     if ((code == LEAT_ERR_FULL && !op->try_only) ||
         (code == LEAT_ERR_TIMEOUT && said->withdrawn == 0 && !(op->select && peer->was_silent)) ||
+        (code == LEAT_ERR_NO_SPACE &&
+         (!s->disk_was_full || (channel != NULL && channel->durability == SIM_MEMORY))) ||
         (code == LEAT_ERR_CLOSED && !closed) || code == LEAT_ERR_LIMIT || code == LEAT_ERR_NOMEM ||
         code == LEAT_ERR_MALFORMED)
         sim_fail(s, "op %u is answered by code %u (%s), for no reason", said->op, code,
                  leat_err_message((leat_err)code));
+    s->figures.no_space += code == LEAT_ERR_NO_SPACE;
 }
 
 /* The batch has so many more that were accepted. */

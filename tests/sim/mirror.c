@@ -380,6 +380,8 @@ find_origin(sim *s,
     } else {
         sim_fail(s, "phantom: record %" PRIu64 " has a payload that nobody sent", job->id);
     }
+    if (s->commit->full && (job->origin == SIM_SENT || job->origin == SIM_SCHEDULED || job->retry))
+        sim_fail(s, "%" PRIu64 " is taken in on a full disk", job->id);
 }
 
 static void
@@ -1295,6 +1297,7 @@ store_commit(leat_store *of, leat_changes *changes, uint64_t number)
     sim *const s = store->sim;
     sim_commit commit = {
         .changes = *changes, .number = number, .serial = ++s->serial, .at = s->now};
+    commit.full = store->durability == SIM_DISK && s->disk_full;
     *changes = (leat_changes){0};
     if (store->durability == SIM_MEMORY) {
         apply(store, &commit);
@@ -1331,6 +1334,14 @@ store_facts(leat_store *of, leat_store_facts *facts)
 }
 
 static void
+store_room(leat_store *of, uint64_t wanted, uint64_t run, bool wait, leat_store_room *room)
+{
+    leat_store_get_room(store_of(of)->under, wanted, run, wait, room);
+    if (store_of(of)->durability == SIM_DISK && store_of(of)->sim->disk_full)
+        *room = (leat_store_room){.full = true};
+}
+
+static void
 store_destroy(leat_store **store_p)
 {
     sim_store *store = store_of(*store_p);
@@ -1362,6 +1373,7 @@ sim_store_new(sim *s, sim_durability durability)
         .fetch = store_fetch,
         .load = store_load,
         .facts = store_facts,
+        .room = store_room,
         .destroy = store_destroy,
     };
     sim_store *const store = calloc(1, sizeof *store);

@@ -202,6 +202,17 @@ check_cancelled(sim *s, const sim_said *said, const bool *exception)
     }
 }
 
+/* Only what is large is refused for lack of space, and only of a disk that was full. */
+static void
+check_no_space(sim *s, const sim_said *said, uint64_t id)
+{
+    const sim_job *const job = sim_job_find(s, id);
+    if (said->command != LEAT_CMD_CHECKPOINT || !s->disk_was_full ||
+        (job != NULL && job->channel->durability == SIM_MEMORY))
+        sim_fail(s, "the end or checkpoint of job %" PRIu64 " is refused for lack of space", id);
+    s->figures.no_space++;
+}
+
 static void
 out_acked(sim *s, sim_peer *peer, leat_reader *records)
 {
@@ -210,16 +221,21 @@ out_acked(sim *s, sim_peer *peer, leat_reader *records)
     leat_acked_next(records, &acked);
     sim_said *const said = must_said(s, peer, acked.sequence);
     bool stale[SIM_HELD_MAX] = {false};
+    bool refused[SIM_HELD_MAX] = {false};
     bool late[4] = {false};
     bool message_stale = false;
     for (unsigned e = 0; e < acked.exceptions; e++) {
         leat_acked_exception exception;
         leat_acked_next_exception(records, &exception);
-        s->figures.stale++;
+        const bool no_space = exception.code == LEAT_ERR_NO_SPACE;
+        if (no_space)
+            check_no_space(s, said, exception.id);
+        s->figures.stale += !no_space;
         message_stale = true;
+        bool *const what = no_space ? refused : stale;
         for (unsigned i = 0; i < said->report_count; i++)
-            stale[i] |= said->reports[i].token.id == exception.id &&
-                        said->reports[i].token.attempt == exception.attempt;
+            what[i] |= said->reports[i].token.id == exception.id &&
+                       said->reports[i].token.attempt == exception.attempt;
         for (unsigned i = 0; i < said->cancel_count; i++)
             late[i] |= said->cancels[i] == exception.id;
     }
@@ -227,8 +243,10 @@ out_acked(sim *s, sim_peer *peer, leat_reader *records)
     note_answer(s, peer, said, start, (size_t)(records->at - start));
     if (said->cancel_count > 0)
         said->accepted = true;
-    for (unsigned i = 0; i < said->report_count; i++)
-        check_report(s, peer, &said->reports[i], stale[i]);
+    for (unsigned i = 0; i < said->report_count; i++) {
+        if (!refused[i])
+            check_report(s, peer, &said->reports[i], stale[i]);
+    }
     if (said->message != 0 && !message_stale) {
         sim_job *const job = sim_job_find(s, said->message);
         if (job == NULL)

@@ -526,6 +526,19 @@ make_faults(sim *s)
         restart(s);
 }
 
+/* The disk is full for a while: it has no room for anything that could be refused. */
+static void
+fill_disk(sim *s)
+{
+    const unsigned rate = s->disk_full ? 4000 : s->disk_rate;
+    if (s->healing)
+        s->disk_full = false;
+    else if (leat_random_below(&s->disk_random, 100000) < rate)
+        s->disk_full = !s->disk_full;
+    s->disk_was_full |= s->disk_full;
+    s->figures.full += s->disk_full;
+}
+
 static void
 turn(sim *s)
 {
@@ -551,6 +564,7 @@ step(sim *s)
     s->figures.steps++;
     pass_time(s);
     make_faults(s);
+    fill_disk(s);
     deliver(s, true);
     turn(s);
     deliver(s, false);
@@ -659,6 +673,7 @@ sim_run(uint64_t seed, const sim_options *options, sim_figures *sum)
     s->seed = seed;
     s->options = *options;
     leat_random_seed(&s->random, seed);
+    leat_random_seed(&s->disk_random, ~seed);
     s->choices = leat_reader_over(options->choices, options->choice_bytes);
     s->now = (leat_now){.mono_ms = 5000000, .wall_ms = 1700000000000};
     s->disk = sim_store_new(s, SIM_DISK);
@@ -674,6 +689,8 @@ sim_run(uint64_t seed, const sim_options *options, sim_figures *sum)
     s->wildness = sim_chance(s, 20000) ? 0 : 20 + (unsigned)sim_below(s, 81);
     if (!options->no_faults)
         choose_faults(s);
+    if (!options->no_faults && leat_random_below(&s->disk_random, 100) < 40)
+        s->disk_rate = 1 + (unsigned)leat_random_below(&s->disk_random, 2000);
     const unsigned steps = FAULTY_STEPS / 4 + (unsigned)sim_below(s, FAULTY_STEPS);
     for (unsigned i = 0; i < steps && (options->choices == NULL || is_given(s)); i++)
         step(s);

@@ -399,6 +399,7 @@ typedef struct sim_commit {
     leat_changes changes;
     uint64_t number;
     uint64_t serial; /* counts all commits */
+    bool full;       /* the disk was, in all of its turn */
     leat_now at;
 } sim_commit;
 
@@ -424,6 +425,7 @@ typedef struct sim_figures {
     uint64_t joins, selects, withdrawn, stops, cancelled, expired, skipped, dead, retries, finally;
     uint64_t recovered, replies, scheduled, partly, met;
     uint64_t told, checkpoints, restored;
+    uint64_t full, no_space; /* steps with a full disk; what was refused for that */
 } sim_figures;
 
 typedef struct sim_options {
@@ -442,6 +444,9 @@ typedef struct sim {
     uint64_t seed;
     sim_options options;
     leat_random random;
+    leat_random disk_random; /* of its own: seeds of before go as they did */
+    unsigned disk_rate;
+    bool disk_full, disk_was_full;
     leat_reader choices;
     leat_now now;
     int64_t high_wall;

@@ -370,6 +370,22 @@ Test(store_lmdb, damaged_history_takes_no_new_ends_and_loses_none)
     free(answer.data);
 }
 
+/* Where the pages end; what follows are zeros, taken ahead. */
+static size_t
+end_of_pages(void)
+{
+    MDB_env *env;
+    MDB_envinfo info;
+    MDB_stat stat_env;
+    cr_assert(eq(int, mdb_env_create(&env), 0));
+    cr_assert(eq(int, mdb_env_set_mapsize(env, 1U << 26), 0));
+    cr_assert(eq(int, mdb_env_open(env, t.path, MDB_RDONLY, 0600), 0));
+    cr_assert(eq(int, mdb_env_info(env, &info), 0));
+    cr_assert(eq(int, mdb_env_stat(env, &stat_env), 0));
+    mdb_env_close(env);
+    return (info.me_last_pgno + 1) * stat_env.ms_psize;
+}
+
 Test(store_lmdb, a_file_cut_short_is_refused_at_every_length)
 {
     for (uint64_t i = 1; i < 40; i++)
@@ -378,8 +394,10 @@ Test(store_lmdb, a_file_cut_short_is_refused_at_every_length)
     uint8_t *data;
     size_t size;
     read_file(&data, &size);
+    const size_t end = end_of_pages();
+    cr_assert(gt(sz, size, end));
 
-    for (size_t left = size - 1; left > 4096; left -= left > 8192 ? 3333 : 511) {
+    for (size_t left = end - 1; left > 4096; left -= left > 8192 ? 3333 : 511) {
         write_file(data, left);
         LEAT_FAILS(open_at(t.path), LEAT_ERR_CORRUPT);
         must_say("data.mdb");
@@ -449,6 +467,72 @@ Test(store_lmdb, tables_of_somebody_else_are_left_alone)
 }
 
 /* The limit on a file's size stands for the end of the disk. */
+static void
+fill_disk(void)
+{
+    struct stat file;
+    char path[PATH_MAX + 16];
+    (void)snprintf(path, sizeof path, "%s/data.mdb", t.path);
+    cr_assert(eq(int, stat(path, &file), 0));
+    const struct rlimit limit = {.rlim_cur = (rlim_t)file.st_size + 65536,
+                                 .rlim_max = RLIM_INFINITY};
+    signal(SIGXFSZ, SIG_IGN);
+    cr_assert(eq(int, setrlimit(RLIMIT_FSIZE, &limit), 0));
+}
+
+Test(store_lmdb, a_full_disk_has_room_for_what_is_there_and_says_so)
+{
+    leat_store_room room;
+    fill_disk();
+    leat_store_get_room(t.store, 1U << 26, 0, true, &room);
+    cr_assert(room.full);
+    cr_assert(lt(u64, room.bytes, 1U << 26));
+    cr_assert(gt(u64, room.bytes, 100000));
+    cr_assert(le(u64, room.run_bytes, room.bytes));
+
+    leat_test_put_pack(&t, 64, 20, 1000);
+    leat_test_store_commit(&t);
+    leat_store_room after;
+    leat_store_get_room(t.store, 1U << 26, 0, true, &after);
+    cr_assert(lt(u64, after.bytes + 19000, room.bytes));
+}
+
+Test(store_lmdb, a_long_turn_is_put_in_parts_on_a_full_disk_and_read_whole)
+{
+    uint64_t ids[1000];
+    leat_store_room room;
+    leat_buf turn = {0};
+    for (uint64_t i = 0; i < 1000; i++)
+        ids[i] = 64 + i;
+    leat_test_put_ends(
+        &turn,
+        &(leat_test_ends){.batch = 5, .first_position = 1, .worker = "w", .ids = ids, .n = 1000});
+    fill_disk();
+    leat_store_get_room(t.store, 1U << 26, 0, true, &room);
+    cr_assert(room.full);
+    leat_changes_turn(&t.changes, 1, turn.data, turn.size);
+    leat_test_store_commit(&t);
+    char *const parts = leat_test_dump(&t);
+
+    leat_test_store_reopen(&t);
+    char *const again = leat_test_dump(&t);
+    cr_assert(eq(int, strcmp(parts, again), 0));
+    cr_assert(ne(ptr, strstr(parts, "turn 1"), NULL), "%s", parts);
+    const leat_fetch fetch = {
+        .kind = LEAT_FETCH_LOG, .id = 5, .position = 1, .turn = 1, .max_bytes = 1U << 20};
+    leat_test_answer answer = leat_test_fetch(&t, &fetch);
+    LEAT_PASS(answer.fetched.err);
+    free(answer.data);
+
+    leat_test_store_trim(&t, 2);
+    char *const trimmed = leat_test_dump(&t);
+    cr_assert(eq(ptr, strstr(trimmed, "turn 1"), NULL), "%s", trimmed);
+    free(parts);
+    free(again);
+    free(trimmed);
+    leat_buf_fini(&turn);
+}
+
 Test(store_lmdb, after_a_failed_commit_nothing_is_accepted_any_more)
 {
     leat_test_put_pack(&t, 32, 1, 100);

@@ -186,6 +186,15 @@ leat_link_is_up(const leat_link *link)
     return link->told_up;
 }
 
+const uint8_t *
+leat_link_refused(leat_link *link, uint64_t sequence, size_t *size)
+{
+    (void)link;
+    (void)sequence;
+    *size = 0;
+    return NULL;
+}
+
 bool
 leat_link_is_clear(const leat_link *link)
 {
