@@ -20,7 +20,8 @@
  *             u64 recovers · u64 due_wall_ms · u64 expires_wall_ms · u64 born_wall_ms ·
  *             text8 channel · text8 handler · text8 flow · u16 settings · settings
  *
- * DEAD, UNIQUE and SCHEDULE are with their nouns (dead.c, unique.c, schedule.c).
+ * DEAD, UNIQUE, SCHEDULE and CHECKPOINT are with their nouns (dead.c, unique.c, schedule.c,
+ * checkpoint.c).
  */
 #include <stdlib.h>
 

@@ -476,6 +476,7 @@ typedef struct sim {
     uint64_t dead_ids[128]; /* some of the dead, to be retried */
     unsigned dead_count;
     sim_schedule schedules[SIM_SCHEDULES];
+    bool told_old[SIM_TOLD_MAX + 1]; /* by number: an old attempt told it */
     bool purge_asked[SIM_CHANNELS], close_asked[SIM_CHANNELS], resumed[SIM_CHANNELS];
     double tokens[SIM_CHANNELS];
     int64_t tokens_ms[SIM_CHANNELS];
@@ -493,8 +494,7 @@ typedef struct sim {
         uint8_t command;
     } decided[64];
     unsigned decided_count;
-    uint64_t told;                   /* records of progress and log so far … */
-    bool told_old[SIM_TOLD_MAX + 1]; /* … those of old attempts, by number */
+    uint64_t told; /* records of progress and log so far */
     /* of the audit before */
     uint64_t paused_running[SIM_CHANNELS];
     uint64_t capped_running[SIM_CHANNELS], capped_max[SIM_CHANNELS];
@@ -572,7 +572,7 @@ sim_said *sim_peer_arrives(sim *s, sim_peer *peer, uint64_t sequence, bool *firs
 void sim_told_work(sim *s, sim_peer *peer);
 void sim_told_put(leat_buf *frame, const sim_report *report);
 /* The core reads a PROGRESS or LOG. */
-void sim_told_read(sim *s, const leat_buf *frame);
+void sim_told_read(sim *s, const leat_buf *buf);
 /* One leaves it. */
 void sim_told_out(
     sim *s, const sim_peer *peer, const leat_frame *frame, const uint8_t *body, size_t size);
