@@ -765,6 +765,8 @@ leat_steer(struct leat_steering *s, const char *name)
         {"schedule.pause",  leat_schedule_pause },
         {"schedule.resume", leat_schedule_resume},
         {"schedule.run",    leat_schedule_run   },
+        {"store.backup",    leat_chore_backup   },
+        {"store.check",     leat_chore_check    },
     };
     for (size_t i = 0; i < sizeof rows / sizeof *rows; i++) {
         if (strcmp(rows[i].name, name) == 0)

@@ -6,9 +6,10 @@
 #include <stdbool.h>
 
 #ifdef LEAT_FAULTS
-#define LEAT_STORE_FAULT_MAP(X)                       \
-    X(NO_SYNC, "commits are written, and not synced") \
-    X(TOLD_EARLY, "a commit counts as durable before it is written")
+#define LEAT_STORE_FAULT_MAP(X)                                      \
+    X(NO_SYNC, "commits are written, and not synced")                \
+    X(TOLD_EARLY, "a commit counts as durable before it is written") \
+    X(NO_CRC, "checksums of records are not looked at")
 typedef enum leat_store_fault {
     LEAT_STORE_FAULT_NONE = 0,
 #define LEAT_STORE_FAULT_ENUM(name, what) LEAT_STORE_FAULT_##name,

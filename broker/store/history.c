@@ -3,8 +3,9 @@
 #include "broker/store/tables.h"
 #include "proto/limits.h"
 
-#define FORMAT      1U
-#define STATE_BYTES 52U
+#define STATE_BYTES_1 52U /* of format 1 */
+#define STATE_BYTES   (STATE_BYTES_1 + 1U + 8U * LEAT_TABLES)
+#define FLAG_COPY     1U
 
 /* Chunks that one step takes out of retention. */
 #define DROPS_MAX 256U
@@ -38,18 +39,35 @@ leat_history_fini(leat_history *history)
 }
 
 leat_err
+leat_totals_read(const leat_row *row, leat_totals *totals)
+{
+    leat_reader reader = leat_reader_over(row->data, row->size);
+    *totals = (leat_totals){.format = leat_read_u32(&reader)};
+    if (!reader.failed && totals->format > LEAT_STORE_FORMAT)
+        return LEAT_ERR_VERSION;
+    if (totals->format == 1 && row->size == STATE_BYTES_1)
+        return LEAT_ERR_OK;
+    (void)leat_read_bytes(&reader, STATE_BYTES_1 - sizeof totals->format);
+    const uint8_t flags = leat_read_u8(&reader);
+    totals->is_copy = (flags & FLAG_COPY) != 0;
+    for (unsigned i = 0; i < LEAT_TABLES; i++)
+        totals->rows[i] = leat_read_u64(&reader);
+    return totals->format == LEAT_STORE_FORMAT && row->size == STATE_BYTES && flags <= FLAG_COPY
+               ? LEAT_ERR_OK
+               : LEAT_ERR_CORRUPT;
+}
+
+leat_err
 leat_history_read(leat_history *history, leat_kv *kv)
 {
     leat_row row;
-    const leat_err err = leat_kv_get(kv, LEAT_TABLE_OBJECTS, (leat_key){0}, &row);
+    leat_err err = leat_kv_get(kv, LEAT_TABLE_OBJECTS, (leat_key){0}, &row);
+    if (err == LEAT_ERR_OK)
+        err = leat_totals_read(&row, &history->totals);
     if (err != LEAT_ERR_OK)
         return err;
     leat_reader reader = leat_reader_over(row.data, row.size);
-    const uint32_t format = leat_read_u32(&reader);
-    if (!reader.failed && format > FORMAT)
-        return LEAT_ERR_VERSION;
-    if (format != FORMAT || row.size != STATE_BYTES)
-        return LEAT_ERR_CORRUPT;
+    (void)leat_read_u32(&reader); /* the format */
     history->target = leat_read_u64(&reader);
     history->trimmed = leat_read_u64(&reader);
     history->jobs = leat_read_u64(&reader);
@@ -60,22 +78,44 @@ leat_history_read(leat_history *history, leat_kv *kv)
     return LEAT_ERR_OK;
 }
 
+/* How many rows the tables have now, without the store's own. */
+static void
+count_rows(leat_history *history, leat_kv *kv)
+{
+    leat_totals *const totals = &history->totals;
+    for (unsigned i = 0; i < LEAT_TABLES; i++) {
+        uint64_t rows = kv->ops->count(kv, (leat_table)i);
+        if (i == LEAT_TABLE_OBJECTS && totals->format != 0)
+            rows--; /* it is there already */
+        if (rows != totals->rows[i])
+            history->changed = true;
+        totals->rows[i] = rows;
+    }
+}
+
 leat_err
 leat_history_save(leat_history *history, leat_kv *kv)
 {
+    leat_totals *const totals = &history->totals;
+    count_rows(history, kv);
     if (!history->changed)
         return LEAT_ERR_OK;
     uint8_t state[STATE_BYTES];
-    leat_store_u32(state, FORMAT);
+    leat_store_u32(state, LEAT_STORE_FORMAT);
     leat_store_u64(state + 4, history->target);
     leat_store_u64(state + 12, history->trimmed);
     leat_store_u64(state + 20, history->jobs);
     leat_store_u64(state + 28, history->bytes);
     leat_store_u64(state + 36, history->dropped);
     leat_store_u64(state + 44, history->newest_ms);
+    state[STATE_BYTES_1] = totals->is_copy ? FLAG_COPY : 0;
+    for (unsigned i = 0; i < LEAT_TABLES; i++)
+        leat_store_u64(state + STATE_BYTES_1 + 1 + (size_t)i * 8, totals->rows[i]);
     const leat_err err = kv->ops->put(kv, LEAT_TABLE_OBJECTS, (leat_key){0}, state, sizeof state);
-    if (err == LEAT_ERR_OK)
+    if (err == LEAT_ERR_OK) {
         history->changed = false;
+        totals->format = LEAT_STORE_FORMAT;
+    }
     return err;
 }
 

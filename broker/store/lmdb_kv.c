@@ -4,6 +4,7 @@
 #include <assert.h>
 #include <errno.h>
 
+#include "broker/store/fault.h"
 #include "proto/base/crc32c.h"
 
 #define CRC_BYTES 4U
@@ -115,8 +116,8 @@ kv_cursor(leat_lmdb_kv *kv, leat_table table, MDB_cursor **out)
     return rc;
 }
 
-static leat_err
-show_row(leat_table table, const MDB_val *key, const MDB_val *value, leat_row *row)
+leat_err
+leat_lmdb_open_row(leat_table table, const MDB_val *key, const MDB_val *value, leat_row *row)
 {
     row->data = NULL;
     row->size = 0;
@@ -126,7 +127,8 @@ show_row(leat_table table, const MDB_val *key, const MDB_val *value, leat_row *r
         return LEAT_ERR_CORRUPT;
     const uint8_t *const data = value->mv_data;
     const size_t size = value->mv_size - CRC_BYTES;
-    if (leat_load_u32(data + size) != row_crc(table, row->key, data, size))
+    if (leat_load_u32(data + size) != row_crc(table, row->key, data, size) &&
+        !LEAT_STORE_FAULT(NO_CRC))
         return LEAT_ERR_CORRUPT;
     row->data = data;
     row->size = size;
@@ -146,7 +148,7 @@ kv_at_or_after(leat_kv *base, leat_table table, leat_key key, leat_row *row)
         rc = mdb_cursor_get(cursor, &at, &value, MDB_SET_RANGE);
     if (rc != MDB_SUCCESS)
         return leat_lmdb_result(kv, rc);
-    return show_row(table, &at, &value, row);
+    return leat_lmdb_open_row(table, &at, &value, row);
 }
 
 static leat_err
@@ -169,7 +171,7 @@ kv_at_or_before(leat_kv *base, leat_table table, leat_key key, leat_row *row)
     }
     if (rc != MDB_SUCCESS)
         return leat_lmdb_result(kv, rc);
-    return show_row(table, &at, &value, row);
+    return leat_lmdb_open_row(table, &at, &value, row);
 }
 
 /* Remember the highest key, so that rising ones are appended: full pages, and no search. */

@@ -10,6 +10,7 @@
 #include <unistd.h>
 
 #include "broker/store/lmdb.h"
+#include "broker/store/tables.h"
 #include "proto/base/crc32c.h"
 #include "tests/lib/stores.h"
 
@@ -263,14 +264,14 @@ Test(store_lmdb, a_store_of_a_newer_version_is_refused)
 {
     leat_store_destroy(&t.store);
 
-    set_format(2);
+    set_format(LEAT_STORE_FORMAT + 1);
     LEAT_FAILS(open_at(t.path), LEAT_ERR_VERSION);
     must_say("newer");
     must_say("data.mdb");
 
     set_format(0);
     LEAT_FAILS(open_at(t.path), LEAT_ERR_CORRUPT);
-    set_format(1);
+    set_format(LEAT_STORE_FORMAT);
     LEAT_PASS(open_at(t.path));
 }
 
