@@ -169,15 +169,15 @@ drop_log_row(leat_kv *kv, uint64_t batch, uint64_t position, uint64_t id)
     return kv->ops->del(kv, LEAT_TABLE_LOGS, seen.key, seen.key);
 }
 
-/* Count a row's jobs and bytes and take note of where they stand in logs (history->leaving). */
+/* Count a row's jobs and bytes and take note of where they stand in logs (history->leaving).
+ * LEAT_ERR_CORRUPT: it is no row of ended jobs. */
 static leat_err
 look_at_row(leat_history *history, const leat_row *row, uint64_t *bytes, uint64_t *newest_ms)
 {
     leat_history_row old;
-    if (leat_history_open(row, &old) != LEAT_ERR_OK) {
-        leat_kv_report(LEAT_TABLE_HISTORY, row->key, "no ended jobs, dropped uncounted");
-        return LEAT_ERR_OK;
-    }
+    const leat_err err = leat_history_open(row, &old);
+    if (err != LEAT_ERR_OK)
+        return err;
     for (unsigned i = 0; i < old.n; i++) {
         leat_completion c;
         leat_items_next_completion(&old.log, &c);
@@ -202,18 +202,23 @@ is_over(const leat_history *history)
            history->bytes > history->retention.bytes_max;
 }
 
-/* Drop the chunk with the lowest ids, if it is out of retention. *dropped tells. A chunk that is
- * young holds back the ones behind it: order is by id, not by end. */
+/* A chunk of history, as far as retention has to know it. */
+struct chunk {
+    leat_key first;
+    leat_key last;
+    uint64_t bytes;
+    uint64_t newest_ms;
+    bool damaged; /* a row of it */
+};
+
+/* The first chunk from key on; its jobs are in history->leaving. LEAT_ERR_NOT_FOUND: there is none.
+ */
 static leat_err
-drop_oldest(leat_history *history, leat_kv *kv, bool *dropped)
+find_chunk(leat_history *history, leat_kv *kv, leat_key key, struct chunk *chunk)
 {
-    *dropped = false;
-    leat_buf_reset(&history->leaving);
-    leat_key key = {0};
-    leat_key last = {.low = UINT64_MAX};
-    uint64_t bytes = 0;
-    uint64_t newest_ms = 0;
     bool any = false;
+    *chunk = (struct chunk){.last = {.low = UINT64_MAX}};
+    leat_buf_reset(&history->leaving);
     for (;;) {
         leat_row row;
         leat_err err = kv->ops->at_or_after(kv, LEAT_TABLE_HISTORY, key, &row);
@@ -222,30 +227,61 @@ drop_oldest(leat_history *history, leat_kv *kv, bool *dropped)
         if (err != LEAT_ERR_OK && err != LEAT_ERR_CORRUPT)
             return err;
         if (!any)
-            last.low = row.key.low | (LEAT_CHUNK_IDS - 1);
-        if (row.key.low > last.low)
+            chunk->last.low = row.key.low | (LEAT_CHUNK_IDS - 1);
+        if (row.key.low > chunk->last.low)
             break;
         any = true;
+        if (err == LEAT_ERR_OK)
+            err = look_at_row(history, &row, &chunk->bytes, &chunk->newest_ms);
         if (err == LEAT_ERR_CORRUPT)
-            leat_kv_report(LEAT_TABLE_HISTORY, row.key, "damaged, dropped uncounted");
-        else if ((err = look_at_row(history, &row, &bytes, &newest_ms)) != LEAT_ERR_OK)
+            chunk->damaged = true;
+        else if (err != LEAT_ERR_OK)
             return err;
-        if (row.key.low == last.low)
+        if (row.key.low == chunk->last.low)
             break;
         key.low = row.key.low + 1;
     }
-    if (!any) {
+    chunk->first.low = chunk->last.low - (LEAT_CHUNK_IDS - 1);
+    return any ? LEAT_ERR_OK : LEAT_ERR_NOT_FOUND;
+}
+
+/* The chunk with the lowest ids in which nothing is damaged: that is left for a person to look at,
+ * and nobody can tell how old it is. */
+static leat_err
+find_oldest(leat_history *history, leat_kv *kv, struct chunk *chunk)
+{
+    leat_key key = {0};
+    for (;;) {
+        const leat_err err = find_chunk(history, kv, key, chunk);
+        if (err != LEAT_ERR_OK || !chunk->damaged)
+            return err;
+        if (chunk->last.low == UINT64_MAX)
+            return LEAT_ERR_NOT_FOUND;
+        key.low = chunk->last.low + 1;
+    }
+}
+
+/* Drop the oldest chunk, if it is out of retention. *dropped tells. A chunk that is young holds
+ * back the ones behind it: order is by id, not by end. */
+static leat_err
+drop_oldest(leat_history *history, leat_kv *kv, bool *dropped)
+{
+    struct chunk chunk;
+    *dropped = false;
+    leat_err err = find_oldest(history, kv, &chunk);
+    if (err == LEAT_ERR_NOT_FOUND) {
         /* Only damage makes counters that count nothing; they start again. */
         history->jobs = 0;
         history->bytes = 0;
         history->changed = true;
         return LEAT_ERR_OK;
     }
-    if (!is_over(history) && history->newest_ms - newest_ms <= history->retention.age_ms_max)
+    if (err != LEAT_ERR_OK)
+        return err;
+    if (!is_over(history) && history->newest_ms - chunk.newest_ms <= history->retention.age_ms_max)
         return LEAT_ERR_OK;
 
-    const leat_key first = {.low = last.low - (LEAT_CHUNK_IDS - 1)};
-    leat_err err = kv->ops->del(kv, LEAT_TABLE_HISTORY, first, last);
+    err = kv->ops->del(kv, LEAT_TABLE_HISTORY, chunk.first, chunk.last);
     const struct leaving *const jobs = (const void *)history->leaving.data;
     const size_t count = history->leaving.size / sizeof *jobs;
     for (size_t i = 0; i < count && err == LEAT_ERR_OK; i++) {
@@ -253,7 +289,7 @@ drop_oldest(leat_history *history, leat_kv *kv, bool *dropped)
             err = drop_log_row(kv, jobs[i].batch, jobs[i].position, jobs[i].id);
     }
     history->jobs -= count < history->jobs ? count : history->jobs;
-    history->bytes -= bytes < history->bytes ? bytes : history->bytes;
+    history->bytes -= chunk.bytes < history->bytes ? chunk.bytes : history->bytes;
     history->dropped += count;
     history->changed = true;
     *dropped = true;
