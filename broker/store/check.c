@@ -4,6 +4,7 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <stdio.h>
+#include <string.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -14,12 +15,23 @@
 #define WHY_BYTES 512U
 #define TRIES     100U
 
+/* Rows stand behind what is worse. */
 static void
-add(leat_chore *chore, const char *sentence)
+add(leat_chore *chore, const char *sentence, bool row)
 {
-    if (chore->findings < LEAT_CHORE_FOUND_MAX)
-        (void)snprintf(chore->found[chore->findings], sizeof chore->found[0], "%s", sentence);
+    const uint64_t worse = chore->findings - chore->rows_damaged;
+    uint64_t at = chore->findings;
+    if (!row && worse < LEAT_CHORE_FOUND_MAX) {
+        if (at >= LEAT_CHORE_FOUND_MAX)
+            at = LEAT_CHORE_FOUND_MAX - 1;
+        memmove(chore->found[worse + 1], chore->found[worse],
+                (at - worse) * sizeof chore->found[0]);
+        at = worse;
+    }
+    if (at < LEAT_CHORE_FOUND_MAX)
+        (void)snprintf(chore->found[at], sizeof chore->found[0], "%s", sentence);
     chore->findings++;
+    chore->rows_damaged += row;
 }
 
 struct looking {
@@ -30,10 +42,10 @@ struct looking {
 };
 
 static void
-say(void *context, const char *sentence)
+say(void *context, const char *sentence, bool row)
 {
     const struct looking *const l = context;
-    add(l->chore, sentence);
+    add(l->chore, sentence, row);
 }
 
 static void
@@ -111,7 +123,7 @@ leat_check_file(const char *path, leat_chore *chore, char why[512])
     *chore = (leat_chore){.kind = LEAT_CHORE_CHECK};
     (void)snprintf(sentence, sizeof sentence, "the look at it was ended by signal %d",
                    WIFSIGNALED(status) ? WTERMSIG(status) : 0);
-    add(chore, sentence);
+    add(chore, sentence, false);
     return LEAT_ERR_OK;
 }
 
@@ -154,7 +166,7 @@ leat_check_env(MDB_env *env,
         return leat_folder_refuse(why, "cannot open", path, errno);
     leat_err err = LEAT_ERR_NOT_FOUND;
     for (unsigned i = 0; i < TRIES && err == LEAT_ERR_NOT_FOUND; i++) {
-        chore->findings = 0;
+        chore->findings = chore->rows_damaged = 0;
         err = look_once(&l, fd, chore);
     }
     (void)close(fd);

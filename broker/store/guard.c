@@ -28,8 +28,9 @@ static struct {
 } watch = {.fd = -1};
 
 static void
-on_fault(int number)
+on_fault(int number, siginfo_t *info, void *context)
 {
+    (void)context;
     for (size_t i = 0; i < WATCHED_COUNT; i++) {
         if (watched[i] != number)
             continue;
@@ -38,8 +39,11 @@ on_fault(int number)
             const ssize_t n = write(watch.fd, watch.lines[i], watch.sizes[i]);
             (void)n;
         }
-        /* It comes again when this returns, and ends the process as it would have. */
+        /* It comes again when this returns, and ends the process as it would have; by itself if it
+         * was not sent. */
         (void)sigaction(number, &watch.before[i], NULL);
+        if (info->si_code <= 0)
+            (void)raise(number);
     }
 }
 
@@ -56,7 +60,7 @@ write_lines(unsigned faults)
 void
 leat_guard_watch_signals(const leat_guard *guard)
 {
-    struct sigaction action = {.sa_handler = on_fault};
+    struct sigaction action = {.sa_sigaction = on_fault, .sa_flags = SA_SIGINFO};
     (void)sigemptyset(&action.sa_mask);
     watch.fd = guard->fd;
     write_lines(guard->faults + 1);

@@ -478,7 +478,9 @@ look_at_file(lmdb_store *self, char *why)
     return err;
 }
 
-/* Everything, in a child process. */
+/* Everything, in a child process. A tree that is damaged is not written to: a list of free pages
+ * that names a page in use would have it written over. What a row that is damaged means, whoever
+ * reads it decides: of the live state it ends the load, of history only that row is lost. */
 static leat_err
 look_at_all(lmdb_store *self, char *why)
 {
@@ -486,7 +488,7 @@ look_at_all(lmdb_store *self, char *why)
     if (chore == NULL)
         return LEAT_ERR_NOMEM;
     leat_err err = leat_check_file(self->data_path, chore, why);
-    if (err == LEAT_ERR_OK && chore->findings > 0) {
+    if (err == LEAT_ERR_OK && chore->findings > chore->rows_damaged) {
         (void)snprintf(
             why, WHY_BYTES,
             "%s is damaged: %s; nothing was changed. `leat store check` names all that is "
@@ -494,6 +496,9 @@ look_at_all(lmdb_store *self, char *why)
             self->data_path, chore->found[0]);
         err = LEAT_ERR_CORRUPT;
     }
+    for (uint64_t i = 0; i < chore->findings && i < LEAT_CHORE_FOUND_MAX && err == LEAT_ERR_OK; i++)
+        LEAT_LOG(LEAT_LOG_ERROR, "store.corrupt", chore->found[i],
+                 LEAT_KV_TEXT("path", self->data_path));
     free(chore);
     return err;
 }
@@ -531,8 +536,7 @@ bring_up_to_date(lmdb_store *self, const char *folder, char *why)
     LEAT_LOG(LEAT_LOG_INFO, "store.format", "the store is written again in the present format",
              LEAT_KV_TEXT("path", self->data_path), LEAT_KV_U64("from", format),
              LEAT_KV_U64("to", LEAT_STORE_FORMAT));
-    err = look_at_all(self, why);
-    return err == LEAT_ERR_OK ? leat_copy_rebuild(folder, why) : err;
+    return leat_copy_rebuild(folder, why);
 }
 
 static leat_err
@@ -574,7 +578,7 @@ open_data(lmdb_store *self, char *why)
         err = make_file(self->folder, why);
     if (err == LEAT_ERR_OK)
         err = look_at_file(self, why);
-    if (err == LEAT_ERR_OK && self->guard.faults > 0)
+    if (err == LEAT_ERR_OK)
         err = look_at_all(self, why);
     if (err == LEAT_ERR_OK)
         err = bring_up_to_date(self, self->folder, why);

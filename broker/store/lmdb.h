@@ -20,7 +20,7 @@ typedef struct leat_store_lmdb_options {
  * LEAT_ERR_DENIED   the folder cannot be made or written.
  * LEAT_ERR_VERSION  the store was written by a newer Leat. (One of an older is written again.)
  * LEAT_ERR_CORRUPT  the file is shorter than its own pages, is no store, or is missing beside its
- *                   lock file; after a life that a signal has ended, also any other damage.
+ *                   lock file, or its pages are damaged (pages.h). Rows are read by load.
  * LEAT_ERR_BAD_STATE  too many lives in a row were ended by a signal.
  * LEAT_ERR_NO_SPACE, LEAT_ERR_IO, LEAT_ERR_NOMEM. */
 LEAT_NODISCARD leat_err leat_store_lmdb_open(const leat_store_lmdb_options *options,

@@ -114,6 +114,14 @@ u64_at(const uint8_t *p)
     return v;
 }
 
+static void
+tell(struct leat_walker *w, const char *sentence, bool row)
+{
+    w->pages->findings++;
+    if (w->pages->say != NULL)
+        w->pages->say(w->pages->context, sentence, row);
+}
+
 __attribute__((format(printf, 2, 3))) static void
 find(struct leat_walker *w, const char *format, ...)
 {
@@ -122,9 +130,7 @@ find(struct leat_walker *w, const char *format, ...)
     va_start(arguments, format);
     (void)vsnprintf(sentence, sizeof sentence, format, arguments);
     va_end(arguments);
-    w->pages->findings++;
-    if (w->pages->say != NULL)
-        w->pages->say(w->pages->context, sentence);
+    tell(w, sentence, false);
 }
 
 /* ------------------------------------------------------------------------------- the beginning */
@@ -364,10 +370,13 @@ take_row(struct walk *walk, const struct key *key, const uint8_t *data, size_t s
     const MDB_val value = {.mv_size = size, .mv_data = (void *)(uintptr_t)data};
     leat_row row;
     const leat_err err = leat_lmdb_open_row(walk->table, &at, &value, &row);
-    if (err == LEAT_ERR_CORRUPT)
-        find(w, "table %s: row %" PRIu64 "/%" PRIu64 ": the checksum does not fit", walk->name,
-             row.key.high, row.key.low);
-    else if (err != LEAT_ERR_OK)
+    if (err == LEAT_ERR_CORRUPT) {
+        char sentence[LEAT_PAGES_SENTENCE_BYTES];
+        (void)snprintf(sentence, sizeof sentence,
+                       "table %s: row %" PRIu64 "/%" PRIu64 ": the checksum does not fit",
+                       walk->name, row.key.high, row.key.low);
+        tell(w, sentence, true);
+    } else if (err != LEAT_ERR_OK)
         find(w, "table %s: a key of %u bytes", walk->name, key->size);
     if (err != LEAT_ERR_OK || walk->table != LEAT_TABLE_OBJECTS ||
         leat_key_compare(row.key, (leat_key){0}) != 0)

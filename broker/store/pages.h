@@ -22,8 +22,9 @@
 #define LEAT_PAGES_SENTENCE_BYTES 256U
 
 typedef struct leat_pages {
-    /* Called for each finding, with a sentence without a stop. NULL: they are only counted. */
-    void (*say)(void *context, const char *sentence);
+    /* Called for each finding, with a sentence without a stop. row: it is a row whose checksum does
+     * not fit, and the tree around it is sound. NULL: they are only counted. */
+    void (*say)(void *context, const char *sentence, bool row);
     void *context;
     bool (*go_on)(void *context); /* asked now and then; NULL: to the end */
     uint64_t txnid; /* the transaction to look at, which a reader keeps; 0: the newest */

@@ -192,7 +192,8 @@ typedef struct leat_chore {
     uint64_t pages;     /* CHECK: looked at */
     uint64_t rows;
     uint64_t findings;
-    char found[LEAT_CHORE_FOUND_MAX][256]; /* the first of them */
+    uint64_t rows_damaged;                 /* of them: a row's checksum, in a tree that is sound */
+    char found[LEAT_CHORE_FOUND_MAX][256]; /* the first of them; rows behind the others */
 } leat_chore;
 
 /* ------------------------------------------------------------------------------- the store */

@@ -136,25 +136,39 @@ class Bits:
             time.sleep(0.002)
         raise rig.Broken("the broker neither starts nor ends")
 
+    def ask(self, *words):
+        """What `leat` prints; of one that waits for a broker that has ended, what it has printed."""
+        r = self.r
+        with open(r.folder / "asked", "w+", encoding="utf-8") as out:
+            asking = subprocess.Popen([r.build / "leat", *words], stdin=subprocess.DEVNULL, stdout=out,
+                                      stderr=subprocess.DEVNULL, env=r.environment)
+            end = time.monotonic() + 20
+            while asking.poll() is None:
+                if not r.is_alive("broker") or time.monotonic() > end:
+                    asking.kill()
+                    asking.wait()
+                    if r.is_alive("broker"):
+                        self.violations.append(f"leat {' '.join(words)} has no end")
+                time.sleep(0.002)
+            out.seek(0)
+            return [json.loads(line) for line in out.read().splitlines() if line.endswith("}")]
+
     def drain(self):
         """Run all that is there. Results and messages as they come out, and how many were set
         aside."""
-        r = self.r
-        r.start_worker("w", slots=8)
+        self.r.start_worker("w", slots=8)
         out, aside = [], 0
-        r.run("leat", "wait", self.batches[0], "--exit", "none", "--timeout", "10s", "-q", seconds=20)
+        self.ask("wait", self.batches[0], "--exit", "none", "--timeout", "10s", "-q")
         for batch in self.batches:
-            _, text = r.run("leat", "result", batch, "--json", seconds=20)
-            for line in text.splitlines():
-                row = json.loads(line) if line.startswith('{"job"') else {}
+            for row in self.ask("result", batch, "--json"):
                 if row.get("outcome") == "done":
                     out.append(row.get("result", "no text"))
                 elif "damaged" in str(row.get("result")):
                     aside += 1
-        _, text = r.run("leat", "recv", "news", "-n", MESSAGES, "--try", "--json", seconds=20)
-        out += [json.loads(line).get("data", "no text") for line in text.splitlines()
-                if line.startswith('{"channel"')]
-        r.kill("w")
+        out += [row.get("data", "no text")
+                for row in self.ask("recv", "news", "-n", str(MESSAGES), "--try", "--json")
+                if "channel" in row]
+        self.r.kill("w")
         return out, aside
 
     def live_on(self, what, meanwhile=None, fault=None):
