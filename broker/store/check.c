@@ -52,6 +52,7 @@ static void
 note(leat_chore *chore, const leat_pages *pages)
 {
     chore->pages = pages->pages;
+    chore->format = pages->format;
     chore->rows = 0;
     for (unsigned i = 0; i < LEAT_TABLES; i++)
         chore->rows += pages->rows[i];
@@ -125,6 +126,17 @@ leat_check_file(const char *path, leat_chore *chore, char why[512])
                    WIFSIGNALED(status) ? WTERMSIG(status) : 0);
     add(chore, sentence, false);
     return LEAT_ERR_OK;
+}
+
+leat_err
+leat_check_refuse_newer(const char *path, const leat_chore *chore, char why[512])
+{
+    (void)snprintf(
+        why, WHY_BYTES,
+        "%s was written by a newer version of Leat (format %u, this one reads up to %u); "
+        "nothing was changed",
+        path, chore->format, LEAT_STORE_FORMAT);
+    return LEAT_ERR_VERSION;
 }
 
 /* ---------------------------------------------------------------------- beside the work of ours */

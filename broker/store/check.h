@@ -13,6 +13,12 @@
  * sentence. */
 LEAT_NODISCARD leat_err leat_check_file(const char *path, leat_chore *chore, char why[512]);
 
+/* The sentence about a store that was looked at and is of a newer format: what is found in it says
+ * nothing. LEAT_ERR_VERSION. */
+LEAT_NODISCARD leat_err leat_check_refuse_newer(const char *path,
+                                                const leat_chore *chore,
+                                                char why[512]);
+
 /* Look at an environment that this process has open, as of now, while it is written to. A reader is
  * held meanwhile; it is given up when *stop becomes true (LEAT_ERR_INTERRUPTED), or when the file
  * grows by more than growth_max bytes (LEAT_ERR_NO_SPACE). */

@@ -4,7 +4,7 @@
 #include "proto/limits.h"
 
 #define STATE_BYTES_1 52U /* of format 1 */
-#define STATE_BYTES   (STATE_BYTES_1 + 1U + 8U * LEAT_TABLES)
+#define STATE_BYTES   (STATE_BYTES_1 + 1U + 8U * LEAT_TABLES + 8U)
 #define FLAG_COPY     1U
 
 /* Chunks that one step takes out of retention. */
@@ -52,6 +52,7 @@ leat_totals_read(const leat_row *row, leat_totals *totals)
     totals->is_copy = (flags & FLAG_COPY) != 0;
     for (unsigned i = 0; i < LEAT_TABLES; i++)
         totals->rows[i] = leat_read_u64(&reader);
+    totals->txnid = leat_read_u64(&reader);
     return totals->format == LEAT_STORE_FORMAT && row->size == STATE_BYTES && flags <= FLAG_COPY
                ? LEAT_ERR_OK
                : LEAT_ERR_CORRUPT;
@@ -78,7 +79,7 @@ leat_history_read(leat_history *history, leat_kv *kv)
     return LEAT_ERR_OK;
 }
 
-/* How many rows the tables have now, without the store's own. */
+/* How many rows the tables have now, without the store's own; and in which transaction. */
 static void
 count_rows(leat_history *history, leat_kv *kv)
 {
@@ -90,6 +91,10 @@ count_rows(leat_history *history, leat_kv *kv)
         if (rows != totals->rows[i])
             history->changed = true;
         totals->rows[i] = rows;
+    }
+    if (kv->ops->txnid != NULL) {
+        totals->txnid = kv->ops->txnid(kv);
+        history->changed = true;
     }
 }
 
@@ -111,6 +116,7 @@ leat_history_save(leat_history *history, leat_kv *kv)
     state[STATE_BYTES_1] = totals->is_copy ? FLAG_COPY : 0;
     for (unsigned i = 0; i < LEAT_TABLES; i++)
         leat_store_u64(state + STATE_BYTES_1 + 1 + (size_t)i * 8, totals->rows[i]);
+    leat_store_u64(state + STATE_BYTES - 8, totals->txnid);
     const leat_err err = kv->ops->put(kv, LEAT_TABLE_OBJECTS, (leat_key){0}, state, sizeof state);
     if (err == LEAT_ERR_OK) {
         history->changed = false;

@@ -488,6 +488,8 @@ look_at_all(lmdb_store *self, char *why)
     if (chore == NULL)
         return LEAT_ERR_NOMEM;
     leat_err err = leat_check_file(self->data_path, chore, why);
+    if (err == LEAT_ERR_OK && chore->format > LEAT_STORE_FORMAT)
+        err = leat_check_refuse_newer(self->data_path, chore, why);
     if (err == LEAT_ERR_OK && chore->findings > chore->rows_damaged) {
         (void)snprintf(
             why, WHY_BYTES,

@@ -257,12 +257,19 @@ kv_count(leat_kv *base, leat_table table)
     return stat.ms_entries;
 }
 
+static uint64_t
+kv_txnid(leat_kv *base)
+{
+    return mdb_txn_id(kv_of(base)->txn);
+}
+
 static const leat_kv_ops lmdb_kv_ops = {
     .at_or_after = kv_at_or_after,
     .at_or_before = kv_at_or_before,
     .put = kv_put,
     .del = kv_del,
     .count = kv_count,
+    .txnid = kv_txnid,
 };
 
 void

@@ -44,6 +44,8 @@ leat_offline_check(const char *folder, leat_chore *chore, char why[512])
     leat_err err = path == NULL ? LEAT_ERR_NOMEM : leat_guard_look(&guard, folder, why);
     if (err == LEAT_ERR_OK)
         err = leat_check_file(path, chore, why);
+    if (err == LEAT_ERR_OK && chore->format > LEAT_STORE_FORMAT)
+        err = leat_check_refuse_newer(path, chore, why);
     leat_guard_release(&guard);
     free(path);
     return err;
@@ -88,6 +90,8 @@ must_be_sound(const char *path, char *why)
     if (chore == NULL)
         return LEAT_ERR_NOMEM;
     leat_err err = leat_check_file(path, chore, why);
+    if (err == LEAT_ERR_OK && chore->format > LEAT_STORE_FORMAT)
+        err = leat_check_refuse_newer(path, chore, why);
     if (err == LEAT_ERR_OK && chore->findings > 0) {
         (void)snprintf(
             why, WHY_BYTES,

@@ -359,7 +359,7 @@ take_table(struct leat_walker *w, const struct key *name, const uint8_t *data, s
         w->has_table[i] = true;
         return;
     }
-    find(w, "the list of tables has one that is not known");
+    find(w, "it has a table that no store of Leat has");
 }
 
 static void
@@ -381,7 +381,7 @@ take_row(struct walk *walk, const struct key *key, const uint8_t *data, size_t s
     if (err != LEAT_ERR_OK || walk->table != LEAT_TABLE_OBJECTS ||
         leat_key_compare(row.key, (leat_key){0}) != 0)
         return;
-    w->has_totals = leat_totals_read(&row, &w->totals) == LEAT_ERR_OK;
+    w->has_totals = leat_totals_read(&row, &w->totals) != LEAT_ERR_CORRUPT;
     if (!w->has_totals)
         find(w, "table %s: the store's own row cannot be understood", walk->name);
 }
@@ -598,6 +598,13 @@ walk_tree(struct walk *walk, const struct tree *tree)
 static void
 walk_tables(struct leat_walker *w)
 {
+    unsigned known = 0;
+    for (unsigned i = 0; i < LEAT_TABLES; i++)
+        known += w->has_table[i];
+    if (known == 0) {
+        find(w, "it is no store of Leat: none of its tables is there");
+        return;
+    }
     for (unsigned i = 0; i < LEAT_TABLES && w->err == LEAT_ERR_OK; i++) {
         const leat_table table = (leat_table)i;
         struct walk walk = {.w = w,
@@ -615,19 +622,24 @@ walk_tables(struct leat_walker *w)
 
 /* What the last commit has counted. The store's own row is not in its own total. */
 static void
-compare_totals(struct leat_walker *w)
+compare_totals(struct leat_walker *w, uint64_t txnid)
 {
     w->pages->format = w->has_totals ? w->totals.format : 0;
     if (!w->has_totals) {
         find(w, "the store's own row is missing");
         return;
     }
-    for (unsigned i = 0; i < LEAT_TABLES && w->totals.format > 1; i++) {
+    if (w->totals.format != LEAT_STORE_FORMAT)
+        return; /* an older one has not counted; a newer one has perhaps other tables */
+    for (unsigned i = 0; i < LEAT_TABLES; i++) {
         const uint64_t rows = w->pages->rows[i] - (i == LEAT_TABLE_OBJECTS);
         if (rows != w->totals.rows[i])
             find(w, "table %s: %" PRIu64 " rows are there, and %" PRIu64 " were written",
                  leat_table_name((leat_table)i), rows, w->totals.rows[i]);
     }
+    if (w->totals.txnid != txnid)
+        find(w, "the first pages are of commit %" PRIu64 ", the store's own row of commit %" PRIu64,
+             txnid, w->totals.txnid);
 }
 
 static void
@@ -679,7 +691,7 @@ leat_pages_check(leat_pages *pages, int fd)
     if (w.err == LEAT_ERR_OK)
         walk_tables(&w);
     if (w.err == LEAT_ERR_OK) {
-        compare_totals(&w);
+        compare_totals(&w, meta->txnid);
         find_lost_pages(&w);
     }
     leat_buf_fini(&w.value);

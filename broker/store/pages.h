@@ -10,7 +10,8 @@
  * file, of another kind or number than it must have, or used twice; a page that is neither in a
  * tree nor free; a node outside its page, a key out of order or outside the range that leads to it;
  * a tree that has not the pages, depth and rows that its root tells; a row whose checksum does not
- * fit; a table that has not as many rows as the last commit counted (tables.h).
+ * fit; a table that has not as many rows as the last commit counted, or first
+ * pages of another commit than the store's own row (tables.h).
  *
  * Not found is what nothing depends on: bits in free pages, in the unused part of a page, and in
  * the older of the two meta pages' roots. */

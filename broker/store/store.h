@@ -191,6 +191,7 @@ typedef struct leat_chore {
     uint64_t bytes;     /* BACKUP: copied so far */
     uint64_t pages;     /* CHECK: looked at */
     uint64_t rows;
+    uint32_t format; /* of the store; 0: it could not be read */
     uint64_t findings;
     uint64_t rows_damaged;                 /* of them: a row's checksum, in a tree that is sound */
     char found[LEAT_CHORE_FOUND_MAX][256]; /* the first of them; rows behind the others */

@@ -20,8 +20,9 @@
  *
  * The store's own row: u32 format · u64 target · u64 trimmed · u64 jobs · u64 bytes · u64 dropped ·
  * u64 newest_ms · u8 flags (1: a copy that nobody has started from) · 5 × u64 rows of each table,
- * the own row not counted. Format 1 ended with newest_ms. It is written with each commit: a tree
- * that is damaged can lose rows without an error, and the number tells.
+ * the own row not counted · u64 number of LMDB's transaction. Format 1 ended with newest_ms. It is
+ * written with each commit: a tree that is damaged can lose rows without an error, and the totals
+ * tell; a flipped bit can make LMDB take the state before the last commit, and the number tells.
  *
  * When a row's layout changes: raise LEAT_STORE_FORMAT, say in copy.c how an old row becomes a new
  * one, and keep a store of the old format in tests/data/stores. */
@@ -87,6 +88,7 @@ typedef struct leat_kv_ops {
     leat_err (*put)(leat_kv *kv, leat_table table, leat_key key, const void *data, size_t size);
     leat_err (*del)(leat_kv *kv, leat_table table, leat_key from, leat_key upto);
     uint64_t (*count)(leat_kv *kv, leat_table table);
+    uint64_t (*txnid)(leat_kv *kv); /* of the transaction that writes; NULL: they have no numbers */
 } leat_kv_ops;
 
 struct leat_kv {
@@ -104,6 +106,7 @@ typedef struct leat_totals {
     uint32_t format;
     bool is_copy;
     uint64_t rows[LEAT_TABLES];
+    uint64_t txnid; /* of the transaction that has written it; 0: unknown */
 } leat_totals;
 
 /* LEAT_ERR_VERSION: written by a newer Leat; format is set. LEAT_ERR_CORRUPT: it is no such row. */

@@ -254,6 +254,7 @@ set_format(uint32_t format)
     value.mv_data = data;
     leat_store_u32(data, format);
     const size_t size = value.mv_size - 4;
+    leat_store_u64(data + size - 8, mdb_txn_id(txn));
     leat_store_u32(data + size, leat_crc32c(leat_crc32c(0, key, sizeof key), data, size));
     cr_assert(eq(int, mdb_put(txn, objects, &at, &value, 0), 0));
     cr_assert(eq(int, mdb_txn_commit(txn), 0));
