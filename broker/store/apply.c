@@ -172,12 +172,12 @@ hand_out(const leat_load *load, leat_table table, const leat_row *row)
 __attribute__((format(printf, 2, 3))) static leat_err
 damaged(const leat_load *load, const char *format, ...)
 {
-    if (load->loaded != NULL && load->loaded->damage[0] == '\0') {
-        va_list arguments;
-        va_start(arguments, format);
-        (void)vsnprintf(load->loaded->damage, sizeof load->loaded->damage, format, arguments);
-        va_end(arguments);
-    }
+    va_list arguments;
+    if (load->loaded == NULL || load->loaded->damage[0] != '\0')
+        return LEAT_ERR_CORRUPT;
+    va_start(arguments, format);
+    (void)vsnprintf(load->loaded->damage, sizeof load->loaded->damage, format, arguments);
+    va_end(arguments);
     return LEAT_ERR_CORRUPT;
 }
 

@@ -560,6 +560,7 @@ leat_copy_backup(leat_backup *backup, char why[512])
 {
     struct copying c = {.backup = backup, .why = why};
     leat_err err = LEAT_ERR_NOMEM;
+    (void)snprintf(why, WHY_BYTES, "%s", leat_err_message(err));
     if (asprintf(&c.part, "%s.part", backup->to) < 0)
         return err;
     c.part_file = leat_folder_path(c.part, LEAT_STORE_FILE);

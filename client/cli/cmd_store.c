@@ -37,7 +37,7 @@ become_broker(leat_cli *cli, const char *verb, const char *target)
                                  data,          cli->json ? "--json" : NULL};
     for (size_t i = 0; i < LEAT_COUNT_OF(words); i++) {
         if (words[i] != NULL)
-            argv[n++] = (char *)(uintptr_t)words[i];
+            memcpy(&argv[n++], &words[i], sizeof words[i]); /* exec takes them without const */
     }
     argv[n] = NULL;
     leat_cli_disconnect(cli);
