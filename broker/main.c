@@ -89,7 +89,11 @@ static int
 open_stores(struct broker *broker)
 {
     char why[512] = "";
-    const leat_retention retention = LEAT_RETENTION_DEFAULT;
+    const leat_retention retention = {
+        .jobs_max = broker->options.keep_jobs,
+        .bytes_max = broker->options.keep_bytes,
+        .age_ms_max = (uint64_t)broker->options.keep_ms,
+    };
     const leat_store_lmdb_options options = {
         .path = broker->options.data, .retention = retention, .watch_signals = true};
     leat_err err = leat_store_lmdb_open(&options, &broker->disk, why);
@@ -127,6 +131,13 @@ open_core(struct broker *broker)
         .store_name = "lmdb, synced",
         .pid = getpid(),
         .default_memory = broker->options.default_memory,
+        .keep =
+            {
+                   .batches_max = (uint32_t)broker->options.keep_batches,
+                   .batch_ms_max = broker->options.keep_ms,
+                   .dead_max = (uint32_t)broker->options.keep_dead,
+                   .dead_ms_max = broker->options.keep_dead_ms,
+                   },
         .zone = read_zone,
     };
     if (leat_random_bytes_system(&options.seed, sizeof options.seed) != LEAT_ERR_OK ||

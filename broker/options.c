@@ -9,6 +9,9 @@
 #include "proto/link/key.h"
 #include "proto/link/link.h"
 
+#define KEEP_MS_MAX 31622400000ULL /* 366 days */
+#define KEEP_MAX    10000000U      /* each costs memory */
+
 static const leat_option rows[] = {
     {.name = "bind",
      .type = LEAT_OPTION_LIST,
@@ -47,6 +50,46 @@ static const leat_option rows[] = {
      .type = LEAT_OPTION_FLAG,
      .help = "of these three: print JSON",
      .flags = LEAT_OPTION_NOT_IN_FILE                                                 },
+    {.name = "keep-for",
+     .type = LEAT_OPTION_DURATION,
+     .value = "DUR",
+     .fallback = "24h",
+     .help = "how long finished jobs, their results and batches are kept",
+     .min = 1000,
+     .max = KEEP_MS_MAX},
+    {.name = "keep-jobs",
+     .type = LEAT_OPTION_NUMBER,
+     .value = "N",
+     .fallback = "1_000_000",
+     .help = "and how many finished jobs",
+     .min = 1},
+    {.name = "keep-bytes",
+     .type = LEAT_OPTION_NUMBER,
+     .value = "N",
+     .fallback = "1_073_741_824",
+     .help = "and how many bytes of results",
+     .min = 1},
+    {.name = "keep-batches",
+     .type = LEAT_OPTION_NUMBER,
+     .value = "N",
+     .fallback = "100_000",
+     .help = "and how many batches of more than one job",
+     .min = 1,
+     .max = KEEP_MAX},
+    {.name = "keep-dead-for",
+     .type = LEAT_OPTION_DURATION,
+     .value = "DUR",
+     .fallback = "7d",
+     .help = "how long dead jobs are kept",
+     .min = 1000,
+     .max = KEEP_MS_MAX},
+    {.name = "keep-dead",
+     .type = LEAT_OPTION_NUMBER,
+     .value = "N",
+     .fallback = "100_000",
+     .help = "and how many",
+     .min = 1,
+     .max = KEEP_MAX},
     {.name = "log-level",
      .type = LEAT_OPTION_TEXT,
      .value = "L",
@@ -65,7 +108,7 @@ static const leat_option rows[] = {
     {.name = "version",
      .type = LEAT_OPTION_FLAG,
      .help = "show the version",
-     .flags = LEAT_OPTION_NOT_IN_FILE                                                                    },
+     .flags = LEAT_OPTION_NOT_IN_FILE                                                                         },
 };
 
 static leat_err
@@ -222,6 +265,12 @@ read_rest(leat_broker_options *options)
     if (!leat_log_level_of(level, &options->log_level))
         return wrong(options, "--log-level: error, warn, info or debug, not ", level);
     options->insecure_loopback = leat_options_flag(o, "insecure-loopback");
+    options->keep_ms = leat_options_ms(o, "keep-for");
+    options->keep_jobs = leat_options_number(o, "keep-jobs");
+    options->keep_bytes = leat_options_number(o, "keep-bytes");
+    options->keep_batches = leat_options_number(o, "keep-batches");
+    options->keep_dead_ms = leat_options_ms(o, "keep-dead-for");
+    options->keep_dead = leat_options_number(o, "keep-dead");
     leat_err err = read_verb(options);
     if (err == LEAT_ERR_OK)
         err = read_data(options);

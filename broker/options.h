@@ -26,6 +26,12 @@ typedef struct leat_broker_options {
     bool json;          /* what a verb prints */
     bool insecure_loopback;
     bool default_memory;
+    int64_t keep_ms; /* what has ended: so long … */
+    uint64_t keep_jobs;
+    uint64_t keep_bytes;
+    uint64_t keep_batches;
+    int64_t keep_dead_ms;
+    uint64_t keep_dead;
     leat_log_level log_level;
     bool help;
     bool version;

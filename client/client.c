@@ -149,11 +149,16 @@ leat_open_frame *
 leat_post(leat *self, leat_buf *frame)
 {
     const size_t bytes = frame->size;
+    uint64_t first_note = 0;
+    uint32_t notes = 0;
+    if (self->recorder != NULL)
+        leat_notes_on_post(self, frame, &first_note, &notes);
     const uint64_t sequence = leat_link_send_sequenced(self->link, frame);
     if (sequence == 0)
         return NULL;
     leat_open_frame *const open = &self->open_frames[sequence % LEAT_WINDOW_FRAMES];
-    *open = (leat_open_frame){.sequence = sequence, .bytes = (uint32_t)bytes};
+    *open = (leat_open_frame){
+        .sequence = sequence, .bytes = (uint32_t)bytes, .first_note = first_note, .notes = notes};
     self->open_bytes += bytes;
     return open;
 }
@@ -225,6 +230,8 @@ on_refusal(leat *self, uint64_t sequence, leat_status status, leat_text why)
         self->call.status = leat_fail(self, status, "%.*s", (int)why.size, why.data);
     }
     const leat_open_frame frame = close_frame(self, sequence);
+    if (frame.notes > 0)
+        leat_notes_on_refusal(self, &frame, status);
     if (frame.batch != NULL)
         leat_batch_on_failure(frame.batch, status, why, frame.jobs);
     if (frame.selecting != NULL)
@@ -242,6 +249,8 @@ on_sent(leat *self, const leat_sent *sent)
             (void)leat_fail(self, LEAT_OK, "%.*s", (int)sent->sentence.size, sent->sentence.data);
     }
     const leat_open_frame frame = close_frame(self, sent->sequence);
+    if (frame.notes > 0)
+        leat_notes_on_sent(self, &frame, sent);
     if (frame.batch != NULL)
         leat_batch_on_sent(frame.batch, sent, frame.jobs);
 }
@@ -369,6 +378,8 @@ on_selected_frame(leat *self, const leat_link_event *event)
         leat_selected selected;
         leat_selected_next(&records, &selected);
         const leat_open_frame frame = close_frame(self, selected.sequence);
+        if (frame.notes > 0)
+            leat_notes_on_selected(self, &frame, &selected);
         if (frame.selecting != NULL)
             leat_selecting_on_selected(frame.selecting, &selected, shared);
     }
@@ -751,7 +762,10 @@ leat_connect_with(const leat_connect_options *options, leat **out)
     leat_list_init(&self->selectings);
     leat_random_seed(&self->random, (uint64_t)leat_clock_mono_us() ^ (uint64_t)(uintptr_t)self);
     leat_key key = {0};
-    leat_status status = read_key(self, options, &key);
+    leat_status status = leat_notes_open(
+        self, options->history != NULL ? options->history : from_environment("LEAT_HISTORY"));
+    if (status == LEAT_OK)
+        status = read_key(self, options, &key);
     if (status == LEAT_OK)
         status = make_link(self, options, &key);
     leat_key_wipe(&key);
@@ -790,6 +804,7 @@ leat_disconnect(leat **self_p)
     leat_receivers_free(self);
     if (self->link != NULL)
         leat_link_bye(&self->link, BYE_MS);
+    leat_recorder_close(&self->recorder);
     leat_buf_fini(&self->request);
     leat_buf_fini(&self->json);
     free(self);

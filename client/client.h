@@ -1,6 +1,6 @@
 /* What the files of the library share: the connection, its pump, and what waits for an answer.
  *
- *     batch.c  settings.c  wait.c  send.c  receive.c  select.c  ask.c  control.c
+ *     batch.c  settings.c  wait.c  send.c  receive.c  select.c  ask.c  control.c  notes.c
  *          |                  the calls of leat.h, each by its subject
  *      client.c               turn: one event, or one sleep; answers find their question
  *          |
@@ -22,6 +22,7 @@
 #include "proto/base/clock.h"
 #include "proto/base/list.h"
 #include "proto/base/random.h"
+#include "proto/base/recorder.h"
 #include "proto/link/link.h"
 #include "proto/records.h"
 
@@ -66,7 +67,9 @@ typedef struct leat_open_frame {
     leat_selecting *selecting; /* the same */
     uint32_t jobs;             /* records of a batch's frame */
     uint32_t bytes;
-    bool withdrawn; /* WITHDRAW is to be said, and said again on each connection */
+    uint64_t first_note; /* of its records, see notes.c */
+    uint32_t notes;      /* 0: nothing is recorded */
+    bool withdrawn;      /* WITHDRAW is to be said, and said again on each connection */
 } leat_open_frame;
 
 typedef struct leat_receiver leat_receiver; /* one channel's, receive.c */
@@ -120,10 +123,13 @@ struct leat {
     leat_receiver *fetching; /* the one that may be sent messages without a receive that goes on */
     leat_acks acks;
     leat_random random;
-    leat_buf request;  /* of a query, whole frame: to send again */
-    leat_buf json;     /* the last answer */
-    uint64_t next_id;  /* of queries */
-    uint32_t next_tag; /* of batches */
+    leat_recorder *recorder; /* owned; NULL: nothing is recorded */
+    uint64_t noted;          /* the last number that a record was given */
+    leat_buf request;        /* of a query, whole frame: to send again */
+    leat_buf json;           /* the last answer */
+    uint64_t next_id;        /* of queries */
+    uint32_t next_tag;       /* of batches */
+    uint32_t waits_opened;
 };
 
 /* ---- client.c ---- */
@@ -259,6 +265,23 @@ leat_options_read(leat *self, const leat_batch_options *options, leat_batch_opti
 /* Check them and append their settings to buf, as bytes. LEAT_WRONG_USE, LEAT_TOO_LARGE,
  * LEAT_NO_MEMORY, with a sentence. */
 leat_status leat_options_put(leat *self, const leat_batch_options *options, leat_buf *buf);
+
+/* ---- notes.c: only with a recorder, but for open, asked and told ---- */
+
+/* folder may be NULL or empty: nothing is recorded. LEAT_WRONG_USE: it cannot be written. */
+leat_status leat_notes_open(leat *self, const char *folder);
+/* A frame with a sequence is about to leave: the numbers of its records, for the answer. */
+void leat_notes_on_post(leat *self, const leat_buf *frame, uint64_t *first, uint32_t *count);
+void leat_notes_on_sent(leat *self, const leat_open_frame *frame, const leat_sent *sent);
+void
+leat_notes_on_selected(leat *self, const leat_open_frame *frame, const leat_selected *selected);
+void leat_notes_on_refusal(leat *self, const leat_open_frame *frame, leat_status status);
+void leat_notes_shown(leat *self, uint32_t wait, const leat_completed *shown);
+void leat_notes_received(leat *self, const char *channel, const leat_message *message);
+/* A call is made, and is over. */
+void leat_notes_asked(leat *self, leat_note_operation operation, uint64_t job, uint64_t batch);
+void leat_notes_told(
+    leat *self, leat_note_operation operation, leat_status status, uint64_t job, uint64_t batch);
 
 /* ---- ask.c ---- */
 

@@ -94,6 +94,7 @@ leat_channel_options_init_sized(leat_channel_options *options, size_t size)
         .run_limit_ms = LEAT_UNSAID,
         .grace_ms = LEAT_UNSAID,
         .expires_ms = LEAT_UNSAID,
+        .keep = LEAT_UNSAID,
     };
     memset(options, 0, size);
     memcpy(options, &nothing, size < sizeof nothing ? size : sizeof nothing);
@@ -110,7 +111,7 @@ put_figure(cJSON *json, const char *key, double value)
 }
 
 static bool
-put_word(cJSON *json, const char *key, int64_t value, const char *const words[2])
+put_word(cJSON *json, const char *key, int64_t value, const char *const *words)
 {
     return value == LEAT_UNSAID || cJSON_AddStringToObject(json, key, words[value - 1]) != NULL;
 }
@@ -120,6 +121,7 @@ put_options(cJSON *json, const leat_channel_options *o)
 {
     static const char *const kinds[] = {"jobs", "messages"};
     static const char *const durabilities[] = {"disk", "memory"};
+    static const char *const keeps[] = {"all", "failed", "none"};
     const struct {
         const char *key;
         double value;
@@ -141,7 +143,9 @@ put_options(cJSON *json, const leat_channel_options *o)
         {"expires_ms",     (double)o->expires_ms    },
     };
     bool whole = put_word(json, "kind", o->kind, kinds) &&
-                 put_word(json, "durability", o->durability, durabilities);
+                 put_word(json, "durability", o->durability, durabilities) &&
+                 (o->keep == LEAT_NOTHING ? put_figure(json, "keep", LEAT_NOTHING)
+                                          : put_word(json, "keep", o->keep, keeps));
     for (size_t i = 0; i < sizeof rows / sizeof *rows; i++)
         whole = whole && put_figure(json, rows[i].key, rows[i].value);
     return whole;
@@ -297,8 +301,10 @@ leat_cancel_jobs(leat *self, const uint64_t *jobs, size_t count, leat_cancelled 
     const leat_open_frame *const open = leat_post(self, &frame);
     if (open == NULL)
         return out_of_memory(self);
+    leat_notes_asked(self, LEAT_NOTE_CANCEL, jobs[0], 0);
     self->call = (leat_call){.kind = LEAT_CALL_CANCEL, .number = open->sequence, .cancelled = out};
     status = leat_await_call(self);
+    leat_notes_told(self, LEAT_NOTE_CANCEL, status, jobs[0], 0);
     return status;
 }
 
@@ -313,7 +319,9 @@ leat_cancel(leat *self, uint64_t batch, uint32_t from, uint32_t upto, leat_cance
         whole = whole && cJSON_AddNumberToObject(json, "from", from) != NULL;
     if (upto > 0)
         whole = whole && cJSON_AddNumberToObject(json, "upto", upto) != NULL;
+    leat_notes_asked(self, LEAT_NOTE_CANCEL, 0, batch);
     const leat_status status = ask(self, "batch.cancel", &json, whole, &answer);
+    leat_notes_told(self, LEAT_NOTE_CANCEL, status, 0, batch);
     if (status == LEAT_OK && out != NULL) {
         bool is_marked = false;
         (void)leat_json_bool(answer, "marked", &is_marked);
@@ -333,7 +341,10 @@ leat_retry(leat *self, uint64_t batch, uint64_t *again, uint64_t *jobs)
     cJSON *json = cJSON_CreateObject();
     leat_begin(self);
     const bool whole = json != NULL && leat_json_add_u64(json, "batch", batch);
+    leat_notes_asked(self, LEAT_NOTE_RETRY, 0, batch);
     const leat_status status = ask(self, "batch.retry", &json, whole, &answer);
+    leat_notes_told(self, LEAT_NOTE_RETRY, status,
+                    status == LEAT_OK ? figure_of(answer, "batch") : 0, batch);
     if (status == LEAT_OK && again != NULL)
         *again = figure_of(answer, "batch");
     if (status == LEAT_OK && jobs != NULL)

@@ -343,6 +343,8 @@ leat_receiver_take(leat *self, leat_receiver *from)
         return NULL;
     leat_received *const received = LEAT_CONTAINER_OF(node, leat_received, node);
     self->acks.shown[self->acks.shown_at++ % LEAT_SHOWN_MAX] = received->message.id;
+    if (self->recorder != NULL)
+        leat_notes_received(self, from->channel, &received->message);
     from->taken++;
     from->shown_ms = leat_clock_mono_ms();
     return received;

@@ -32,6 +32,7 @@ struct leat_wait {
     leat_list_node node;
     leat *self;
     uint64_t batch;
+    uint32_t serial; /* of the handle's waits, for the history */
     leat_goal goal_kind;
     uint64_t goal;
     uint64_t shown; /* completions, or those that are done, as the goal counts */
@@ -71,6 +72,7 @@ leat_wait_open(leat *self, uint64_t batch, leat_wait **out)
         return leat_fail(self, LEAT_NO_MEMORY, "out of memory");
     wait->self = self;
     wait->batch = batch;
+    wait->serial = ++self->waits_opened;
     leat_list_init(&wait->runs);
     leat_list_append(&self->waits, &wait->node);
     *out = wait;
@@ -193,6 +195,7 @@ leat_waits_on_run(leat *self,
     if (wait == NULL || wait->over != LEAT_OK || !wait->asked)
         return true;
     if ((run->flags & LEAT_ITEMS_UNKNOWN) != 0) {
+        wait->flags = run->flags;
         wait->over = LEAT_NOT_FOUND;
         return true;
     }
@@ -320,6 +323,8 @@ next_here(leat_wait *wait, leat_completed *out)
             .result = completion.result.data,
             .result_size = completion.result.size,
         };
+        if (wait->self->recorder != NULL)
+            leat_notes_shown(wait->self, wait->serial, out);
         if (wait->goal_kind != LEAT_GOAL_OK || completion.outcome == LEAT_OUTCOME_DONE)
             wait->shown++;
         return true;
@@ -344,7 +349,13 @@ end_of(leat_wait *wait)
     case LEAT_OK:
         break;
     case LEAT_NOT_FOUND:
-        return leat_fail(self, LEAT_NOT_FOUND, "no batch %llu", batch);
+        return leat_fail(
+            self, LEAT_NOT_FOUND,
+            (wait->flags & LEAT_ITEMS_EXPIRED) != 0
+                ? "no batch %llu any more: it has finished and is out of retention, or "
+                  "was in the broker's memory only"
+                : "no batch %llu",
+            batch);
     case LEAT_LOST:
         if (wait->elsewhere)
             return leat_fail(self, LEAT_LOST, "another store answers at %s, without batch %llu",

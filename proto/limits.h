@@ -43,6 +43,7 @@
 #define LEAT_CLASSES_MAX        65536U
 #define LEAT_AFTERS_MAX         64U     /* other batches that one batch waits for */
 #define LEAT_DEAD_MAX           100000U /* dead jobs that are kept for a person */
+#define LEAT_BATCHES_KEPT_MAX   100000U /* records of finished batches */
 #define LEAT_SCHEDULES_MAX      10000U
 #define LEAT_PRIORITIES         10U
 #define LEAT_PRIORITY_DEFAULT   5U
@@ -65,6 +66,7 @@
 #define LEAT_STOP_MARGIN_MS     10000         /* so much longer an answer to STOP is waited for */
 #define LEAT_AGING_MS           30000         /* waiting so long is worth one priority */
 #define LEAT_DEAD_MS_MAX        604800000LL   /* 7 days */
+#define LEAT_BATCH_MS_MAX       86400000LL    /* 24 hours: the record of a finished batch */
 #define LEAT_QUANTUM_US         5000          /* run time with which a worker is filled ahead */
 #define LEAT_TRIP_MS_MAX        500           /* way to a worker and back that is made up for */
 #define LEAT_DELAY_MS_MAX       31622400000LL /* 366 days */

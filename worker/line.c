@@ -98,6 +98,23 @@ cursor_read(const leat_line *line, leat_line_cursor *cursor, leat_line_job *job,
 
 /* ---------------------------------------------------------------------------------- the line */
 
+/* Jobs of a frame that are none which the broker has struck out itself. */
+static uint64_t
+count_jobs(leat_reader records, uint16_t runs)
+{
+    uint64_t jobs = 0;
+    for (; runs > 0; runs--) {
+        leat_jobs_run run;
+        leat_jobs_next_run(&records, &run);
+        for (; run.jobs > 0; run.jobs--) {
+            leat_jobs_job job;
+            leat_jobs_next_job(&records, &job);
+            jobs += job.attempt != 0;
+        }
+    }
+    return jobs;
+}
+
 leat_err
 leat_line_push(leat_line *line, const uint8_t *body, size_t size, uint16_t count)
 {
@@ -121,13 +138,7 @@ leat_line_push(leat_line *line, const uint8_t *body, size_t size, uint16_t count
     frame->records_at = (uint32_t)(records.at - frame->body);
     frame->size = size;
 
-    leat_line_cursor cursor = cursor_at(frame);
-    leat_line_job job;
-    size_t at;
-    uint64_t jobs = 0;
-    while (cursor_read(line, &cursor, &job, &at))
-        jobs += job.token.attempt != 0;
-    line->count += jobs;
+    line->count += count_jobs(records, count);
 
     if (line->at.frame == NULL)
         line->at = cursor_at(frame);
@@ -152,17 +163,15 @@ bool
 leat_line_first(leat_line *line, leat_line_job *job)
 {
     while (line->at.frame != NULL) {
-        leat_line_cursor cursor = line->at;
         size_t at;
-        if (!cursor_read(line, &cursor, job, &at)) {
+        line->behind = line->at;
+        if (!cursor_read(line, &line->behind, job, &at)) {
             next_frame(line);
             continue;
         }
-        if (job->token.attempt != 0) {
-            line->behind = cursor;
+        if (job->token.attempt != 0)
             return true;
-        }
-        line->at = cursor;
+        line->at = line->behind;
     }
     return false;
 }

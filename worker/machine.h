@@ -43,7 +43,9 @@ struct leat_worker {
     leat_amounts amounts;
     leat_pool *pool;
     leat_outbox outbox;
-    leat_buf scratch; /* results of handlers that run on the loop */
+    leat_recorder *recorder; /* owned; NULL: nothing is recorded */
+    bool said_trouble;       /* that it has stopped */
+    leat_buf scratch;        /* results of handlers that run on the loop */
     uint32_t slot_max;
     uint64_t started; /* the highest number of JOBS that was started */
     bool up;          /* between the link's UP and DOWN, as told: what ends in between stays in the

@@ -83,7 +83,8 @@ work(leat_worker_options *options)
     log_start(options);
     const leat_err err = leat_worker_new(options, &worker);
     if (err == LEAT_ERR_CONFIG)
-        return complain(EXIT_USAGE, "--broker: not an address that can be connected to");
+        return complain(EXIT_USAGE, "--broker: not an address that can be connected to, or "
+                                    "--history: not a folder that can be written");
     if (err != LEAT_ERR_OK)
         return complain(EXIT_CANNOT, leat_err_message(err));
 

@@ -50,6 +50,10 @@ static const leat_option rows[] = {
      .type = LEAT_OPTION_TEXT,
      .value = "N",
      .help = "what `leat worker ls` calls it (default: HOST-PID)"},
+    {.name = "history",
+     .type = LEAT_OPTION_TEXT,
+     .value = "DIR",
+     .help = "write there what is started and reported, for tests"                                            },
     {.name = "log-level",
      .type = LEAT_OPTION_TEXT,
      .value = "L",
@@ -386,6 +390,7 @@ leat_worker_settings_read(leat_worker_settings *settings, int argc, char *const 
     settings->worker.threads = number_or(settings->options, "threads", leat_host_cores());
     settings->worker.handlers = leat_handlers(&settings->worker.handler_count);
     settings->worker.endpoints = (const char *const *)settings->endpoints;
+    settings->worker.history = leat_options_text(settings->options, "history");
     err = take_key(settings);
     if (err == LEAT_ERR_OK)
         err = take_endpoints(settings);

@@ -29,9 +29,11 @@ leat_outbox_fini(leat_outbox *outbox)
 void
 leat_outbox_drop(leat_outbox *outbox)
 {
-    const uint64_t started = outbox->started;
+    const leat_outbox before = *outbox;
     leat_outbox_fini(outbox);
-    outbox->started = started;
+    outbox->started = before.started;
+    outbox->recorder = before.recorder;
+    outbox->noted = before.noted;
 }
 
 /* Write the figures that are known only now. */
@@ -121,12 +123,47 @@ leat_outbox_release(leat_outbox *outbox, const leat_token *token)
         outbox->failed = true;
 }
 
+/* Write down what a frame reports, before it leaves. */
+static void
+note_report(leat_outbox *outbox, const leat_buf *frame)
+{
+    uint64_t started;
+    leat_reader records;
+    const uint16_t count = leat_load_u16(frame->data + 4);
+    const leat_err err = leat_done_open(frame->data + LEAT_FRAME_BYTES,
+                                        frame->size - LEAT_FRAME_BYTES, count, &started, &records);
+    assert(err == LEAT_ERR_OK); /* we have written it */
+    (void)err;
+    outbox->noted++;
+    for (uint16_t i = 0; i < count; i++) {
+        leat_done done;
+        leat_done_next(&records, &done);
+        leat_recorder_note(outbox->recorder, &(leat_note){.operation = LEAT_NOTE_REPORT,
+                                                          .phase = LEAT_PHASE_INVOKE,
+                                                          .number = outbox->noted,
+                                                          .job = done.token.id,
+                                                          .attempt = done.token.attempt,
+                                                          .epoch = (uint32_t)done.token.epoch,
+                                                          .code = (uint8_t)done.end});
+    }
+}
+
 static void
 send_closed(leat_outbox *outbox, leat_link *link, uint32_t *room)
 {
     for (; *room > 0 && outbox->count > 0; (*room)--) {
-        if (leat_link_send_sequenced(link, &outbox->closed[outbox->first]) == 0)
+        leat_buf *const frame = &outbox->closed[outbox->first];
+        const bool noted = outbox->recorder != NULL && frame->data[3] == LEAT_CMD_DONE;
+        if (noted)
+            note_report(outbox, frame);
+        const uint64_t sequence = leat_link_send_sequenced(link, frame);
+        if (sequence == 0)
             outbox->failed = true;
+        else if (noted) /* by this the answer names it */
+            leat_recorder_note(outbox->recorder, &(leat_note){.operation = LEAT_NOTE_REPORT,
+                                                              .phase = LEAT_PHASE_OK,
+                                                              .number = outbox->noted,
+                                                              .batch = sequence});
         outbox->first++;
         outbox->count--;
     }

@@ -10,6 +10,7 @@
 #ifndef LEAT_WORKER_OUTBOX_H
 #define LEAT_WORKER_OUTBOX_H
 
+#include "proto/base/recorder.h"
 #include "proto/link/link.h"
 #include "proto/records.h"
 
@@ -24,12 +25,14 @@ typedef struct leat_outbox {
     size_t count; /* of closed, counted from `first` */
     size_t capacity;
     bool failed;
+    leat_recorder *recorder; /* borrowed; NULL: nothing is recorded */
+    uint64_t noted;          /* frames of DONE that were written down */
 } leat_outbox;
 
 void leat_outbox_init(leat_outbox *outbox);
 void leat_outbox_fini(leat_outbox *outbox);
 
-/* Forget all frames, as after init. */
+/* Forget all frames, as after init; started and the recorder stay. */
 void leat_outbox_drop(leat_outbox *outbox);
 
 /* Add the end of an attempt; the result is copied. */

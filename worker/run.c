@@ -32,6 +32,34 @@ leat_worker_running(const leat_worker *worker)
 /* ------------------------------------------------------------------------------------- ends */
 
 static void
+note_start(leat_worker *worker, const leat_line_job *job)
+{
+    leat_recorder_note(
+        worker->recorder,
+        &(leat_note){.operation = LEAT_NOTE_START,
+                     .phase = LEAT_PHASE_INVOKE,
+                     .number = job->number,
+                     .job = job->token.id,
+                     .attempt = job->token.attempt,
+                     .epoch = (uint32_t)job->token.epoch,
+                     .extra = leat_note_name(job->handler_name.data, job->handler_name.size),
+                     .hash = leat_note_hash(job->payload.data, job->payload.size)});
+}
+
+static void
+note_end(leat_worker *worker, const leat_done *done)
+{
+    leat_recorder_note(worker->recorder,
+                       &(leat_note){.operation = LEAT_NOTE_END,
+                                    .phase = LEAT_PHASE_OK,
+                                    .job = done->token.id,
+                                    .attempt = done->token.attempt,
+                                    .epoch = (uint32_t)done->token.epoch,
+                                    .code = (uint8_t)done->end,
+                                    .hash = leat_note_hash(done->result.data, done->result.size)});
+}
+
+static void
 report(
     leat_worker *worker, const leat_token *token, leat_end end, uint64_t run_us, leat_bytes result)
 {
@@ -42,6 +70,8 @@ report(
         done.result.data = (const uint8_t *)too_large;
         done.result.size = sizeof too_large - 1;
     }
+    if (worker->recorder != NULL)
+        note_end(worker, &done);
     leat_outbox_done(&worker->outbox, &done);
     worker->ended++;
     worker->failed += done.end != LEAT_END_DONE;
@@ -242,11 +272,13 @@ start(leat_worker *worker, const leat_line_job *job, int64_t *now_us)
 {
     leat_given *given = NULL;
     leat_err err = LEAT_ERR_OK;
-    if (job->handler != NULL)
+    if (job->handler != NULL && job->needs.size > 0)
         err = leat_amounts_give(&worker->amounts, job->needs, &given);
     if (err == LEAT_ERR_FULL)
         return false;
 
+    if (worker->recorder != NULL)
+        note_start(worker, job);
     worker->started = job->number;
     worker->outbox.started = job->number;
     if (job->handler == NULL)
@@ -257,7 +289,8 @@ start(leat_worker *worker, const leat_line_job *job, int64_t *now_us)
         report_nomem(worker, job);
     else
         *now_us = run(worker, job, &given, *now_us);
-    leat_amounts_take_back(&worker->amounts, &given);
+    if (given != NULL)
+        leat_amounts_take_back(&worker->amounts, &given);
     return true;
 }
 

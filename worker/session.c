@@ -130,6 +130,8 @@ on_up(leat_worker *worker, const leat_link_event *event)
     worker->up = true;
     worker->said_down_ms = 0;
     if (!event->resumed) {
+        if (worker->recorder != NULL)
+            leat_recorder_note(worker->recorder, &(leat_note){.operation = LEAT_NOTE_SESSION});
         if (held > 0)
             LEAT_LOG(LEAT_LOG_WARN, "worker.dropped",
                      "the broker has given this worker's jobs to others",
@@ -304,6 +306,29 @@ on_tokens(leat_worker *worker, const leat_link_event *event)
 }
 
 static void
+note_refused_end(leat_worker *worker, uint64_t sequence, const leat_acked_exception *exception)
+{
+    leat_recorder_note(worker->recorder, &(leat_note){.operation = LEAT_NOTE_REPORT,
+                                                      .phase = LEAT_PHASE_FAIL,
+                                                      .number = sequence,
+                                                      .job = exception->id,
+                                                      .attempt = exception->attempt,
+                                                      .code = (uint8_t)exception->code});
+}
+
+/* After its exceptions: of what the frame reported, the rest was accepted. */
+static void
+note_answer(leat_worker *worker, const leat_acked *acked)
+{
+    leat_recorder_note(
+        worker->recorder,
+        &(leat_note){.operation = LEAT_NOTE_ANSWER,
+                     .phase = acked->code == LEAT_ERR_OK ? LEAT_PHASE_OK : LEAT_PHASE_FAIL,
+                     .number = acked->sequence,
+                     .code = (uint8_t)acked->code});
+}
+
+static void
 on_acked(leat_worker *worker, const leat_link_event *event)
 {
     leat_reader records;
@@ -313,8 +338,13 @@ on_acked(leat_worker *worker, const leat_link_event *event)
         leat_acked acked;
         leat_acked_next(&records, &acked);
         leat_acked_exception exception = {0};
-        for (uint16_t k = 0; k < acked.exceptions; k++)
+        for (uint16_t k = 0; k < acked.exceptions; k++) {
             leat_acked_next_exception(&records, &exception);
+            if (worker->recorder != NULL)
+                note_refused_end(worker, acked.sequence, &exception);
+        }
+        if (worker->recorder != NULL)
+            note_answer(worker, &acked);
         worker->stale += acked.exceptions;
         if (acked.exceptions > 0)
             LEAT_LOG(LEAT_LOG_INFO, "worker.stale", "the broker did not want some ends",

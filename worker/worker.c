@@ -94,12 +94,27 @@ make_descriptors(leat_worker *worker)
         return leat_err_from_errno(errno);
     leat_err err = watch(worker, worker->wake_fd);
     if (err == LEAT_ERR_OK)
-        err = watch(worker, leat_link_fd(worker->link));
+        err = watch(worker, leat_link_fd_beside_due(worker->link));
     if (err == LEAT_ERR_OK)
         err = watch(worker, leat_pool_fd(worker->pool));
     if (err == LEAT_ERR_OK && worker->signal_fd >= 0)
         err = watch(worker, worker->signal_fd);
     return err;
+}
+
+static leat_err
+open_history(leat_worker *worker, const char *folder)
+{
+    char why[512] = "";
+    if (folder == NULL)
+        return LEAT_ERR_OK;
+    const leat_err err = leat_recorder_open(folder, "worker", &worker->recorder, why);
+    worker->outbox.recorder = worker->recorder;
+    if (err == LEAT_ERR_OK || err == LEAT_ERR_NOMEM)
+        return err;
+    LEAT_LOG(LEAT_LOG_ERROR, "worker.history", "no history can be written",
+             LEAT_KV_TEXT("why", why));
+    return LEAT_ERR_CONFIG;
 }
 
 leat_err
@@ -126,7 +141,9 @@ leat_worker_new(const leat_worker_options *options, leat_worker **out)
     leat_sleep_init(&worker->sleep, &worker->slots);
     leat_outbox_init(&worker->outbox);
 
-    leat_err err = leat_pool_new(all.threads < all.slots ? all.threads : all.slots, &worker->pool);
+    leat_err err = open_history(worker, options->history);
+    if (err == LEAT_ERR_OK)
+        err = leat_pool_new(all.threads < all.slots ? all.threads : all.slots, &worker->pool);
     if (err == LEAT_ERR_OK)
         err = make_link(worker, &all);
     if (err == LEAT_ERR_OK)
@@ -155,6 +172,7 @@ leat_worker_destroy(leat_worker **worker_p)
     leat_amounts_fini(&worker->amounts);
     leat_line_fini(&worker->line);
     leat_buf_fini(&worker->scratch);
+    leat_recorder_close(&worker->recorder);
     if (worker->epoll_fd >= 0)
         close(worker->epoll_fd);
     if (worker->wake_fd >= 0)
@@ -277,6 +295,17 @@ remind(leat_worker *worker, int64_t now_ms)
              LEAT_KV_I64("seconds", (now_ms - leat_link_down_since_ms(worker->link)) / 1000));
 }
 
+static void
+look_at_history(leat_worker *worker)
+{
+    if (worker->recorder == NULL || worker->said_trouble ||
+        leat_recorder_trouble(worker->recorder)[0] == '\0')
+        return;
+    worker->said_trouble = true;
+    LEAT_LOG(LEAT_LOG_WARN, "worker.history", "the history has ended",
+             LEAT_KV_TEXT("why", leat_recorder_trouble(worker->recorder)));
+}
+
 /* Heartbeats come faster while jobs are held, also while none of them runs at this moment. */
 static void
 say_beat(leat_worker *worker)
@@ -338,6 +367,7 @@ leat_worker_run(leat_worker *worker)
         say_beat(worker);
         const int64_t now_ms = leat_clock_mono_ms();
         remind(worker, now_ms);
+        look_at_history(worker);
         check_drained(worker, now_ms);
         if (worker->phase != LEAT_WORKER_STOPPED)
             wait_for_work(worker);

@@ -21,6 +21,8 @@ typedef struct leat_worker_options {
     size_t endpoint_count;
     const leat_key *key; /* of its principal; copied. NULL: none */
     const char *name;    /* at most LEAT_NAME_BYTES_MAX; copied */
+    const char *history; /* folder for what it starts and reports (proto/base/recorder.h); NULL:
+                            nothing is recorded */
     uint32_t slots;      /* jobs at once, 1 … LEAT_SLOTS_MAX */
     uint32_t threads; /* for handlers that compute, at least 1; never more than slots are started */
     const char *const *channels;    /* to take jobs from; copied. None: "default" */
@@ -38,7 +40,8 @@ typedef struct leat_worker_options {
 /* Everything but the connection. All threads that it starts have all signals blocked. A process
  * that makes sockets or links before calls leat_beat_process_init before those.
  *
- * LEAT_ERR_CONFIG  an endpoint that ZeroMQ does not understand.
+ * LEAT_ERR_CONFIG  an endpoint that ZeroMQ does not understand, or a folder for histories that
+ *                  cannot be written; the log says which.
  * LEAT_ERR_NOMEM, LEAT_ERR_LIMIT (threads, descriptors), LEAT_ERR_IO. */
 LEAT_NODISCARD leat_err leat_worker_new(const leat_worker_options *options, leat_worker **out);
 

@@ -202,6 +202,16 @@ leat_batch_note_lone(leat_core *core, leat_durability durability, uint64_t turn,
         last->id_max = id;
 }
 
+/* What the store keeps of completions, by the rule of their channel. What somebody waits for is
+ * kept like all else: it has not been read. */
+static uint8_t
+flags_of_ends(const leat_channel *channel, bool is_waited_for)
+{
+    if (is_waited_for || channel->rules.keep == LEAT_KEEP_ALL)
+        return 0;
+    return channel->rules.keep == LEAT_KEEP_NONE ? LEAT_ENDS_FORGET : LEAT_ENDS_FAILED;
+}
+
 /* A batch of one without an object: its whole log is this one completion. */
 static void
 complete_lone(leat_core *core,
@@ -222,7 +232,9 @@ complete_lone(leat_core *core,
     leat_put_u16(log, 1);
     completion->worker = worker == NULL ? LEAT_NO_WORKER : 0;
     leat_items_put_completion(log, completion);
-    leat_turn_put_ends(&book->turn, item->id, 1, LEAT_ENDS_ALONE, &counters, log->data, log->size);
+    leat_turn_put_ends(&book->turn, item->id, 1,
+                       LEAT_ENDS_ALONE | flags_of_ends(leat_class_of(core, item)->channel, false),
+                       &counters, log->data, log->size);
     leat_batch_note_lone(core, durability, book->number + 1, item->id);
 }
 
@@ -414,7 +426,9 @@ flush_log(leat_core *core, leat_batch *batch)
     leat_put_bytes(&log, batch->log.data, batch->log.size);
     if (log.failed || batch->log.failed)
         leat_core_fault(core, LEAT_ERR_NOMEM);
-    leat_turn_put_ends(&book->turn, batch->id, first, batch->alone ? LEAT_ENDS_ALONE : 0,
+    const uint8_t flags = flags_of_ends(leat_table_at(&core->channels, batch->channel),
+                                        !leat_list_is_empty(&batch->cursors));
+    leat_turn_put_ends(&book->turn, batch->id, first, (batch->alone ? LEAT_ENDS_ALONE : 0U) | flags,
                        &batch->counters, log.data, log.size);
     leat_batch_add_segment(core, batch, first, book->number + 1);
     if (batch->alone)
@@ -441,7 +455,10 @@ leat_batch_write_turn(leat_core *core)
             leat_list_append(&core->stale, &batch->stale_node);
         if (!batch->finished && is_over(batch)) {
             batch->finished = true;
+            batch->ended_ms = core->now.wall_ms;
             batch->dirty = true;
+            if (!batch->alone)
+                leat_archive_add(core, batch);
             leat_list_append(&core->finished, &batch->finished_node);
         }
         if (batch->dirty && !batch->alone) {
@@ -526,7 +543,13 @@ leat_batch_sweep(leat_core *core)
         if (last != 0 && last >= facts[batch->durability].trimmed)
             break; /* the ones behind it have finished later */
         if (leat_list_is_empty(&batch->cursors) && !batch->touched && batch->waiters == 0 &&
-            batch->parked == 0 && batch->joins == 0)
+            batch->parked == 0 && batch->joins == 0) {
+            const uint64_t id = batch->id;
+            const bool out = batch->out;
+            const bool memory = batch->durability == LEAT_MEMORY;
             leat_batch_free(core, batch);
+            if (out)
+                leat_archive_left(core, id, memory);
+        }
     }
 }

@@ -348,7 +348,7 @@ query(leat_core *core, const cJSON *body, const char *name, cJSON **result, char
             return err;
         const leat_batch *const batch = leat_batch_find(core, batch_id);
         if (batch == NULL) {
-            (void)snprintf(message, 256, "no batch %llu", (unsigned long long)batch_id);
+            leat_archive_explain(core, batch_id, message, 256);
             return LEAT_ERR_NOT_FOUND;
         }
         *result = leat_query_batch(core, batch);

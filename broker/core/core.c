@@ -27,6 +27,15 @@ leat_core_new(const leat_core_options *options, leat_now now, leat_core **out)
     if (core == NULL)
         return LEAT_ERR_NOMEM;
     core->options = *options;
+    leat_keep *const keep = &core->options.keep;
+    if (keep->batches_max == 0)
+        keep->batches_max = LEAT_BATCHES_KEPT_MAX;
+    if (keep->batch_ms_max == 0)
+        keep->batch_ms_max = LEAT_BATCH_MS_MAX;
+    if (keep->dead_max == 0)
+        keep->dead_max = LEAT_DEAD_MAX;
+    if (keep->dead_ms_max == 0)
+        keep->dead_ms_max = LEAT_DEAD_MS_MAX;
     core->now = now;
     core->start_ms = now.mono_ms;
     core->sweep_ms = now.mono_ms;
@@ -47,6 +56,7 @@ leat_core_new(const leat_core_options *options, leat_now now, leat_core **out)
     leat_table_init(&core->links);
     leat_table_init(&core->uniques);
     leat_table_init(&core->dead);
+    leat_table_init(&core->archive.mourned);
     leat_table_init(&core->schedules);
     leat_table_init(&core->batches);
     leat_table_init(&core->peers);
@@ -141,6 +151,7 @@ leat_core_destroy(leat_core **core_p)
     while (leat_table_next(&core->uniques, 0) != 0)
         leat_unique_free(core, leat_table_at(&core->uniques, leat_table_next(&core->uniques, 0)));
     leat_dead_fini(core);
+    leat_archive_fini(core);
     leat_control_drop_questions(core);
     leat_mark_fini(core);
     leat_timers_fini(core);
@@ -684,6 +695,7 @@ leat_core_commit(leat_core *core, leat_now now)
         leat_dispatch_recall(core);
     }
     leat_batch_write_turn(core);
+    leat_archive_retain(core);
     core->ends_left = LEAT_TURN_ENDS_MAX;
     for (int d = 0; d < LEAT_DURABILITY_COUNT; d++) {
         if (core->books[d].turn.size > 0 || core->books[d].changes.count > 0)

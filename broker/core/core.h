@@ -43,6 +43,15 @@ typedef struct leat_core_out {
     leat_delivery (*frame)(void *context, leat_route route, leat_buf *frame_p);
 } leat_core_out;
 
+/* What is kept of what has ended, beside the history of the stores; zeros stand for the limits of
+ * proto/limits.h. */
+typedef struct leat_keep {
+    uint32_t batches_max; /* records of finished batches … */
+    int64_t batch_ms_max; /* … and how long */
+    uint32_t dead_max;    /* dead jobs … */
+    int64_t dead_ms_max;  /* … and how long */
+} leat_keep;
+
 typedef struct leat_core_options {
     leat_store *disk;   /* borrowed; sessions, and channels with durability disk */
     leat_store *memory; /* borrowed; channels with durability memory */
@@ -53,6 +62,7 @@ typedef struct leat_core_options {
     const char *store_name; /* "lmdb, synced", for people; borrowed */
     int64_t pid;            /* of the process, for people */
     bool default_memory;    /* channels that are not declared have durability memory */
+    leat_keep keep;
     /* The offsets of a time zone between two times; why gets a sentence. NULL: only UTC is known.
      */
     leat_err (*zone)(void *context,

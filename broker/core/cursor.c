@@ -457,9 +457,12 @@ serve(leat_core *core, leat_cursor *cursor)
     if (cursor->peer->route == 0)
         return;
     if (cursor->batch == NULL) {
-        /* An id of an earlier life that is nowhere was in memory only. */
+        /* Out of retention; or else, with an id of an earlier life, it was in memory only. */
+        const uint64_t id = cursor->batch_id;
         tell_end(core, cursor,
-                 cursor->batch_id < core->first_id_of_life ? LEAT_ITEMS_LOST : LEAT_ITEMS_UNKNOWN);
+                 leat_archive_may_have_had(core, id) ? LEAT_ITEMS_UNKNOWN | LEAT_ITEMS_EXPIRED
+                 : id < core->first_id_of_life       ? LEAT_ITEMS_LOST
+                                                     : LEAT_ITEMS_UNKNOWN);
         return;
     }
     while (cursor->handed < cursor->batch->durable_end && credit_of(cursor) > 0) {

@@ -1,5 +1,5 @@
 /* Dead jobs: kept with payload and error for a person, until they are retried, removed, or out of
- * retention (LEAT_DEAD_MAX, LEAT_DEAD_MS_MAX). Memory has what they are found by; the rest is an
+ * retention (leat_keep). Memory has what they are found by; the rest is an
  * object in the store, written in the turn of the death. */
 #include <stdlib.h>
 
@@ -26,6 +26,14 @@ add(leat_core *core, uint64_t job, int64_t ended_ms)
     return corpse;
 }
 
+/* Its batch's record is kept as long as it is; a batch of its own has none. */
+static void
+mourn(leat_core *core, const leat_corpse *corpse)
+{
+    if (corpse->batch != corpse->job)
+        leat_archive_mourn(core, corpse->batch, corpse->memory);
+}
+
 static void
 forget(leat_core *core, leat_corpse *corpse)
 {
@@ -43,8 +51,12 @@ book_of(leat_core *core, const leat_corpse *corpse)
 void
 leat_dead_drop(leat_core *core, leat_corpse *corpse)
 {
+    const uint64_t batch = corpse->batch;
+    const bool alone = batch == corpse->job;
     leat_changes_drop(&book_of(core, corpse)->changes, LEAT_OBJECT_DEAD, corpse->job);
     forget(core, corpse);
+    if (!alone)
+        leat_archive_bury(core, batch);
 }
 
 void
@@ -65,6 +77,7 @@ leat_dead_add(leat_core *core, const leat_item *item, leat_bytes error)
     corpse->channel = channel->index;
     corpse->principal = terms->principal;
     corpse->memory = channel->durability == LEAT_MEMORY;
+    mourn(core, corpse);
     (void)leat_follow_payload(core, item, &payload);
 
     leat_buf record = {0};
@@ -134,6 +147,7 @@ leat_dead_apply(leat_core *core, uint64_t job, leat_reader *record)
     corpse->place = about.place;
     corpse->channel = channel->index;
     corpse->principal = about.owner.principal;
+    mourn(core, corpse);
     return LEAT_ERR_OK;
 }
 
@@ -189,8 +203,8 @@ leat_dead_sweep(leat_core *core)
         if (node == NULL)
             return;
         leat_corpse *const corpse = LEAT_CONTAINER_OF(node, leat_corpse, node);
-        if (core->dead.count <= LEAT_DEAD_MAX &&
-            core->now.wall_ms - corpse->ended_ms < LEAT_DEAD_MS_MAX)
+        if (core->dead.count <= core->options.keep.dead_max &&
+            core->now.wall_ms - corpse->ended_ms < core->options.keep.dead_ms_max)
             return;
         core->dead_dropped++;
         leat_dead_drop(core, corpse);

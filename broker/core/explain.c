@@ -234,8 +234,10 @@ explain_batch(leat_core *core, const cJSON *arguments, cJSON **result, char mess
     }
     leat_batch *const batch = leat_batch_find(core, id);
     if (batch == NULL || (uint64_t)place > batch->counters.total) {
-        (void)snprintf(message, 256, batch == NULL ? "no batch %llu" : "no such job in batch %llu",
-                       (unsigned long long)id);
+        if (batch == NULL)
+            leat_archive_explain(core, id, message, 256);
+        else
+            (void)snprintf(message, 256, "no such job in batch %llu", (unsigned long long)id);
         return LEAT_ERR_NOT_FOUND;
     }
     struct reasons *const reasons = calloc(1, sizeof *reasons);
@@ -327,6 +329,7 @@ explain_one_channel(leat_core *core, const cJSON *arguments, cJSON **result, cha
     add_bound(json, "running_max", channel->rules.running_max);
     add_bound(json, "key_max", channel->rules.key_max);
     (void)cJSON_AddNumberToObject(json, "weight", channel->rules.weight);
+    (void)cJSON_AddStringToObject(json, "keep", leat_steer_keep_word(channel->rules.keep));
     if (channel->rules.rate_per_ks > 0) {
         (void)cJSON_AddNumberToObject(json, "rate", channel->rules.rate_per_ks / 1000.0);
         (void)cJSON_AddNumberToObject(json, "burst", channel->rules.burst);

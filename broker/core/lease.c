@@ -423,7 +423,7 @@ lose_one(leat_core *core, leat_peer *peer, uint32_t index, bool died)
     const bool message = (item->flags & LEAT_ITEM_MESSAGE) != 0;
     bool counts = false;
 
-    if (died && !message && runs != LEAT_RUNS_TIMER) {
+    if (died && !message && (runs != LEAT_RUNS_TIMER || LEAT_FAULT(SLEEP_COUNTS))) {
         if (inside)
             counts = suspect;
         else
@@ -470,6 +470,8 @@ lease_of(leat_core *core, const leat_peer *peer, const leat_token *token)
     if (index == LEAT_NOBODY)
         return LEAT_NOBODY;
     const leat_item *const item = leat_items_at(&core->items, index);
+    if (LEAT_FAULT(NO_HOLDER) && leat_state_is_held_by_worker((leat_state)item->state))
+        return index;
     if (!leat_state_is_held_by_worker((leat_state)item->state) || item->holder != peer->index ||
         (!LEAT_FAULT(NO_TOKEN) &&
          (item->attempt != token->attempt || core->epochs[item->epoch] != token->epoch)))
@@ -556,9 +558,11 @@ leat_lease_on_done(
             except(&reply, &done.token, LEAT_ERR_STALE);
             continue;
         }
-        if (leat_item_durability(core, leat_items_at(&core->items, index)) == LEAT_DISK)
+        const leat_item *const item = leat_items_at(&core->items, index);
+        if (leat_item_durability(core, item) == LEAT_DISK)
             reply.depends = true;
-        end_attempt(core, peer, index, &done);
+        end_attempt(core, LEAT_FAULT(NO_HOLDER) ? leat_table_at(&core->peers, item->holder) : peer,
+                    index, &done);
     }
     finish_reply(core, peer, frame->sequence, &reply);
 }

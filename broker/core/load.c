@@ -35,6 +35,8 @@ struct loading {
     struct orphan *orphans;
     size_t orphan_count, orphan_capacity;
     uint64_t last_turn;
+    leat_buf last_head;     /* of the pack before, without its place and times … */
+    leat_terms *last_terms; /* … and its terms, kept: packs beside each other are often alike */
 };
 
 static leat_err
@@ -56,7 +58,13 @@ static leat_err
 on_object(void *context, leat_object_kind kind, uint64_t id, const uint8_t *data, size_t size)
 {
     const struct loading *const l = context;
-    return leat_object_apply(l->core, kind, id, data, size);
+    const leat_err err = leat_object_apply(l->core, kind, id, data, size);
+    const leat_batch *const batch = err == LEAT_ERR_OK && kind == LEAT_OBJECT_BATCH
+                                        ? leat_table_get(&l->core->batches, id)
+                                        : NULL;
+    if (batch != NULL && batch->finished)
+        leat_archive_add(l->core, batch);
+    return err;
 }
 
 static leat_err
@@ -99,6 +107,59 @@ add_item(struct loading *l,
     return item->batch != LEAT_NOBODY ? LEAT_ERR_OK : add_orphan(l, id, head->batch);
 }
 
+/* What of a head decides the terms, as bytes. */
+static void
+put_likeness(const leat_pack_head *head, leat_buf *buf)
+{
+    leat_put_u64(buf, head->batch);
+    leat_put_u64(buf, head->recovers);
+    leat_put_u64(buf, head->expires_wall_ms);
+    leat_put_u64(buf, head->owner.principal);
+    leat_put_u64(buf, head->owner.share);
+    leat_put_u8(buf, head->message ? 1 : 0);
+    leat_put_text8(buf, head->channel);
+    leat_put_text8(buf, head->handler);
+    leat_put_text8(buf, head->flow);
+    leat_put_bytes(buf, head->settings.data, head->settings.size);
+}
+
+/* Terms of a pack; they live as long as l->last_terms is not another. */
+static leat_err
+terms_of_pack(struct loading *l, const leat_pack_head *head, leat_terms **out)
+{
+    leat_core *const core = l->core;
+    leat_buf *const likeness = &core->scratch;
+    leat_buf_reset(likeness);
+    put_likeness(head, likeness);
+    if (likeness->failed)
+        return LEAT_ERR_NOMEM;
+    *out = l->last_terms;
+    if (l->last_terms != NULL && likeness->size == l->last_head.size &&
+        memcmp(likeness->data, l->last_head.data, likeness->size) == 0)
+        return LEAT_ERR_OK;
+
+    leat_err err;
+    leat_channel *const channel = leat_channel_ensure(core, head->channel, &err);
+    leat_settings settings;
+    if (channel == NULL)
+        return err;
+    if (leat_settings_read(head->settings.data, head->settings.size, &settings) != LEAT_ERR_OK)
+        return LEAT_ERR_CORRUPT;
+    settings.flow = head->flow;
+    leat_terms *const terms =
+        leat_terms_ensure(core, channel, head->handler, &settings, head->owner,
+                          head->recovers != 0 ? 0 : head->batch, head->expires_wall_ms, &err);
+    if (terms == NULL)
+        return err;
+    channel->kind = head->message ? LEAT_KIND_MESSAGES : LEAT_KIND_JOBS;
+    if (l->last_terms != NULL)
+        leat_terms_drop(core, l->last_terms);
+    *out = l->last_terms = terms;
+    leat_buf_reset(&l->last_head);
+    put_likeness(head, &l->last_head);
+    return l->last_head.failed ? LEAT_ERR_NOMEM : LEAT_ERR_OK;
+}
+
 static leat_err
 on_pack(void *context, uint64_t first_id, const uint8_t *data, size_t size)
 {
@@ -108,26 +169,14 @@ on_pack(void *context, uint64_t first_id, const uint8_t *data, size_t size)
     leat_err err = leat_pack_open(data, size, &pack);
     if (err == LEAT_ERR_OK)
         err = leat_object_read_pack_head(pack.head, pack.head_size, &head);
-    if (err != LEAT_ERR_OK)
-        return err;
-    leat_channel *const channel = leat_channel_ensure(l->core, head.channel, &err);
-    leat_settings settings;
-    if (channel == NULL || (err = leat_settings_read(head.settings.data, head.settings.size,
-                                                     &settings)) != LEAT_ERR_OK)
-        return channel == NULL ? err : LEAT_ERR_CORRUPT;
-    settings.flow = head.flow;
-    leat_terms *const terms =
-        leat_terms_ensure(l->core, channel, head.handler, &settings, head.owner,
-                          head.recovers != 0 ? 0 : head.batch, head.expires_wall_ms, &err);
-    if (terms == NULL)
-        return err;
-    channel->kind = head.message ? LEAT_KIND_MESSAGES : LEAT_KIND_JOBS;
+    leat_terms *terms = NULL;
+    if (err == LEAT_ERR_OK)
+        err = terms_of_pack(l, &head, &terms);
     for (uint8_t i = 0; i < pack.count && err == LEAT_ERR_OK; i++) {
         leat_pack_job job;
         leat_pack_next(&pack, &job);
         err = add_item(l, &head, terms, first_id + job.offset, &job);
     }
-    leat_terms_drop(l->core, terms);
     return err;
 }
 
@@ -628,6 +677,10 @@ leat_load_all(leat_core *core, char why[256])
     const leat_load load = {
         .context = &l, .object = on_object, .pack = on_pack, .turn = on_turn, .loaded = &loaded};
     leat_err err = leat_store_load(core->books[LEAT_DISK].store, &load);
+    if (l.last_terms != NULL)
+        leat_terms_drop(core, l.last_terms);
+    leat_buf_fini(&l.last_head);
+    leat_archive_sort(core);
     if (err == LEAT_ERR_OK)
         err = adopt(&l);
     /* Ids of the block that was reserved last may have been given out: begin behind it. What ends

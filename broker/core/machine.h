@@ -43,12 +43,14 @@ typedef enum leat_kind {
     X(JOBS_EARLY, "nor do jobs")                                          \
     X(ATTEMPT_LATE, "attempts are not in the commit")                     \
     X(NO_TOKEN, "the attempt of a report is not compared")                \
+    X(NO_HOLDER, "nor who holds the job")                                 \
     X(DEDUPE, "a repeated frame is taken for a new one")                  \
     X(ANSWERS_FORGOT, "answers are not stored")                           \
     X(CLAIMS_IGNORED, "what a worker claims is given to others")          \
     X(CURSOR_SKIPS, "a waiter misses a completion")                       \
     X(GOAL_EARLY, "the goal is told before the completions")              \
     X(ALL_COUNT, "all leases of a lost worker count a loss")              \
+    X(SLEEP_COUNTS, "so do jobs that slept")                              \
     X(ONE_MORE, "one failure more than allowed")                          \
     X(TOO_SOON, "delays end early")                                       \
     X(STOP_NO_TOKEN, "a run is stopped for what an earlier attempt did")  \
@@ -80,6 +82,13 @@ extern leat_fault leat_fault_chosen;
 
 #define LEAT_UNLIMITED UINT64_MAX
 
+/* What is kept of jobs that have ended; the numbers are stored. */
+typedef enum leat_keeping {
+    LEAT_KEEP_ALL,
+    LEAT_KEEP_FAILED, /* of those that are done the counters only */
+    LEAT_KEEP_NONE,
+} leat_keeping;
+
 /* How a channel treats its items; what `channel.set` changes. */
 typedef struct leat_channel_rules {
     uint64_t capacity; /* ready items; LEAT_UNLIMITED */
@@ -88,6 +97,7 @@ typedef struct leat_channel_rules {
     uint32_t weight;      /* among the channels of one worker */
     uint32_t rate_per_ks; /* items in 1 000 s; 0: no rate */
     uint32_t burst;
+    leat_keeping keep;
 } leat_channel_rules;
 
 typedef struct leat_channel {
@@ -497,6 +507,8 @@ typedef struct leat_batch {
     bool dirty;   /* its record has to be written with this turn */
     bool touched; /* in core->touched: has an entry to write this turn */
     bool finished;
+    bool out;                       /* of retention: its record goes when it leaves memory */
+    int64_t ended_ms;               /* wall; when it was finished */
     uint64_t log_end;               /* positions given */
     uint64_t durable_end;           /* … that are on disk */
     leat_counters durable_counters; /* … as they are on disk: what waiters are told */
@@ -515,6 +527,21 @@ typedef struct leat_batch {
     leat_list_node finished_node; /* in core->finished until its log is in history */
     leat_list_node stale_node; /* in core->stale while its object in the store is older than it */
 } leat_batch;
+
+/* Finished batches of which a record is left: archive.c. */
+typedef struct leat_archived {
+    uint64_t id;
+    uint32_t ended_s; /* wall */
+    bool memory;      /* its record is in the memory store */
+} leat_archived;
+
+typedef struct leat_archive {
+    leat_archived *rows; /* owned; the oldest first, from `first` on */
+    uint32_t first, count, capacity;
+    uint32_t fresh;     /* added in this turn */
+    leat_table mourned; /* by id: batches with jobs among the dead */
+    uint64_t dropped;   /* out of retention, since the store was made */
+} leat_archive;
 
 typedef struct leat_cursor {
     leat_peer *peer;
@@ -623,8 +650,9 @@ struct leat_core {
     leat_table uniques;         /* by hash of channel, principal and key */
     leat_table dead;            /* leat_corpse by job */
     leat_list corpses;          /* … the oldest first */
-    uint64_t dead_dropped;      /* out of retention, since the broker's start */
-    leat_table schedules;       /* by id */
+    uint64_t dead_dropped;      /* out of retention, since the store was made */
+    leat_archive archive;
+    leat_table schedules; /* by id */
 
     leat_list accruing;  /* flows of which something runs */
     leat_list blocked;   /* channels with senders in line */
@@ -860,6 +888,24 @@ void leat_batch_sweep(leat_core *core);
 void leat_batch_trim_pieces(leat_batch *batch);
 void leat_batch_free(leat_core *core, leat_batch *batch);
 
+/* ---- archive.c ---- */
+/* It has just finished, or its record says so when the store is loaded. */
+void leat_archive_add(leat_core *core, const leat_batch *batch);
+/* All that the store has was added, in no order. */
+void leat_archive_sort(leat_core *core);
+/* Drop the records of what is out of retention: some of them, with this turn. */
+void leat_archive_retain(leat_core *core);
+/* A batch that was marked as out of retention has left memory. */
+void leat_archive_left(leat_core *core, uint64_t id, bool memory);
+/* A job of the batch is among the dead; it no longer is. */
+void leat_archive_mourn(leat_core *core, uint64_t id, bool memory);
+void leat_archive_bury(leat_core *core, uint64_t id);
+/* The id is nobody's: might it have been a batch that is out of retention? */
+bool leat_archive_may_have_had(const leat_core *core, uint64_t id);
+/* The sentence of NOT_FOUND for a batch. */
+void leat_archive_explain(const leat_core *core, uint64_t id, char *out, size_t size);
+void leat_archive_fini(leat_core *core);
+
 /* ---- cursor.c ---- */
 void leat_cursor_credit(leat_core *core, leat_peer *peer, const leat_credit *credit);
 void leat_cursor_ack(leat_core *core, leat_peer *peer, uint64_t batch, uint64_t position);
@@ -1022,6 +1068,8 @@ struct leat_steering {
 };
 LEAT_NODISCARD leat_err leat_steer(struct leat_steering *s, const char *name);
 leat_err leat_steer_bad(struct leat_steering *s, const char *what);
+/* "all", "failed", "none". */
+const char *leat_steer_keep_word(leat_keeping keep);
 bool leat_steer_has(const cJSON *arguments, const char *key);
 LEAT_NODISCARD leat_err leat_steer_channel(struct leat_steering *s,
                                            bool make,

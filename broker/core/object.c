@@ -2,21 +2,20 @@
  * bytes <-> objects. A record begins with its own format number; fields are only ever added at the
  * end under a new number, and old numbers are read for ever.
  *
- *   META      u8 1 · 16 broker id · u64 epoch · u64 reserved_upto · u64 next_channel_id ·
- *             u64 number (of the turn before)
- *   CHANNEL   u8 2 · text8 name · u8 kind · u8 durability · u8 flags (1 closed, 2 paused, 4 being
+ *   META      u8 2 · 16 broker id · u64 epoch · u64 reserved_upto · u64 next_channel_id ·
+ *             u64 number (of the turn before) · u64 batches_dropped · u64 dead_dropped (from 2)
+ *   CHANNEL   u8 3 · text8 name · u8 kind · u8 durability · u8 flags (1 closed, 2 paused, 4 being
  *             removed) · u64 paused_until_ms · u64 capacity · u64 running_max · u64 key_max ·
  *             u32 weight · u32 rate_per_ks · u32 burst · u64 purged_upto · u16 defaults · settings
- *   BATCH     u8 2 · text8 name · text8 channel · text8 handler · u8 durability · u64 session ·
- *             u32 tag · u64 principal · u8 flags (1 sealed, 2 abandoned, 4 finished, 8 halted,
- *             16 cancelled with what runs) · u64 cancel_upto · u64 retry_of · u8 halt on ·
- *             u8 flags (1 running, 2 percent) · u32 n · u64 log_end · counters
- *   SESSION   u8 1 · 16 id · u8 role · text8 name · text8 host · u64 next_number · u64 settled ·
- *             u16 handlers · n × (text8 name · u8 runs) · u16 answers ·
- *             n × (u64 sequence · u8 command · u32 size · bytes) · u64 principal · text8 its name
- *   PACK head u8 2 · u64 batch · u32 place · u8 message · u64 principal · u64 share ·
- *             u64 recovers · u64 due_wall_ms · u64 expires_wall_ms · u64 born_wall_ms ·
- *             text8 channel · text8 handler · text8 flow · u16 settings · settings
+ * · u8 keep (from 3) BATCH     u8 3 · text8 name · text8 channel · text8 handler · u8 durability ·
+ * u64 session · u32 tag · u64 principal · u8 flags (1 sealed, 2 abandoned, 4 finished, 8 halted, 16
+ * cancelled with what runs) · u64 cancel_upto · u64 retry_of · u8 halt on · u8 flags (1 running, 2
+ * percent) · u32 n · u64 log_end · counters · u64 ended_ms (wall; from 3) SESSION   u8 1 · 16 id ·
+ * u8 role · text8 name · text8 host · u64 next_number · u64 settled · u16 handlers · n × (text8
+ * name · u8 runs) · u16 answers · n × (u64 sequence · u8 command · u32 size · bytes) · u64
+ * principal · text8 its name PACK head u8 2 · u64 batch · u32 place · u8 message · u64 principal ·
+ * u64 share · u64 recovers · u64 due_wall_ms · u64 expires_wall_ms · u64 born_wall_ms · text8
+ * channel · text8 handler · text8 flow · u16 settings · settings
  *
  * DEAD, UNIQUE and SCHEDULE are with their nouns (dead.c, unique.c, schedule.c).
  */
@@ -25,26 +24,29 @@
 #include "broker/core/machine.h"
 
 #define FORMAT   1U
-#define FORMAT_2 2U /* channels, batches, pack heads */
+#define FORMAT_2 2U /* pack heads, the broker itself */
+#define FORMAT_3 3U /* channels, batches */
 
 /* ------------------------------------------------------------------------------ writing */
 
 void
 leat_object_put_meta(leat_core *core, leat_buf *buf)
 {
-    leat_put_u8(buf, FORMAT);
+    leat_put_u8(buf, FORMAT_2);
     leat_put_bytes(buf, core->broker_id, sizeof core->broker_id);
     leat_put_u64(buf, core->epoch);
     leat_put_u64(buf, core->reserved_upto);
     leat_put_u64(buf, core->next_channel_id);
     leat_put_u64(buf, core->books[LEAT_DISK].number);
+    leat_put_u64(buf, core->archive.dropped);
+    leat_put_u64(buf, core->dead_dropped);
 }
 
 void
 leat_object_put_channel(const leat_channel *channel, leat_buf *buf)
 {
     const leat_channel_rules *const rules = &channel->rules;
-    leat_put_u8(buf, FORMAT_2);
+    leat_put_u8(buf, FORMAT_3);
     leat_put_text8(buf, leat_text_of(channel->name));
     leat_put_u8(buf, (uint8_t)channel->kind);
     leat_put_u8(buf, (uint8_t)channel->durability);
@@ -60,6 +62,7 @@ leat_object_put_channel(const leat_channel *channel, leat_buf *buf)
     leat_put_u64(buf, channel->purged_upto);
     leat_put_u16(buf, (uint16_t)channel->defaults.size);
     leat_put_bytes(buf, channel->defaults.data, channel->defaults.size);
+    leat_put_u8(buf, (uint8_t)rules->keep);
 }
 
 void
@@ -68,7 +71,7 @@ leat_object_put_batch(const leat_core *core, const leat_batch *batch, leat_buf *
     const leat_channel *const channel = leat_table_at(&core->channels, batch->channel);
     const leat_class *const class =
         batch->class == 0 ? NULL : leat_table_at(&core->classes, batch->class);
-    leat_put_u8(buf, FORMAT_2);
+    leat_put_u8(buf, FORMAT_3);
     leat_put_text8(buf, leat_text_of(batch->name));
     leat_put_text8(buf, leat_text_of(channel->name));
     leat_put_text8(buf, leat_text_of(class == NULL ? "" : class->handler));
@@ -91,6 +94,7 @@ leat_object_put_batch(const leat_core *core, const leat_batch *batch, leat_buf *
     leat_put_u64(buf, batch->counters.cancelled);
     leat_put_u64(buf, batch->counters.expired);
     leat_put_u64(buf, batch->counters.skipped);
+    leat_put_u64(buf, (uint64_t)batch->ended_ms);
 }
 
 static bool
@@ -181,15 +185,19 @@ leat_object_read_pack_head(const uint8_t *data, size_t size, leat_pack_head *hea
 }
 
 static leat_err
-apply_meta(leat_core *core, leat_reader *r)
+apply_meta(leat_core *core, unsigned format, leat_reader *r)
 {
     const uint8_t *const id = leat_read_bytes(r, sizeof core->broker_id);
     const uint64_t epoch = leat_read_u64(r);
     const uint64_t reserved_upto = leat_read_u64(r);
     const uint64_t next_channel_id = leat_read_u64(r);
     const uint64_t number = leat_read_u64(r);
+    const uint64_t batches_dropped = format < FORMAT_2 ? 0 : leat_read_u64(r);
+    const uint64_t dead_dropped = format < FORMAT_2 ? 0 : leat_read_u64(r);
     if (r->failed)
         return LEAT_ERR_CORRUPT;
+    core->archive.dropped = batches_dropped;
+    core->dead_dropped = dead_dropped;
     memcpy(core->broker_id, id, sizeof core->broker_id);
     if (epoch > core->epoch)
         core->epoch = epoch;
@@ -202,7 +210,7 @@ apply_meta(leat_core *core, leat_reader *r)
 }
 
 static leat_err
-apply_channel(leat_core *core, uint64_t id, leat_reader *r)
+apply_channel(leat_core *core, unsigned format, uint64_t id, leat_reader *r)
 {
     const leat_text name = leat_read_text8(r);
     const uint8_t kind = leat_read_u8(r);
@@ -219,9 +227,11 @@ apply_channel(leat_core *core, uint64_t id, leat_reader *r)
     const uint64_t purged_upto = leat_read_u64(r);
     const uint16_t defaults = leat_read_u16(r);
     const uint8_t *const settings = leat_read_bytes(r, defaults);
+    const uint8_t keep = format < FORMAT_3 ? LEAT_KEEP_ALL : leat_read_u8(r);
     leat_settings known;
-    if (r->failed || !leat_name_is_valid(name) || kind > LEAT_KIND_MESSAGES ||
-        durability > LEAT_MEMORY || rules.weight == 0 ||
+    rules.keep = (leat_keeping)keep;
+    if (r->failed || keep > LEAT_KEEP_NONE || !leat_name_is_valid(name) ||
+        kind > LEAT_KIND_MESSAGES || durability > LEAT_MEMORY || rules.weight == 0 ||
         leat_settings_read(settings, defaults, &known) != LEAT_ERR_OK)
         return LEAT_ERR_CORRUPT;
     leat_err err = LEAT_ERR_OK;
@@ -261,7 +271,7 @@ read_counters(leat_reader *r, leat_counters *counters)
 }
 
 static leat_err
-apply_batch(leat_core *core, uint64_t id, leat_reader *r)
+apply_batch(leat_core *core, unsigned format, uint64_t id, leat_reader *r)
 {
     const leat_text name = leat_read_text8(r);
     const leat_text channel_name = leat_read_text8(r);
@@ -279,6 +289,8 @@ apply_batch(leat_core *core, uint64_t id, leat_reader *r)
     const uint64_t log_end = leat_read_u64(r);
     leat_counters counters;
     read_counters(r, &counters);
+    /* Of an older record nobody knows the time: it counts from now on. */
+    const uint64_t ended_ms = format < FORMAT_3 ? (uint64_t)core->now.wall_ms : leat_read_u64(r);
     if (r->failed || name.size > LEAT_NAME_BYTES_MAX || !leat_name_is_valid(channel_name) ||
         handler.size > LEAT_NAME_BYTES_MAX || durability > LEAT_MEMORY || halt_on > LEAT_HALT_DONE)
         return LEAT_ERR_CORRUPT;
@@ -315,6 +327,7 @@ apply_batch(leat_core *core, uint64_t id, leat_reader *r)
             leat_class_ensure(core, channel, handler, (leat_text){0}, (leat_text){0}, &err);
         batch->class = class == NULL ? 0 : class->index;
     }
+    batch->ended_ms = (int64_t)ended_ms;
     if ((flags & 4U) != 0 && !batch->finished) {
         batch->finished = true;
         leat_list_append(&core->finished, &batch->finished_node);
@@ -384,21 +397,39 @@ apply_session(leat_core *core, uint64_t key, leat_reader *r)
     return LEAT_ERR_OK;
 }
 
+static bool
+is_known(leat_object_kind kind, unsigned format)
+{
+    switch (kind) {
+    case LEAT_OBJECT_META:
+        return format == FORMAT || format == FORMAT_2;
+    case LEAT_OBJECT_CHANNEL:
+    case LEAT_OBJECT_BATCH:
+        return format == FORMAT_2 || format == FORMAT_3;
+    case LEAT_OBJECT_SESSION:
+    case LEAT_OBJECT_DEAD:
+    case LEAT_OBJECT_UNIQUE:
+    case LEAT_OBJECT_SCHEDULE:
+        return format == FORMAT;
+    }
+    return false;
+}
+
 leat_err
 leat_object_apply(
     leat_core *core, leat_object_kind kind, uint64_t id, const uint8_t *data, size_t size)
 {
     leat_reader r = leat_reader_over(data, size);
-    const bool second = kind == LEAT_OBJECT_CHANNEL || kind == LEAT_OBJECT_BATCH;
-    if (leat_read_u8(&r) != (second ? FORMAT_2 : FORMAT))
+    const unsigned format = leat_read_u8(&r);
+    if (!is_known(kind, format))
         return LEAT_ERR_CORRUPT;
     switch (kind) {
     case LEAT_OBJECT_META:
-        return apply_meta(core, &r);
+        return apply_meta(core, format, &r);
     case LEAT_OBJECT_CHANNEL:
-        return apply_channel(core, id, &r);
+        return apply_channel(core, format, id, &r);
     case LEAT_OBJECT_BATCH:
-        return apply_batch(core, id, &r);
+        return apply_batch(core, format, id, &r);
     case LEAT_OBJECT_SESSION:
         return apply_session(core, id, &r);
     case LEAT_OBJECT_DEAD:

@@ -126,8 +126,13 @@ leat_query_status(leat_core *core)
     cJSON *const broker = leat_query_ping(core);
     (void)cJSON_AddItemToObject(json, "broker", broker);
     (void)leat_json_add_u64(broker, "file_bytes", facts.file_bytes);
+    (void)leat_json_add_u64(broker, "used_bytes", facts.used_bytes);
     (void)leat_json_add_u64(broker, "history_jobs", facts.history_jobs);
+    (void)leat_json_add_u64(broker, "history_batches", core->archive.count);
     (void)leat_json_add_u64(broker, "dead_jobs", core->dead.count);
+    (void)leat_json_add_u64(broker, "dropped_jobs", facts.history_dropped);
+    (void)leat_json_add_u64(broker, "dropped_batches", core->archive.dropped);
+    (void)leat_json_add_u64(broker, "dropped_dead", core->dead_dropped);
     add_workers(core, json);
     cJSON *const channels = cJSON_AddArrayToObject(json, "channels");
     unsigned rows = 0;

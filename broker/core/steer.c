@@ -206,6 +206,33 @@ rate_at(struct leat_steering *s, leat_channel_rules *rules)
     return LEAT_ERR_OK;
 }
 
+static const char *const keep_words[] = {"all", "failed", "none"};
+
+const char *
+leat_steer_keep_word(leat_keeping keep)
+{
+    return keep_words[keep];
+}
+
+static leat_err
+keep_at(struct leat_steering *s, leat_keeping *keep)
+{
+    const cJSON *const item = cJSON_GetObjectItemCaseSensitive(s->arguments, "keep");
+    if (item == NULL)
+        return LEAT_ERR_OK;
+    if (cJSON_IsNull(item)) {
+        *keep = LEAT_KEEP_ALL;
+        return LEAT_ERR_OK;
+    }
+    for (unsigned i = 0; i < sizeof keep_words / sizeof *keep_words && cJSON_IsString(item); i++) {
+        if (strcmp(item->valuestring, keep_words[i]) == 0) {
+            *keep = (leat_keeping)i;
+            return LEAT_ERR_OK;
+        }
+    }
+    return leat_steer_bad(s, "\"keep\" is all, failed or none: of what jobs the ends are kept");
+}
+
 /* The rules and defaults as the arguments would make them; nothing is changed. */
 static leat_err
 read_rules(struct leat_steering *s,
@@ -225,6 +252,8 @@ read_rules(struct leat_steering *s,
         err = number_at(s, s->arguments, "weight", 1, 1000, &weight);
     if (err == LEAT_ERR_OK)
         err = rate_at(s, rules);
+    if (err == LEAT_ERR_OK)
+        err = keep_at(s, &rules->keep);
     if (err == LEAT_ERR_OK)
         err = leat_steer_settings(s, s->arguments, false, &settings);
     rules->weight = weight == 0 ? 1 : (uint32_t)weight;
@@ -265,7 +294,7 @@ are_same_rules(const leat_channel *channel,
     const leat_channel_rules *const old = &channel->rules;
     return old->capacity == rules->capacity && old->running_max == rules->running_max &&
            old->key_max == rules->key_max && old->weight == rules->weight &&
-           old->rate_per_ks == rules->rate_per_ks &&
+           old->keep == rules->keep && old->rate_per_ks == rules->rate_per_ks &&
            (rules->rate_per_ks == 0 || old->burst == rules->burst) &&
            channel->defaults.size == defaults->size &&
            (defaults->size == 0 ||
@@ -430,7 +459,7 @@ leat_steer_batch(struct leat_steering *s, leat_batch **batch)
     *batch = leat_batch_find(s->core, id);
     if (*batch != NULL)
         return LEAT_ERR_OK;
-    (void)snprintf(s->message, sizeof s->message, "no batch %llu", (unsigned long long)id);
+    leat_archive_explain(s->core, id, s->message, sizeof s->message);
     return LEAT_ERR_NOT_FOUND;
 }
 

@@ -4,6 +4,7 @@
 #include <stdarg.h>
 #include <stdio.h>
 
+#include "broker/store/fault.h"
 #include "broker/store/tables.h"
 #include "proto/base/log.h"
 #include "proto/limits.h"
@@ -113,6 +114,8 @@ leat_tables_apply(leat_history *history, leat_kv *kv, const leat_changes *change
         const leat_key number = {.low = change.id};
         const leat_key object = {.high = change.kind, .low = change.id};
         leat_err err = LEAT_ERR_OK;
+        if (LEAT_STORE_FAULT(NO_TRIM) && (change.op == LEAT_OP_KEEP || change.op == LEAT_OP_TRIM))
+            continue;
         switch ((leat_op)change.op) {
         case LEAT_OP_PACK:
             err = kv->ops->put(kv, LEAT_TABLE_JOBS, number, change.data, change.size);

@@ -128,6 +128,8 @@ leat_copy_make(const char *folder, char why[512])
         err = leat_folder_refuse(why, "cannot remove", path, errno);
     if (err == LEAT_ERR_OK)
         err = write_empty(path, why);
+    if (err == LEAT_ERR_OK && (err = leat_folder_sync_upwards(folder)) != LEAT_ERR_OK)
+        (void)snprintf(why, WHY_BYTES, "cannot sync the folders above %s", folder);
     if (err == LEAT_ERR_OK)
         err = take_place(folder, path, why);
     if (err != LEAT_ERR_OK)

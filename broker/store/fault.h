@@ -8,6 +8,7 @@
 #ifdef LEAT_FAULTS
 #define LEAT_STORE_FAULT_MAP(X)                                      \
     X(NO_SYNC, "commits are written, and not synced")                \
+    X(NO_TRIM, "what has ended never leaves the store")              \
     X(TOLD_EARLY, "a commit counts as durable before it is written") \
     X(NO_CRC, "checksums of records are not looked at")
 typedef enum leat_store_fault {

@@ -49,6 +49,22 @@ leat_folder_sync_parent(const char *path)
 }
 
 leat_err
+leat_folder_sync_upwards(const char *folder)
+{
+    char *const path = realpath(folder, NULL);
+    leat_err err = path == NULL ? leat_err_from_errno(errno) : LEAT_ERR_OK;
+    while (err == LEAT_ERR_OK && path[0] != '\0') {
+        *strrchr(path, '/') = '\0';
+        errno = 0;
+        err = leat_folder_sync(path[0] == '\0' ? "/" : path);
+        if (errno == EACCES || errno == EPERM || errno == EINVAL)
+            err = LEAT_ERR_OK;
+    }
+    free(path);
+    return err;
+}
+
+leat_err
 leat_folder_refuse(char why[512], const char *what, const char *path, int errnum)
 {
     char text[64];
@@ -71,8 +87,8 @@ leat_folder_refuse(char why[512], const char *what, const char *path, int errnum
     }
 }
 
-/* Make the folder and those above it that are missing, and sync each one's parent. path is changed
- * and put back. errno is set on failure. */
+/* Make the folder and those above it that are missing. path is changed and put back. errno is set
+ * on failure. */
 static bool
 make(char *path)
 {
@@ -89,7 +105,7 @@ make(char *path)
     if (errno != ENOENT || slash == NULL || slash == path)
         return false;
     *slash = '\0';
-    const bool made = make(path) && leat_folder_sync(path) == LEAT_ERR_OK;
+    const bool made = make(path);
     *slash = '/';
     return made && mkdir(path, 0700) == 0;
 }

@@ -15,7 +15,12 @@ LEAT_NODISCARD leat_err leat_folder_make(const char *path, char why[512]);
 /* What was made, renamed or removed in it is on disk afterwards. */
 LEAT_NODISCARD leat_err leat_folder_sync(const char *path);
 
-/* The same for the folder that path lies in. */
+/* The names of this folder and of all above it are on disk: any of them may have been made just
+ * now, by us or by a start that was cut. Those that we may not read are somebody else's, and older.
+ */
+LEAT_NODISCARD leat_err leat_folder_sync_upwards(const char *folder);
+
+/* What was renamed to path is on disk under its name. */
 LEAT_NODISCARD leat_err leat_folder_sync_parent(const char *path);
 
 /* "WHAT PATH: the system's words" into why; the error that fits. */

@@ -4,9 +4,8 @@
  *     commit thread:                              └──► all that wait, in one transaction ──►
  *                     sync ──► durable_upto, eventfd ──► a step of history ──► …
  *
- * Before LMDB maps the file it is looked at without LMDB, which believes everything that it reads:
- * its beginning and size always, all of it after a life that a signal has ended (guard.h). LMDB
- * does not sync the folder after creating its files, so we do. */
+ * Before LMDB maps the file all of it is looked at without LMDB, which believes everything that it
+ * reads. How a new one is made lies in copy.c. */
 #include "broker/store/lmdb.h"
 
 #include <assert.h>
@@ -365,6 +364,7 @@ lmdb_load(leat_store *store, const leat_load *load)
     err = leat_history_read(&history, &self->reader.kv);
     if (err == LEAT_ERR_OK)
         err = leat_tables_load(&history, &self->reader.kv, load);
+    leat_lmdb_kv_let_pages_go(&self->reader);
     end_read(self);
     return err;
 }

@@ -3,6 +3,8 @@
 
 #include <assert.h>
 #include <errno.h>
+#include <sys/mman.h>
+#include <unistd.h>
 
 #include "broker/store/fault.h"
 #include "proto/base/crc32c.h"
@@ -116,6 +118,29 @@ kv_cursor(leat_lmdb_kv *kv, leat_table table, MDB_cursor **out)
     return rc;
 }
 
+/* Values lie in one mapping, so that what is between two of them does, too. */
+static void
+note_seen(leat_lmdb_kv *kv, uint8_t *data, size_t size)
+{
+    if (kv->seen_first == NULL || data < kv->seen_first)
+        kv->seen_first = data;
+    if (data + size > kv->seen_last)
+        kv->seen_last = data + size;
+}
+
+void
+leat_lmdb_kv_let_pages_go(leat_lmdb_kv *kv)
+{
+    const uintptr_t page = (uintptr_t)sysconf(_SC_PAGESIZE);
+    if (kv->seen_first == NULL)
+        return;
+    const size_t before = (uintptr_t)kv->seen_first % page;
+    /* Only advice: where it is not taken, the pages are memory for a while longer. */
+    (void)madvise(kv->seen_first - before, (size_t)(kv->seen_last - kv->seen_first) + before,
+                  MADV_DONTNEED);
+    kv->seen_first = kv->seen_last = NULL;
+}
+
 leat_err
 leat_lmdb_open_row(leat_table table, const MDB_val *key, const MDB_val *value, leat_row *row)
 {
@@ -135,6 +160,17 @@ leat_lmdb_open_row(leat_table table, const MDB_val *key, const MDB_val *value, l
     return LEAT_ERR_OK;
 }
 
+/* Of the reader, whose pages are given back. */
+static leat_err
+show_row(
+    leat_lmdb_kv *kv, leat_table table, const MDB_val *key, const MDB_val *value, leat_row *row)
+{
+    const leat_err err = leat_lmdb_open_row(table, key, value, row);
+    if (err == LEAT_ERR_OK)
+        note_seen(kv, value->mv_data, value->mv_size);
+    return err;
+}
+
 static leat_err
 kv_at_or_after(leat_kv *base, leat_table table, leat_key key, leat_row *row)
 {
@@ -148,7 +184,7 @@ kv_at_or_after(leat_kv *base, leat_table table, leat_key key, leat_row *row)
         rc = mdb_cursor_get(cursor, &at, &value, MDB_SET_RANGE);
     if (rc != MDB_SUCCESS)
         return leat_lmdb_result(kv, rc);
-    return leat_lmdb_open_row(table, &at, &value, row);
+    return show_row(kv, table, &at, &value, row);
 }
 
 static leat_err
@@ -171,7 +207,7 @@ kv_at_or_before(leat_kv *base, leat_table table, leat_key key, leat_row *row)
     }
     if (rc != MDB_SUCCESS)
         return leat_lmdb_result(kv, rc);
-    return leat_lmdb_open_row(table, &at, &value, row);
+    return show_row(kv, table, &at, &value, row);
 }
 
 /* Remember the highest key, so that rising ones are appended: full pages, and no search. */

@@ -17,13 +17,19 @@ typedef struct leat_lmdb_kv {
     MDB_cursor *cursors[LEAT_TABLES]; /* opened when first used */
     leat_key highest[LEAT_TABLES];    /* writer only: no key above it has been put */
     bool has_highest[LEAT_TABLES];
-    int rc; /* the last error of LMDB's own, for the sentence */
+    uint8_t *seen_first; /* the lowest and the highest byte of the map that rows have */
+    uint8_t *seen_last;  /* been shown of, see leat_lmdb_kv_let_pages_go; NULL: none */
+    int rc;              /* the last error of LMDB's own, for the sentence */
 } leat_lmdb_kv;
 
 void leat_lmdb_kv_init(leat_lmdb_kv *kv, const MDB_dbi *dbis);
 
 /* Close the cursors; before a write transaction ends, and before the reader does for good. */
 void leat_lmdb_kv_forget(leat_lmdb_kv *kv);
+
+/* Rows were read that nobody will read again soon: what of the map they have made memory of this
+ * process is given back. The pages stay in the system's cache. */
+void leat_lmdb_kv_let_pages_go(leat_lmdb_kv *kv);
 
 /* LMDB's number as ours; leat_lmdb_result keeps it in kv->rc. */
 LEAT_NODISCARD leat_err leat_lmdb_err(int rc);

@@ -99,6 +99,20 @@ index_workers(leat_haul *haul, const leat_items_run *run)
     return ARRAY(&haul->workers, const uint8_t *);
 }
 
+/* Neighbours in a log, if there are any; then none. false: no memory. */
+static bool
+end_stretch(leat_haul *haul, struct run *stretch)
+{
+    if (stretch->n == 0)
+        return true;
+    struct run *const run = PUSH(&haul->runs, struct run);
+    if (run == NULL)
+        return false;
+    *run = *stretch;
+    stretch->n = 0;
+    return true;
+}
+
 /* The ends of one ENDS entry. LEAT_ERR_CORRUPT: its log is none. */
 static leat_err
 gather_entry(leat_history *history, const leat_turn_entry *entry)
@@ -119,29 +133,38 @@ gather_entry(leat_history *history, const leat_turn_entry *entry)
         return LEAT_ERR_NOMEM;
 
     const bool alone = (entry->flags & LEAT_ENDS_ALONE) != 0;
+    const bool only_failed = (entry->flags & LEAT_ENDS_FAILED) != 0;
     const size_t at = LENGTH(&haul->ends, struct ended) - run.n;
+    size_t kept = 0;
+    struct run stretch = {.batch = entry->id};
     for (unsigned i = 0; i < run.n; i++) {
         leat_completion c;
         const uint8_t *const completion = log.at;
         leat_items_next_completion(&log, &c);
-        ends[i] = (struct ended){
+        if (only_failed && c.outcome == LEAT_OUTCOME_DONE) {
+            if (!end_stretch(haul, &stretch))
+                return LEAT_ERR_NOMEM;
+            continue;
+        }
+        ends[kept] = (struct ended){
             .batch = alone ? c.job : entry->id,
             .position = alone ? entry->number : entry->number + i,
             .completion = (size_t)(completion - haul->turns.data),
             .worker = c.worker == LEAT_NO_WORKER ? NO_WORKER
                                                  : (size_t)(workers[c.worker] - haul->turns.data),
         };
-        places[i] = (struct place){.id = c.job, .at = (uint32_t)(at + i)};
+        places[kept] = (struct place){.id = c.job, .at = (uint32_t)(at + kept)};
+        if (!alone && stretch.n++ == 0) {
+            stretch.first = entry->number + i;
+            stretch.at = at + kept;
+        }
+        kept++;
         if (c.ended_ms > history->newest_ms)
             history->newest_ms = c.ended_ms;
     }
-    if (!alone) {
-        struct run *const stretch = PUSH(&haul->runs, struct run);
-        if (stretch == NULL)
-            return LEAT_ERR_NOMEM;
-        *stretch = (struct run){.batch = entry->id, .first = entry->number, .at = at, .n = run.n};
-    }
-    return LEAT_ERR_OK;
+    haul->ends.size -= (run.n - kept) * sizeof(struct ended);
+    haul->order.size -= (run.n - kept) * sizeof(struct place);
+    return end_stretch(haul, &stretch) ? LEAT_ERR_OK : LEAT_ERR_NOMEM;
 }
 
 static leat_err

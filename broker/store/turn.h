@@ -41,6 +41,7 @@ typedef enum leat_turn_kind {
  * hold several jobs, each at first_position of its own batch; its batch is then 0. */
 #define LEAT_ENDS_ALONE  1U
 #define LEAT_ENDS_FORGET 2U /* keep = none: leave no history */
+#define LEAT_ENDS_FAILED 4U /* keep = failed: those that are done leave none */
 
 /* One entry, borrowed from the record; which fields are set follows from kind. */
 typedef struct leat_turn_entry {

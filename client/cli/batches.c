@@ -76,8 +76,8 @@ leat_batches_ask(leat_cli *cli, uint64_t batch, leat_status *status, cJSON **jso
         if (status != NULL)
             return LEAT_EXIT_LEAT;
         if (got == LEAT_NOT_FOUND)
-            return leat_cli_fail(cli, LEAT_EXIT_NOT_FOUND, "NOT_FOUND", NULL,
-                                 "there is no batch %" PRIu64 " (any more)", batch);
+            return leat_cli_fail(cli, LEAT_EXIT_NOT_FOUND, "NOT_FOUND", NULL, "%s",
+                                 leat_sentence(cli->broker));
         return leat_cli_failed(cli, got, what);
     }
     cJSON *const answer = cJSON_Parse(text);

@@ -210,7 +210,8 @@ leat_cli_try(leat_cli *cli, int64_t timeout_ms)
     return connect_with(
         cli, &(leat_connect_options){.broker = leat_options_text(cli->options, "broker"),
                                      .timeout_ms = timeout_ms,
-                                     .key_file = leat_options_text(cli->options, "key-file")});
+                                     .key_file = leat_options_text(cli->options, "key-file"),
+                                     .history = leat_options_text(cli->options, "history")});
 }
 
 int
@@ -229,6 +230,8 @@ void
 leat_cli_disconnect(leat_cli *cli)
 {
     leat_stop_target(NULL);
+    if (cli->broker != NULL && leat_history_trouble(cli->broker)[0] != '\0')
+        (void)fprintf(stderr, "leat: %s\n", leat_history_trouble(cli->broker));
     if (cli->broker != NULL)
         leat_disconnect(&cli->broker);
 }

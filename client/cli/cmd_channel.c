@@ -138,6 +138,9 @@ print_rules(const leat_cli *cli, const cJSON *json)
         else if (i == 0)
             add(&out, "capacity none");
     }
+    const char *const keep = leat_json_string(json, "keep");
+    if (strcmp(keep, "failed") == 0 || strcmp(keep, "none") == 0)
+        add(&out, ", keep %s", keep);
     print_line(cli, "settings", &out);
 }
 

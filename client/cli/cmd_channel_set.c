@@ -48,6 +48,11 @@
          .max = 1000,                                                              \
          .help = "its share of a worker that serves several channels (default 1)", \
          .flags = LEAT_OPTION_NOT_IN_FILE},                                        \
+        {.name = "keep",                                                           \
+         .type = LEAT_OPTION_TEXT,                                                 \
+         .value = "WHAT",                                                          \
+         .help = "ends that are kept: all (default), failed or none",              \
+         .flags = LEAT_OPTION_NOT_IN_FILE},                                        \
         LEAT_ROWS_OF_ATTEMPTS
 
 /* ---- settings ---- */
@@ -104,7 +109,7 @@ typedef struct setting {
 } setting;
 
 enum {
-    SETTINGS = 15
+    SETTINGS = 16
 };
 
 static void
@@ -125,6 +130,7 @@ list_settings(leat_channel_options *o, setting out[SETTINGS])
         {"run-limit",   &o->run_limit_ms  },
         {"grace",       &o->grace_ms      },
         {"expires",     &o->expires_ms    },
+        {"keep",        &o->keep          },
         {NULL,          NULL              },
     };
     memcpy(out, rows, sizeof rows);
@@ -201,6 +207,22 @@ take_figures(const leat_cli *cli, leat_channel_options *o)
     }
 }
 
+static int
+take_keep(const leat_cli *cli, int64_t *out)
+{
+    static const char *const words[] = {"all", "failed", "none"};
+    const char *const text = leat_options_text(cli->options, "keep");
+    for (size_t i = 0; text != NULL && i < LEAT_COUNT_OF(words); i++) {
+        if (strcmp(text, words[i]) == 0) {
+            *out = LEAT_KEEP_ALL + (int64_t)i;
+            return LEAT_EXIT_OK;
+        }
+    }
+    return text == NULL
+               ? LEAT_EXIT_OK
+               : leat_cli_usage(cli, "--keep is all, failed or none, not \"%.100s\"", text);
+}
+
 /* Only what is typed: what a file or a variable says of jobs is for those who submit them. */
 static int
 read_settings(const leat_cli *cli, leat_channel_options *o)
@@ -214,6 +236,8 @@ read_settings(const leat_cli *cli, leat_channel_options *o)
         code = take_bound(cli, "key-max", 1, &o->key_max);
     if (code == LEAT_EXIT_OK)
         code = take_rate(cli, &o->rate);
+    if (code == LEAT_EXIT_OK)
+        code = take_keep(cli, &o->keep);
     const char *const backoff =
         is_typed(cli, "backoff") ? leat_options_text(cli->options, "backoff") : NULL;
     if (code == LEAT_EXIT_OK && backoff != NULL &&

@@ -5,12 +5,10 @@
  * nothing of them is left at the end. */
 #include <errno.h>
 #include <inttypes.h>
-#include <netinet/in.h>
 #include <signal.h>
 #include <stdarg.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/socket.h>
 #include <unistd.h>
 
 #include "client/cli/batches.h"
@@ -22,7 +20,6 @@
 #include "proto/base/clock.h"
 
 #define WORKERS_MAX  1000U
-#define PORT_TRIES   20
 #define WORKER_BYTES 132U
 #define LOOK_MS      500
 #define QUIET_MS     1500 /* after so long it is asked why nothing comes */
@@ -55,45 +52,6 @@ typedef struct demo {
 
 /* ---- starting the service ---- */
 
-/* A port of 127.0.0.1 that is free at the moment. 0: there is none. */
-static unsigned
-free_port(void)
-{
-    struct sockaddr_in address = {.sin_family = AF_INET, .sin_addr.s_addr = htonl(INADDR_LOOPBACK)};
-    socklen_t size = sizeof address;
-    unsigned port = 0;
-    const int fd = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
-    if (fd < 0)
-        return 0;
-    if (bind(fd, (const struct sockaddr *)&address, size) == 0 &&
-        getsockname(fd, (struct sockaddr *)&address, &size) == 0)
-        port = ntohs(address.sin_port);
-    (void)close(fd);
-    return port;
-}
-
-/* Between the look for a free port and the broker's bind somebody else may take it: try again. */
-static int
-start_broker(demo *self)
-{
-    for (int i = 0; i < PORT_TRIES; i++) {
-        const unsigned port = free_port();
-        if (port == 0)
-            break;
-        (void)snprintf(self->service.endpoint, sizeof self->service.endpoint, "tcp://127.0.0.1:%u",
-                       port);
-        const leat_err err =
-            leat_service_start_broker(self->cli, &self->service, "--insecure-loopback");
-        if (err == LEAT_ERR_OK)
-            return LEAT_EXIT_OK;
-        if (err == LEAT_ERR_INTERRUPTED)
-            return leat_cli_failed(self->cli, LEAT_REFUSED, "demo");
-        if (err != LEAT_ERR_IN_USE)
-            return LEAT_EXIT_LEAT;
-    }
-    return leat_cli_fail(self->cli, LEAT_EXIT_LEAT, "IN_USE", NULL, "no port of 127.0.0.1 is free");
-}
-
 static int
 start_service(demo *self)
 {
@@ -103,7 +61,7 @@ start_service(demo *self)
     if (code == LEAT_EXIT_OK)
         code = leat_service_temporary(cli, &self->service, "demo");
     if (code == LEAT_EXIT_OK)
-        code = start_broker(self);
+        code = leat_service_start_loopback(cli, &self->service, "demo");
     if (code != LEAT_EXIT_OK)
         return code;
 

@@ -254,8 +254,8 @@ take_from(waiting *self, waiter *one, int64_t timeout_ms)
             return LEAT_EXIT_OK;
         case LEAT_NOT_FOUND:
             leat_progress_wipe(&self->progress);
-            return leat_cli_fail(self->cli, LEAT_EXIT_NOT_FOUND, "NOT_FOUND", NULL,
-                                 "there is no %s (any more)", what);
+            return leat_cli_fail(self->cli, LEAT_EXIT_NOT_FOUND, "NOT_FOUND", NULL, "%s",
+                                 leat_sentence(self->cli->broker));
         case LEAT_FULL:
         case LEAT_CLOSED:
         case LEAT_TOO_LARGE:

@@ -141,6 +141,7 @@ extern const leat_cli_command leat_cli_command_key_allow;
 extern const leat_cli_command leat_cli_command_key_revoke;
 extern const leat_cli_command leat_cli_command_key_ls;
 extern const leat_cli_command leat_cli_command_key_show;
+extern const leat_cli_command leat_cli_command_bench;
 extern const leat_cli_command leat_cli_command_help;
 extern const leat_cli_command leat_cli_command_version;
 

@@ -47,6 +47,7 @@ static const leat_cli_command *const table[] = {
     &leat_cli_command_key_revoke,
     &leat_cli_command_key_ls,
     &leat_cli_command_key_show,
+    &leat_cli_command_bench,
     &leat_cli_command_help,
     &leat_cli_command_version,
 };
@@ -63,6 +64,10 @@ static const leat_option common_rows[] = {
      .type = LEAT_OPTION_TEXT,
      .value = "F",
      .help = "who you are, made by `leat key new`; needed over TCP"                                                             },
+    {.name = "history",
+     .type = LEAT_OPTION_TEXT,
+     .value = "DIR",
+     .help = "write there what is sent and shown, for tests"                                                                    },
     {.name = "config",
      .type = LEAT_OPTION_TEXT,
      .value = "F",
@@ -209,7 +214,8 @@ leat_cli_command_rows(const leat_cli_command *command, bool others, size_t *coun
     for (size_t i = 0; i < LEAT_COUNT_OF(common_rows); i++) {
         /* A command without a broker still lets config files name one for the others. */
         const bool is_remote = strcmp(common_rows[i].name, "broker") == 0 ||
-                               strcmp(common_rows[i].name, "key-file") == 0;
+                               strcmp(common_rows[i].name, "key-file") == 0 ||
+                               strcmp(common_rows[i].name, "history") == 0;
         if ((command->flags & LEAT_CLI_COMMAND_LOCAL) != 0 && !others && is_remote)
             continue;
         if (has_row(rows, used, common_rows[i].name)) /* the command's own meaning of it */

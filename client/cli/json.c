@@ -149,10 +149,30 @@ static bool
 is_count_key(const char *key)
 {
     static const char *const keys[] = {
-        "ready",         "running", "delayed",   "held",    "done",       "dead",
-        "total",         "skipped", "cancelled", "expired", "file_bytes", "history_jobs",
-        "jobs",          "senders", "released",  "dropped", "dead_jobs",  "replies_dropped",
+        "ready",
+        "running",
+        "delayed",
+        "held",
+        "done",
+        "dead",
+        "total",
+        "skipped",
+        "cancelled",
+        "expired",
+        "file_bytes",
+        "history_jobs",
+        "jobs",
+        "senders",
+        "released",
+        "dropped",
+        "dead_jobs",
+        "replies_dropped",
         "payload_bytes",
+        "used_bytes",
+        "history_batches",
+        "dropped_jobs",
+        "dropped_batches",
+        "dropped_dead",
     };
     for (size_t i = 0; key != NULL && i < sizeof keys / sizeof *keys; i++) {
         if (strcmp(key, keys[i]) == 0)

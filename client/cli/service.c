@@ -27,6 +27,7 @@
 #define LOG_TAIL      2048
 #define END_GRACE_MS  3000
 #define ARGUMENTS_MAX 16U
+#define PORT_TRIES    20
 
 /* ---- getting ready ---- */
 
@@ -279,6 +280,43 @@ leat_service_start_broker(leat_cli *cli, leat_service *service, const char *more
     (void)snprintf(what, sizeof what, "the broker ended at its start (%s)",
                    leat_child_end_words(&service->broker));
     return fail_broker(cli, service, what);
+}
+
+/* A port of 127.0.0.1 that is free at the moment. 0: there is none. */
+static unsigned
+free_port(void)
+{
+    struct sockaddr_in address = {.sin_family = AF_INET, .sin_addr.s_addr = htonl(INADDR_LOOPBACK)};
+    socklen_t size = sizeof address;
+    unsigned port = 0;
+    const int fd = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
+    if (fd < 0)
+        return 0;
+    if (bind(fd, (const struct sockaddr *)&address, size) == 0 &&
+        getsockname(fd, (struct sockaddr *)&address, &size) == 0)
+        port = ntohs(address.sin_port);
+    (void)close(fd);
+    return port;
+}
+
+/* Between the look for a free port and the broker's bind somebody else may take it: try again. */
+int
+leat_service_start_loopback(leat_cli *cli, leat_service *service, const char *what)
+{
+    for (int i = 0; i < PORT_TRIES; i++) {
+        const unsigned port = free_port();
+        if (port == 0)
+            break;
+        (void)snprintf(service->endpoint, sizeof service->endpoint, "tcp://127.0.0.1:%u", port);
+        const leat_err err = leat_service_start_broker(cli, service, "--insecure-loopback");
+        if (err == LEAT_ERR_OK)
+            return LEAT_EXIT_OK;
+        if (err == LEAT_ERR_INTERRUPTED)
+            return leat_cli_failed(cli, LEAT_REFUSED, what);
+        if (err != LEAT_ERR_IN_USE)
+            return LEAT_EXIT_LEAT;
+    }
+    return leat_cli_fail(cli, LEAT_EXIT_LEAT, "IN_USE", NULL, "no port of 127.0.0.1 is free");
 }
 
 /* ---- workers ---- */

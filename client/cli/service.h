@@ -1,5 +1,5 @@
 /* leat_service: a broker and workers of one's own, started as real processes beside this program,
- * with their logs in files. What `leat demo` and `leat up` have in common. */
+ * with their logs in files. What `leat demo`, `leat up` and `leat bench` have in common. */
 #ifndef LEAT_CLI_SERVICE_H
 #define LEAT_CLI_SERVICE_H
 
@@ -37,6 +37,10 @@ int leat_service_temporary(leat_cli *cli, leat_service *service, const char *nam
 LEAT_NODISCARD leat_err leat_service_start_broker(leat_cli *cli,
                                                   leat_service *service,
                                                   const char *more);
+
+/* The same on a free port of 127.0.0.1, without keys. `what` is what is done, for people. Failures
+ * are printed; returns the exit code. */
+int leat_service_start_loopback(leat_cli *cli, leat_service *service, const char *what);
 
 /* Start worker `index` (from 0) with a name and slots; its stdout goes to stdout_fd, or into its
  * log when that is -1. Failures are printed. */

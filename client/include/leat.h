@@ -28,8 +28,8 @@
  *    called while another thread is inside.
  *  - It sets no signal handler and blocks no signal, writes to no stream, changes no locale and no
  *    directory, and never ends the process, unless a promise of its own code is broken (assert).
- *    It reads the variables LEAT_BROKER and LEAT_KEY_FILE at leat_connect, and none later. It
- *    seeds random(3) once, because ZeroMQ never does.
+ *    It reads the variables LEAT_BROKER, LEAT_KEY_FILE and LEAT_HISTORY at leat_connect, and none
+ *    later. It seeds random(3) once, because ZeroMQ never does.
  *  - ZeroMQ runs two threads for each handle, in which all signals are blocked.
  *  - After fork a handle belongs to the parent alone. The child must not call anything with it,
  *    not even leat_disconnect; it may exec, _exit, or connect anew. Descriptors are closed by exec.
@@ -87,6 +87,9 @@ typedef struct leat_connect_options {
     const char *software; /* names the program in the broker's logs; NULL: "libleat" */
     const char *key_file; /* made by `leat key new`; needed over TCP. NULL: LEAT_KEY_FILE, if it is
                              set; "": none */
+    const char *history;  /* a folder: what this handle sends and is shown is written there, in a
+                             file of its own, for a judge of test runs. NULL: LEAT_HISTORY, if it is
+                             set; "": nothing is written */
 } leat_connect_options;
 
 /* Connect and wait for the broker's welcome. *out is set also on failure (unless LEAT_NO_MEMORY),
@@ -95,6 +98,10 @@ typedef struct leat_connect_options {
  * the key file is not understood. */
 LEAT_API leat_status leat_connect(const char *broker, leat **out);
 LEAT_API leat_status leat_connect_with(const leat_connect_options *options, leat **out);
+
+/* Why no history is written any more although there is one (a full disk), or "". Valid until
+ * leat_disconnect. */
+LEAT_API const char *leat_history_trouble(const leat *self);
 
 /* Say good-bye and free everything, batches and waits included. *self_p is NULL afterwards. */
 LEAT_API void leat_disconnect(leat **self_p);
@@ -510,6 +517,11 @@ enum {
     LEAT_ON_DISK = 1, /* accepted is synced to disk: the default */
     LEAT_IN_MEMORY    /* faster, and empty after the broker's end */
 };
+enum {
+    LEAT_KEEP_ALL = 1,
+    LEAT_KEEP_FAILED, /* of those that are done only that they were */
+    LEAT_KEEP_NONE
+};
 #define LEAT_UNSAID  (-1) /* leat_channel_new: the default; leat_channel_set: as it is */
 #define LEAT_NOTHING (-2) /* leat_channel_set: back to what it is without a setting */
 
@@ -533,6 +545,7 @@ typedef struct leat_channel_options {
     int64_t run_limit_ms;
     int64_t grace_ms;
     int64_t expires_ms;
+    int64_t keep; /* LEAT_KEEP_…: what is kept of jobs that have ended; all */
 } leat_channel_options;
 
 LEAT_API void leat_channel_options_init_sized(leat_channel_options *options, size_t size);

@@ -164,16 +164,34 @@ leat_link_destroy(leat_link **link_p)
 
 /* ------------------------------------------------------------------------------ waking up */
 
+/* Bring left_fd in line with what is left. A caller that asks leat_link_due_ms before it waits is
+ * told there, without these calls into the kernel, two for each frame. */
+static void
+show_left(leat_link *link)
+{
+    uint64_t count = 1;
+    if (link->shown == link->left)
+        return;
+    const ssize_t n = link->left ? write(link->left_fd, &count, sizeof count)
+                                 : read(link->left_fd, &count, sizeof count);
+    (void)n; /* a counter of 1 can neither overflow nor be empty */
+    link->shown = link->left;
+}
+
 void
 leat_link_set_left(leat_link *link, bool left)
 {
-    if (link->left == left)
-        return;
-    uint64_t count = 1;
-    const ssize_t n = left ? write(link->left_fd, &count, sizeof count)
-                           : read(link->left_fd, &count, sizeof count);
-    (void)n; /* a counter of 1 can neither overflow nor be empty */
     link->left = left;
+    if (link->is_polled)
+        show_left(link);
+}
+
+void
+leat_link_note_sent(leat_link *link)
+{
+    link->unsure = true;
+    if (link->is_polled && leat_link_has_more(link))
+        leat_link_set_left(link, true);
 }
 
 bool
@@ -193,7 +211,17 @@ leat_link_wake(leat_link *link)
 }
 
 int
-leat_link_fd(const leat_link *link)
+leat_link_fd(leat_link *link)
+{
+    link->is_polled = true;
+    if (link->unsure && leat_link_has_more(link))
+        link->left = true;
+    show_left(link);
+    return link->epoll_fd;
+}
+
+int
+leat_link_fd_beside_due(const leat_link *link)
 {
     return link->epoll_fd;
 }
@@ -201,7 +229,8 @@ leat_link_fd(const leat_link *link)
 int64_t
 leat_link_due_ms(const leat_link *link)
 {
-    if (link->left || link->pending != LEAT_PENDING_NONE)
+    if (link->left || link->pending != LEAT_PENDING_NONE ||
+        (link->unsure && leat_link_has_more(link)))
         return 0;
     switch (link->phase) {
     case LEAT_PHASE_REST:

@@ -91,8 +91,11 @@ void leat_link_drop(leat_link *link, const char *why);
 /* For a loop of one's own: a descriptor that polls readable when leat_link_next may have something
  * (level-triggered for the caller; the same for the link's whole life), and the monotonic time at
  * which next must be called even if it does not. */
-int leat_link_fd(const leat_link *link);
+int leat_link_fd(leat_link *link);
 int64_t leat_link_due_ms(const leat_link *link);
+/* The same descriptor for a loop that asks leat_link_due_ms before every wait: it is told there of
+ * what was left over, which need not be shown by the descriptor then. */
+int leat_link_fd_beside_due(const leat_link *link);
 
 /* Send a frame that was built with leat_frame_begin/finish. frame_p is taken: its bytes go to
  * ZeroMQ without a copy and *frame_p is empty afterwards, also when not connected.

@@ -487,6 +487,20 @@ hand_out_pending(leat_link *link, leat_link_event *event)
     return false;
 }
 
+/* Every look at a socket is two calls into the kernel. Who was woken by frames need not ask the
+ * monitor as well: if it has news its descriptor stays readable, and the next turn finds no frame.
+ * true: something has changed. */
+static bool
+ask_monitor(leat_link *link, int64_t now_ms)
+{
+    const bool can_wait = link->heard && !link->has_news;
+    link->heard = false;
+    if (can_wait)
+        return false;
+    link->has_news = on_news(link, now_ms);
+    return link->has_news;
+}
+
 /* One step of the machine. true: call again, or event is set when *told. */
 static bool
 step(leat_link *link, int64_t now_ms, leat_link_event *event, bool *told)
@@ -500,11 +514,15 @@ step(leat_link *link, int64_t now_ms, leat_link_event *event, bool *told)
     speak(link, now_ms);
     leat_link_send_waiting(link);
     if (leat_connection_receive(&link->connection, &link->current)) {
+        link->heard = true;
         *told = on_message(link, now_ms, event);
         link->holding = *told;
         return true;
     }
-    return on_news(link, now_ms) || on_time(link, now_ms) || leat_link_has_more(link);
+    /* A read that finds nothing has acted on all that ZeroMQ's threads had to say. */
+    link->unsure = false;
+    return ask_monitor(link, now_ms) || on_time(link, now_ms) ||
+           (!leat_list_is_empty(&link->waiting) && leat_link_has_more(link));
 }
 
 bool

@@ -67,7 +67,13 @@ struct leat_link {
     bool answers_beats;
     bool welcomed;  /* there has been a WELCOME in this link's life */
     bool told_down; /* DOWN was told since the last UP */
-    bool left;      /* left_fd is readable */
+    bool left;      /* there is something to do that the descriptors may not show … */
+    bool shown;     /* … and left_fd is readable */
+    bool is_polled; /* somebody waits for the descriptor alone */
+    bool unsure;    /* a frame was sent since the socket was read empty: ZeroMQ may have swallowed
+                       the sign of one that has come */
+    bool heard;     /* a frame has come since the socket was last read empty */
+    bool has_news;  /* the monitor has not been read empty */
     bool torn;      /* a frame got lost before the wire: the connection must end */
     bool holding;   /* current holds the message of the last FRAME event */
 
@@ -93,6 +99,9 @@ struct leat_link {
 /* Tell whoever polls leat_link_fd that leat_link_next has (true) or has not something to do that
  * ZeroMQ's descriptors do not show. */
 void leat_link_set_left(leat_link *link, bool left);
+
+/* A frame has gone to ZeroMQ outside of leat_link_next. */
+void leat_link_note_sent(leat_link *link);
 
 /* Remember the key, and what to say when a handshake with it fails. */
 void leat_link_set_key(leat_link *link, const leat_key *key);

@@ -110,8 +110,7 @@ leat_link_send(leat_link *link, leat_buf *frame_p)
         return;
     }
     leat_link_post(link, &msg, 0);
-    if (leat_link_has_more(link))
-        leat_link_set_left(link, true);
+    leat_link_note_sent(link);
 }
 
 uint64_t
@@ -125,8 +124,7 @@ leat_link_send_sequenced(leat_link *link, leat_buf *frame_p)
     const uint64_t sequence = link->window.last;
     if (link->phase == LEAT_PHASE_UP) {
         leat_link_post_kept(link, sequence);
-        if (leat_link_has_more(link))
-            leat_link_set_left(link, true);
+        leat_link_note_sent(link);
     }
     return sequence;
 }
@@ -164,8 +162,7 @@ leat_link_beat_now(leat_link *link)
     if (link->phase != LEAT_PHASE_UP)
         return;
     leat_link_send_beat(link, leat_clock_mono_ms());
-    if (leat_link_has_more(link))
-        leat_link_set_left(link, true);
+    leat_link_note_sent(link);
 }
 
 void

@@ -21,6 +21,7 @@ A run that needs a package says so in a line "# needs: PACKAGE…", which ./dev 
 """
 
 import argparse
+import collections
 import ctypes
 import json
 import os
@@ -28,15 +29,28 @@ import pathlib
 import random
 import shutil
 import signal
+import struct
 import subprocess
 import sys
 import tempfile
+import threading
 import time
 
 READY = "at=broker.start"
+LOAD_CHANNELS = ("load-work", "load-small", "load-mem")
+LOAD_MEMORY = ("--memory", "load-mem")
 VALID, VIOLATED, INCONCLUSIVE = 0, 1, 2
 _PR_SET_PDEATHSIG = 1
 _libc = ctypes.CDLL(None, use_errno=True)
+
+
+# proto/base/recorder.h
+Note = collections.namedtuple("Note", "time_us number job batch hash process epoch attempt extra "
+                                      "operation phase code flags crc")
+_NOTE = struct.Struct("=QQQQQIIIIBBBBI")
+SEND, SHOWN, START, END, REPORT = 4, 6, 10, 11, 12
+DONE, DEAD = 1, 2  # outcomes
+INVOKE, OK, FAIL, UNKNOWN = 1, 2, 3, 4
 
 
 class Broken(Exception):
@@ -94,6 +108,46 @@ def median(values):
     return sorted(values)[len(values) // 2] if values else None
 
 
+def name_hash(name):
+    """leat_note_name: the CRC-32C of a name."""
+    crc = 0xffffffff
+    for byte in name.encode():
+        crc ^= byte
+        for _ in range(8):
+            crc = crc >> 1 ^ (0x82f63b78 if crc & 1 else 0)
+    return crc ^ 0xffffffff
+
+
+class Busy:
+    """How late the machine lets somebody run who asks for little: what a time limit is to be
+    compared without. A thread that sleeps and looks how long it has slept."""
+
+    STEP_S = 0.02
+
+    def __init__(self):
+        self.late = []  # (when in us, how many us)
+        self.over = False
+        self.thread = threading.Thread(target=self._watch, daemon=True)
+        self.thread.start()
+
+    def _watch(self):
+        before = time.monotonic_ns()
+        while not self.over:
+            time.sleep(self.STEP_S)
+            now = time.monotonic_ns()
+            late_us = (now - before) // 1000 - int(self.STEP_S * 1e6)
+            if late_us > 5000:
+                self.late.append((now // 1000, late_us))
+            before = now
+
+    def between(self, begin_us, end_us):
+        """Seconds that were lost in that time, at most."""
+        return sum(late for when, late in self.late if begin_us < when < end_us + late) / 1e6
+
+    def end(self):
+        self.over = True
+
+
 def _die_with_parent(parent):
     def call():
         _libc.prctl(_PR_SET_PDEATHSIG, signal.SIGKILL)
@@ -115,6 +169,8 @@ class Rig:
         self.history.mkdir()
         self.url = f"ipc://{self.folder}/broker.sock"
         self.programs = {}  # name: Popen
+        self.batches = []  # of submit
+        self.busy = Busy()
         self.environment = {k: v for k, v in os.environ.items() if not k.startswith("LEAT_")}
         for variable in ("XDG_STATE_HOME", "XDG_CONFIG_HOME", "XDG_RUNTIME_DIR", "HOME"):
             self.environment[variable] = str(self.folder)
@@ -126,6 +182,7 @@ class Rig:
     def __exit__(self, kind, value, trace):
         for name in list(self.programs):
             self.kill(name)
+        self.busy.end()
         if self.keep or kind is not None:
             say(f"kept: {self.folder}")
         else:
@@ -221,6 +278,78 @@ class Rig:
         if code != 0:
             raise Broken(f"leat {' '.join(map(str, words))} ends with {code}: {text}")
         return json.loads(text.splitlines()[-1])
+
+    def notes(self, front=""):
+        """The notes of all histories whose names begin so, each history by itself."""
+        for path in sorted(self.history.glob(f"{front}*.history")):
+            yield [note for note in map(Note._make, _NOTE.iter_unpack(path.read_bytes()))
+                   if note.operation != 0]
+
+    def strays(self):
+        """Processes that came out of this rig and that it does not know: nobody's children."""
+        known = {program.pid for program in self.programs.values()}
+        mine = f"XDG_STATE_HOME={self.folder}".encode()
+        found = []
+        for entry in pathlib.Path("/proc").iterdir():
+            if not entry.name.isdigit() or int(entry.name) in known:
+                continue
+            try:
+                if mine in (entry / "environ").read_bytes().split(b"\0"):
+                    found.append((entry / "cmdline").read_bytes().replace(b"\0", b" ").decode())
+            except OSError:
+                continue
+        return found
+
+    def submit(self, channel, handler, payloads, *words, seconds=60):
+        """A batch of jobs, noted in a history; its number."""
+        lines = self.folder / "payloads"
+        lines.write_text("".join(f"{payload}\n" for payload in payloads))
+        code, text = self.run("leat", "submit", "--channel", channel, "--handler", handler, *words,
+                              "--arg-file", lines, seconds=seconds,
+                              environment={"LEAT_HISTORY": str(self.history)})
+        if code != 0:
+            raise Broken(f"jobs are refused: {text}")
+        self.batches.append(int(text))
+        return self.batches[-1]
+
+    def outcomes(self):
+        """How the jobs of all submits have ended, as a waiter is shown it: {job: outcome}."""
+        for batch in self.batches:
+            self.run("leat", "wait", batch, seconds=120,
+                     environment={"LEAT_HISTORY": str(self.history)})
+        return {note.job: note.code for history in self.notes("client") for note in history
+                if note.operation == SHOWN}
+
+    # ------------------------------------------------------------------ the usual load
+
+    def start_loads(self, count, first_seed=1):
+        """Clients that do everything (load.c), l1 … lN."""
+        for i in range(count):
+            self.start(f"l{i + 1}", "crash_load", "--seed", first_seed + i, history=True)
+
+    def start_mill(self, name, *words, slots=50, **how):
+        """A worker for their channels."""
+        channels = [word for channel in LOAD_CHANNELS for word in ("--channel", channel)]
+        return self.start_worker(name, *channels, *words, "--log-level", "warn", slots=slots,
+                                 history=True, **how)
+
+    def stop_loads(self):
+        for name in [name for name in self.programs if name.startswith("l")]:
+            if self.stop(name) != 0:
+                raise Broken(f"{name} has failed:\n{self.tail(name)}")
+
+    def live_jobs(self):
+        """Jobs that have not ended, by the broker's own count."""
+        return sum(channel[state] for channel in self.leat("status")["channels"]
+                   if channel["kind"] == "jobs" for state in ("ready", "running", "delayed", "held"))
+
+    def wait_ended(self, seconds=180):
+        """Until no job lives."""
+        end = time.monotonic() + seconds
+        while (left := self.live_jobs()) > 0:
+            if time.monotonic() > end:
+                raise Broken(f"{left} jobs do not end within {seconds} s: {self.leat('status')}")
+            time.sleep(0.2)
 
     # ------------------------------------------------------------------ checking
 

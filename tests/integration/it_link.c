@@ -802,6 +802,45 @@ Test(link, its_descriptor_stays_readable_while_events_are_left)
     cr_expect(eq(int, poll(&item, 1, 0), 0));
 }
 
+/* Hand out the first of two frames that the router has sent: the other is left. */
+static void
+leave_one(void)
+{
+    leat_link_event event;
+    leat_router_acked(&router, 101);
+    leat_router_acked(&router, 102);
+    while (!leat_link_next(peer, &event))
+        leat_link_wait(peer, INT64_MAX);
+}
+
+Test(link, a_loop_that_asks_when_it_is_due_is_told_of_events_that_are_left)
+{
+    come_up();
+    struct pollfd item = {.fd = leat_link_fd_beside_due(peer), .events = POLLIN};
+    leat_link_event event;
+    leave_one();
+
+    cr_expect(eq(i64, leat_link_due_ms(peer), 0));
+    unsigned more = 0;
+    while (more == 0) {
+        while (leat_link_next(peer, &event))
+            more++;
+        if (more == 0)
+            (void)poll(&item, 1, PATIENCE_MS);
+    }
+    cr_expect(eq(uint, more, 1));
+    cr_expect(gt(i64, leat_link_due_ms(peer), 0));
+}
+
+Test(link, a_descriptor_that_is_asked_for_late_shows_what_was_left_before)
+{
+    come_up();
+    leave_one();
+
+    struct pollfd item = {.fd = leat_link_fd(peer), .events = POLLIN};
+    cr_expect(eq(int, poll(&item, 1, 0), 1));
+}
+
 Test(link, a_wake_ends_the_next_wait)
 {
     come_up();

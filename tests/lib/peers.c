@@ -423,6 +423,7 @@ start_core(test_world *w)
         .store_name = "memory",
         .pid = 1,
         .default_memory = w->default_memory,
+        .keep = w->keep,
         .zone = on_zone,
         .zone_context = w,
     };

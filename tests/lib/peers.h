@@ -140,6 +140,7 @@ typedef struct test_world {
     uint64_t heard; /* frames that anybody was sent */
     cJSON *json;    /* owned; the last result, see must_do */
     bool default_memory;
+    leat_keep keep; /* from the next start on */
     /* Zones of schedules; NULL: only UTC. */
     leat_err (*zone)(void *context,
                      const char *name,

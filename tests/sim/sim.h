@@ -423,12 +423,17 @@ typedef struct sim_options {
     bool use_lmdb;
     const char *lmdb; /* folder of the disk store; NULL: in memory */
     FILE *history;    /* borrowed; all events, to be looked through after a failure; or NULL */
+    /* Borrowed; decisions, instead of those that the seed makes: when they are used up everything
+     * heals, and a violation aborts. Or NULL. */
+    const uint8_t *choices;
+    size_t choice_bytes;
 } sim_options;
 
 typedef struct sim {
     uint64_t seed;
     sim_options options;
     leat_random random;
+    leat_reader choices;
     leat_now now;
     int64_t high_wall;
     uint64_t life;
@@ -555,6 +560,11 @@ sim_client_hears(sim *s, sim_peer *peer, const leat_frame *frame, const uint8_t 
 sim_said *sim_client_command(sim *s, sim_peer *peer, sim_verb verb, const char *text);
 
 /* ---- sim.c ---- */
+/* A whole life; its figures are added to *sum. */
+void sim_run(uint64_t seed, const sim_options *options, sim_figures *sum);
+void sim_add_figures(sim_figures *sum, const sim_figures *more);
+/* The last events of the run that is under way, if one is; also from a signal handler. */
+void sim_tell_current(void);
 void sim_send_up(sim *s, sim_peer *peer, leat_buf *frame_p);
 void sim_cut_route(sim *s, leat_route route);
 

@@ -208,6 +208,19 @@ Test(store_lmdb, folders_are_made_for_their_owner_only)
     }
 }
 
+Test(store_lmdb, what_a_cut_has_left_of_a_new_store_is_thrown_away)
+{
+    static const uint8_t half[5000] = {0};
+    char path[PATH_MAX];
+    struct stat info;
+    (void)leat_tmp_write(&t.tmp, "cut/data.mdb.new", half, sizeof half, path);
+
+    LEAT_PASS(open_at(leat_tmp_path(&t.tmp, "cut", path)));
+    cr_assert(ne(int, stat(leat_tmp_path(&t.tmp, "cut/data.mdb.new", path), &info), 0));
+    cr_assert(eq(int, stat(leat_tmp_path(&t.tmp, "cut/data.mdb", path), &info), 0));
+    LEAT_PASS(open_at(leat_tmp_path(&t.tmp, "cut", path)));
+}
+
 Test(store_lmdb, a_second_broker_is_told_who_has_the_store)
 {
     LEAT_FAILS(open_at(t.path), LEAT_ERR_IN_USE);
