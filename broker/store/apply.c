@@ -179,6 +179,7 @@ damaged(const leat_load *load, const char *format, ...)
     if (load->loaded == NULL || load->loaded->damage[0] != '\0')
         return LEAT_ERR_CORRUPT;
     va_start(arguments, format);
+    /* NOLINTNEXTLINE(clang-analyzer-valist.Uninitialized): it is not */
     (void)vsnprintf(load->loaded->damage, sizeof load->loaded->damage, format, arguments);
     va_end(arguments);
     return LEAT_ERR_CORRUPT;

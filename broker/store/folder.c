@@ -54,7 +54,10 @@ leat_folder_sync_upwards(const char *folder)
     char *const path = realpath(folder, NULL);
     leat_err err = path == NULL ? leat_err_from_errno(errno) : LEAT_ERR_OK;
     while (err == LEAT_ERR_OK && path[0] != '\0') {
-        *strrchr(path, '/') = '\0';
+        char *const slash = strrchr(path, '/');
+        if (slash == NULL)
+            break;
+        *slash = '\0';
         errno = 0;
         err = leat_folder_sync(path[0] == '\0' ? "/" : path);
         if (errno == EACCES || errno == EPERM || errno == EINVAL)

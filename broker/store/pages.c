@@ -128,6 +128,7 @@ find(struct leat_walker *w, const char *format, ...)
     char sentence[LEAT_PAGES_SENTENCE_BYTES];
     va_list arguments;
     va_start(arguments, format);
+    /* NOLINTNEXTLINE(clang-analyzer-valist.Uninitialized): it is not */
     (void)vsnprintf(sentence, sizeof sentence, format, arguments);
     va_end(arguments);
     tell(w, sentence, false);
@@ -208,6 +209,7 @@ static leat_err
 read_metas(int fd, struct meta metas[2], unsigned *newest, char why[256])
 {
     struct stat file;
+    metas[0] = metas[1] = (struct meta){0};
     (void)snprintf(why, 256, "cannot be read");
     if (fstat(fd, &file) != 0)
         return LEAT_ERR_IO;
@@ -366,8 +368,10 @@ static void
 take_row(struct walk *walk, const struct key *key, const uint8_t *data, size_t size)
 {
     struct leat_walker *const w = walk->w;
+    /* NOLINTBEGIN(performance-no-int-to-ptr): LMDB has no const */
     const MDB_val at = {.mv_size = key->size, .mv_data = (void *)(uintptr_t)key->bytes};
     const MDB_val value = {.mv_size = size, .mv_data = (void *)(uintptr_t)data};
+    /* NOLINTEND(performance-no-int-to-ptr) */
     leat_row row;
     const leat_err err = leat_lmdb_open_row(walk->table, &at, &value, &row);
     if (err == LEAT_ERR_CORRUPT) {

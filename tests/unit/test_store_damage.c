@@ -288,7 +288,7 @@ Test(store_damage, a_backup_of_a_store_that_is_written_to_is_one_moment_of_it)
     }
     await_chore();
     cr_assert(eq(int, chore.err, LEAT_ERR_OK), "%s", chore.sentence);
-    cr_assert(gt(u64, chore.bytes, 20U * 4096));
+    cr_assert(gt(u64, chore.bytes, UINT64_C(20) * 4096));
 
     must_check(path, 0, "");
     const uint64_t later = chore.rows - (4 * 40 + 20 + 1);

@@ -13,7 +13,10 @@ run 0 leat submit --handler echo ::: a b c
 run 0 leat wait
 run 0 leat submit --handler fail --retries 0 "disk full"
 run 1 leat wait
-stop_worker() { kill "$worker_pid" && wait "$worker_pid" 2>/dev/null || :; }
+stop_worker() {
+    kill "$worker_pid"
+    wait "$worker_pid" 2>/dev/null || :
+}
 stop_worker
 run 0 leat submit --handler sha256 ::: alpha beta gamma
 before=$(cat "$dir/out")
@@ -32,10 +35,10 @@ grep -q "^$dir/copy: [0-9]* KiB, checked$" "$dir/out" || fail "backup says somet
 run 0 leat-broker --check --data "$dir/copy"
 run 2 leat store backup "$dir/copy"
 said "$dir/copy is there already"
-cd "$dir"
+cd "$dir" || exit
 run 0 leat store backup second --json
-is "$(cat "$dir/out" | sed 's/"bytes":[0-9]*/"bytes":N/')" "{\"to\":\"$dir/second\",\"bytes\":N}"
-cd /
+is "$(sed 's/"bytes":[0-9]*/"bytes":N/' "$dir/out")" "{\"to\":\"$dir/second\",\"bytes\":N}"
+cd / || exit
 run 2 leat store backup "$dir/none/copy"
 said "cannot make the folder $dir/none/copy.part"
 run 2 leat store backup
@@ -112,5 +115,7 @@ run 125 leat store compact --data "$store"
 said "is damaged"
 run 125 leat store backup "$dir/fourth" --data "$store"
 said "so is its copy"
-[ ! -e "$dir/fourth" ] && [ ! -e "$dir/fourth.part" ] || fail "half a backup is left"
+if [ -e "$dir/fourth" ] || [ -e "$dir/fourth.part" ]; then
+    fail "half a backup is left"
+fi
 is "$(sum)" "$sum_before"
