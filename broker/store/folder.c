@@ -52,11 +52,11 @@ leat_err
 leat_folder_sync_upwards(const char *folder)
 {
     char *const path = realpath(folder, NULL);
-    leat_err err = path == NULL ? leat_err_from_errno(errno) : LEAT_ERR_OK;
-    while (err == LEAT_ERR_OK && path[0] != '\0') {
-        char *const slash = strrchr(path, '/');
-        if (slash == NULL)
-            break;
+    if (path == NULL)
+        return leat_err_from_errno(errno);
+    leat_err err = LEAT_ERR_OK;
+    for (char *slash = strrchr(path, '/'); slash != NULL && err == LEAT_ERR_OK;
+         slash = strrchr(path, '/')) {
         *slash = '\0';
         errno = 0;
         err = leat_folder_sync(path[0] == '\0' ? "/" : path);
