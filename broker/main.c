@@ -1,6 +1,7 @@
 /* leat-broker: arguments, the store, the core, the gate, and the loop that turns them. No logic.
  *
- * Exit codes: 0 told to end · 2 wrong usage or setting · 4 not allowed · 125 it could not work. */
+ * Exit codes: 0 told to end · 1 --check has found something · 2 wrong usage or setting · 4 not
+ * allowed · 125 it could not work. */
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -10,8 +11,10 @@
 
 #include "broker/loop.h"
 #include "broker/options.h"
+#include "broker/store/guard.h"
 #include "broker/store/lmdb.h"
 #include "broker/store/memory.h"
+#include "broker/verb.h"
 #include "broker/zone.h"
 #include "proto/base/random.h"
 #include "proto/link/link.h"
@@ -45,6 +48,7 @@ signals_as_fd(void)
     sigset_t all;
     sigset_t ours;
     (void)sigfillset(&all);
+    leat_guard_spare_signals(&all);
     (void)pthread_sigmask(SIG_SETMASK, &all, NULL);
     (void)sigemptyset(&ours);
     (void)sigaddset(&ours, SIGTERM);
@@ -90,7 +94,8 @@ open_stores(struct broker *broker)
         .bytes_max = broker->options.keep_bytes,
         .age_ms_max = (uint64_t)broker->options.keep_ms,
     };
-    const leat_store_lmdb_options options = {.path = broker->options.data, .retention = retention};
+    const leat_store_lmdb_options options = {
+        .path = broker->options.data, .retention = retention, .watch_signals = true};
     leat_err err = leat_store_lmdb_open(&options, &broker->disk, why);
     if (err != LEAT_ERR_OK)
         return complain(EXIT_CANNOT, why);
@@ -117,6 +122,7 @@ static int
 open_core(struct broker *broker)
 {
     char why[256] = "";
+    char sentence[4096 + 512];
     leat_core_options options = {
         .disk = broker->disk,
         .memory = broker->memory,
@@ -142,7 +148,13 @@ open_core(struct broker *broker)
         err = leat_core_load(broker->core, leat_loop_now(), why);
     if (err == LEAT_ERR_OK)
         return 0;
-    return complain(EXIT_CANNOT, why[0] != '\0' ? why : leat_err_message(err));
+    if (err == LEAT_ERR_CORRUPT)
+        (void)snprintf(sentence, sizeof sentence, "the store %s is damaged: %s",
+                       broker->options.data, why);
+    else
+        (void)snprintf(sentence, sizeof sentence, "%s",
+                       why[0] != '\0' ? why : leat_err_message(err));
+    return complain(EXIT_CANNOT, sentence);
 }
 
 static int
@@ -221,7 +233,8 @@ main(int argc, char **argv)
         code = puts("leat-broker " LEAT_VERSION) < 0;
     } else {
         leat_log_set_level(broker.options.log_level);
-        code = serve(&broker);
+        code = broker.options.verb == LEAT_VERB_SERVE ? serve(&broker)
+                                                      : leat_verb_run(&broker.options);
     }
     leat_core_destroy(&broker.core);
     leat_store_destroy(&broker.disk);

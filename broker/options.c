@@ -33,6 +33,23 @@ static const leat_option rows[] = {
      .type = LEAT_OPTION_LIST,
      .value = "K=V",
      .help = "of channels that nobody declared: durability=disk (default) or memory"},
+    {.name = "check",
+     .type = LEAT_OPTION_FLAG,
+     .help = "look for damage in the store, and end: 0 none, 1 some",
+     .flags = LEAT_OPTION_NOT_IN_FILE},
+    {.name = "backup",
+     .type = LEAT_OPTION_TEXT,
+     .value = "TO",
+     .help = "copy the store into the new folder TO, and end",
+     .flags = LEAT_OPTION_NOT_IN_FILE},
+    {.name = "compact",
+     .type = LEAT_OPTION_FLAG,
+     .help = "write the store again without what is free in it, and end",
+     .flags = LEAT_OPTION_NOT_IN_FILE                                                 },
+    {.name = "json",
+     .type = LEAT_OPTION_FLAG,
+     .help = "of these three: print JSON",
+     .flags = LEAT_OPTION_NOT_IN_FILE                                                 },
     {.name = "keep-for",
      .type = LEAT_OPTION_DURATION,
      .value = "DUR",
@@ -91,7 +108,7 @@ static const leat_option rows[] = {
     {.name = "version",
      .type = LEAT_OPTION_FLAG,
      .help = "show the version",
-     .flags = LEAT_OPTION_NOT_IN_FILE                                                                  },
+     .flags = LEAT_OPTION_NOT_IN_FILE                                                                         },
 };
 
 static leat_err
@@ -207,6 +224,32 @@ read_channel_defaults(leat_broker_options *options)
 }
 
 static leat_err
+read_verb(leat_broker_options *options)
+{
+    leat_options *const o = options->options;
+    unsigned verbs = 0;
+    options->target = leat_options_text(o, "backup");
+    options->json = leat_options_flag(o, "json");
+    if (leat_options_flag(o, "check")) {
+        options->verb = LEAT_VERB_CHECK;
+        verbs++;
+    }
+    if (options->target != NULL) {
+        options->verb = LEAT_VERB_BACKUP;
+        verbs++;
+    }
+    if (leat_options_flag(o, "compact")) {
+        options->verb = LEAT_VERB_COMPACT;
+        verbs++;
+    }
+    if (verbs > 1)
+        return wrong(options, "--check, --backup and --compact exclude each other", "");
+    if (options->target != NULL && *options->target == '\0')
+        return wrong(options, "--backup: say where: --backup /folder/of/the/copy", "");
+    return LEAT_ERR_OK;
+}
+
+static leat_err
 read_rest(leat_broker_options *options)
 {
     leat_options *const o = options->options;
@@ -228,11 +271,14 @@ read_rest(leat_broker_options *options)
     options->keep_batches = leat_options_number(o, "keep-batches");
     options->keep_dead_ms = leat_options_ms(o, "keep-dead-for");
     options->keep_dead = leat_options_number(o, "keep-dead");
-    leat_err err = read_channel_defaults(options);
-    if (err == LEAT_ERR_OK)
-        err = read_binds(options);
+    leat_err err = read_verb(options);
     if (err == LEAT_ERR_OK)
         err = read_data(options);
+    if (err != LEAT_ERR_OK || options->verb != LEAT_VERB_SERVE)
+        return err;
+    err = read_channel_defaults(options);
+    if (err == LEAT_ERR_OK)
+        err = read_binds(options);
     if (err == LEAT_ERR_OK)
         err = read_keys(options);
     return err;

@@ -7,12 +7,23 @@
 
 #define LEAT_BINDS_MAX 8U
 
+/* What to do with the store, instead of serving. */
+typedef enum leat_broker_verb {
+    LEAT_VERB_SERVE = 0,
+    LEAT_VERB_CHECK,
+    LEAT_VERB_BACKUP,
+    LEAT_VERB_COMPACT,
+} leat_broker_verb;
+
 typedef struct leat_broker_options {
     leat_options *options;       /* owned */
     char *binds[LEAT_BINDS_MAX]; /* owned */
     size_t bind_count;
     char *data; /* owned; folder of the store */
     char *keys; /* owned; the keys directory, NULL: none */
+    leat_broker_verb verb;
+    const char *target; /* BACKUP; borrowed from options */
+    bool json;          /* what a verb prints */
     bool insecure_loopback;
     bool default_memory;
     int64_t keep_ms; /* what has ended: so long … */

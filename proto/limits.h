@@ -80,6 +80,7 @@
 /* ---- ids ---- */
 #define LEAT_ID_SEQUENCE_BITS 52
 #define LEAT_ID_RESERVE       (1ULL << 20) /* ids are reserved in durable blocks of this many */
+#define LEAT_ID_RESTORE_SKIP  (1ULL << 32) /* ids that are left out after a restore */
 #define LEAT_CHUNK_IDS        32U          /* ids that leave the store together */
 
 /* ---- room on the disk ---- */

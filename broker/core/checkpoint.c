@@ -231,7 +231,7 @@ leat_restored_fetch(leat_core *core, const leat_effect *effect, leat_restored *o
         const uint32_t index = leat_items_find(&core->items, effect->grants[i].id);
         const leat_item *const item =
             index == LEAT_NOBODY ? NULL : leat_items_at(&core->items, index);
-        if (item == NULL || find(core, item) == NULL)
+        if (item == NULL || leat_checkpoint_bytes(core, item) == 0)
             continue;
         if (!grow(out, effect->grant_count)) {
             leat_core_fault(core, LEAT_ERR_NOMEM);

@@ -365,6 +365,8 @@ query(leat_core *core,
             return err;
     } else if (strcmp(name, "status") == 0) {
         *result = leat_query_status(core);
+    } else if (strcmp(name, "store") == 0) {
+        *result = leat_chore_query(core);
     } else {
         (void)snprintf(message, 256, "no query \"%.64s\"", name);
         return LEAT_ERR_UNSUPPORTED;

@@ -369,8 +369,9 @@ on_log(void *context, const leat_fetched *fetched)
     if (fetched->err == LEAT_ERR_OK) {
         answer->progress =
             hand_out(answer->core, answer->cursor, fetched->position, fetched->data, fetched->size);
-    } else if (fetched->err == LEAT_ERR_NOT_FOUND) {
-        /* Out of retention as a whole: the counters are what is left of it. */
+    } else if (fetched->err == LEAT_ERR_NOT_FOUND || fetched->err == LEAT_ERR_CORRUPT) {
+        /* Out of retention as a whole, or damaged from here on, which the store has logged: the
+         * counters are what is left of it. Who waited for more would wait for ever. */
         answer->cursor->handed = answer->cursor->acked = answer->cursor->batch->durable_end;
         answer->cursor->expired = true;
         answer->progress = true;

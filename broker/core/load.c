@@ -675,7 +675,9 @@ leat_err
 leat_load_all(leat_core *core, char why[256])
 {
     struct loading l = {.core = core};
-    const leat_load load = {.context = &l, .object = on_object, .pack = on_pack, .turn = on_turn};
+    leat_loaded loaded = {0};
+    const leat_load load = {
+        .context = &l, .object = on_object, .pack = on_pack, .turn = on_turn, .loaded = &loaded};
     leat_room_begin(core); /* is the disk full? */
     leat_err err = leat_store_load(core->books[LEAT_DISK].store, &load);
     if (l.last_terms != NULL)
@@ -690,6 +692,8 @@ leat_load_all(leat_core *core, char why[256])
      * while it is placed may have jobs that follow it. */
     if (core->reserved_upto == 0)
         core->reserved_upto = 1;
+    if (loaded.is_copy) /* what was given out since the backup is known to others */
+        core->reserved_upto += LEAT_ID_RESTORE_SKIP;
     core->next_id = core->first_id_of_life = core->reserved_upto;
     core->reserved_upto += LEAT_ID_RESERVE;
     /* What ends while it is placed is in the turn behind the last one. */
@@ -705,7 +709,13 @@ leat_load_all(leat_core *core, char why[256])
     free(l.orphans);
     if (err == LEAT_ERR_OK)
         err = core->fault;
-    if (err != LEAT_ERR_OK)
+    if (err == LEAT_ERR_CORRUPT)
+        (void)snprintf(
+            why, 256,
+            "%.140s; nothing was changed. `leat store check` names all that is damaged; put "
+            "a backup in its place",
+            loaded.damage[0] != '\0' ? loaded.damage : "a record contradicts the others");
+    else if (err != LEAT_ERR_OK)
         (void)snprintf(why, 256, "the store cannot be loaded: %s", leat_err_message(err));
     return err;
 }

@@ -1128,6 +1128,11 @@ LEAT_NODISCARD leat_err leat_steer_settings(struct leat_steering *s,
 LEAT_NODISCARD leat_err leat_steer_cancel_job(leat_core *core, const leat_peer *peer, uint64_t id);
 void leat_steer_resume_due(leat_core *core, uint64_t id);
 
+/* ---- chore.c ---- */
+leat_err leat_chore_backup(struct leat_steering *s);
+leat_err leat_chore_check(struct leat_steering *s);
+cJSON *leat_chore_query(leat_core *core);
+
 /* ---- schedule.c ---- */
 leat_err leat_schedule_add(struct leat_steering *s);
 leat_err leat_schedule_remove(struct leat_steering *s);

@@ -797,6 +797,8 @@ leat_steer(struct leat_steering *s, const char *name)
         {"schedule.pause",  leat_schedule_pause,  false},
         {"schedule.resume", leat_schedule_resume, false},
         {"schedule.run",    leat_schedule_run,    false},
+        {"store.backup",    leat_chore_backup,    false},
+        {"store.check",     leat_chore_check,     false},
     };
     for (size_t i = 0; i < sizeof rows / sizeof *rows; i++) {
         if (strcmp(rows[i].name, name) != 0)

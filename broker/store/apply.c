@@ -1,5 +1,8 @@
 /* Applying a turn's op list to the tables, and handing the tables out again at the start. */
 #include <assert.h>
+#include <inttypes.h>
+#include <stdarg.h>
+#include <stdio.h>
 
 #include "broker/store/fault.h"
 #include "broker/store/tables.h"
@@ -168,11 +171,49 @@ hand_out(const leat_load *load, leat_table table, const leat_row *row)
     return LEAT_ERR_IO;
 }
 
+/* The first damage is the one that is told. */
+__attribute__((format(printf, 2, 3))) static leat_err
+damaged(const leat_load *load, const char *format, ...)
+{
+    va_list arguments;
+    if (load->loaded == NULL || load->loaded->damage[0] != '\0')
+        return LEAT_ERR_CORRUPT;
+    va_start(arguments, format);
+    /* NOLINTNEXTLINE(clang-analyzer-valist.Uninitialized): it is not */
+    (void)vsnprintf(load->loaded->damage, sizeof load->loaded->damage, format, arguments);
+    va_end(arguments);
+    return LEAT_ERR_CORRUPT;
+}
+
+/* Also a damaged tree can lose rows without an error. */
+static leat_err
+compare_count(const leat_history *history,
+              leat_kv *kv,
+              leat_table table,
+              uint64_t count,
+              const leat_load *load)
+{
+    const uint64_t of_tree = kv->ops->count(kv, table);
+    const leat_totals *const totals = &history->totals;
+    const uint64_t wanted =
+        totals->format < 2 ? of_tree : totals->rows[table] + (table == LEAT_TABLE_OBJECTS ? 1 : 0);
+    if (count == of_tree && count == wanted)
+        return LEAT_ERR_OK;
+    leat_kv_report(table, (leat_key){.high = count, .low = wanted},
+                   "rows are missing: found high of low");
+    return damaged(load, "table %s: %" PRIu64 " rows are there, and %" PRIu64 " were written",
+                   leat_table_name(table), count == wanted ? of_tree : count, wanted);
+}
+
 /* Turns below the target are not handed out: what they say is older than the objects and packs, and
  * only their ends still wait to be moved. They are walked nevertheless, so that rows are counted.
  */
 static leat_err
-load_table(leat_kv *kv, leat_table table, leat_key from, const leat_load *load)
+load_table(const leat_history *history,
+           leat_kv *kv,
+           leat_table table,
+           leat_key from,
+           const leat_load *load)
 {
     leat_key key = {0};
     uint64_t count = 0;
@@ -188,6 +229,9 @@ load_table(leat_kv *kv, leat_table table, leat_key from, const leat_load *load)
         if (leat_key_compare(row.key, from) >= 0) {
             if (err == LEAT_ERR_OK)
                 err = hand_out(load, table, &row);
+            if (err == LEAT_ERR_CORRUPT)
+                return damaged(load, "table %s, row %" PRIu64 "/%" PRIu64 " is damaged",
+                               leat_table_name(table), row.key.high, row.key.low);
             if (err != LEAT_ERR_OK)
                 return err;
         }
@@ -197,13 +241,7 @@ load_table(leat_kv *kv, leat_table table, leat_key from, const leat_load *load)
         if (key.low == 0 && ++key.high == 0)
             break;
     }
-    /* A damaged tree can lose rows without an error; the count that is kept at its root tells. */
-    if (count != kv->ops->count(kv, table)) {
-        leat_kv_report(table, (leat_key){.high = count, .low = kv->ops->count(kv, table)},
-                       "rows are missing: found high of low");
-        return LEAT_ERR_CORRUPT;
-    }
-    return LEAT_ERR_OK;
+    return compare_count(history, kv, table, count, load);
 }
 
 leat_err
@@ -211,10 +249,15 @@ leat_tables_load(const leat_history *history, leat_kv *kv, const leat_load *load
 {
     const leat_key all = {0};
     const leat_key live = {.low = history->target};
-    leat_err err = load_table(kv, LEAT_TABLE_OBJECTS, all, load);
+    if (load->loaded != NULL)
+        *load->loaded = (leat_loaded){.is_copy = history->totals.is_copy};
+    leat_err err = load_table(history, kv, LEAT_TABLE_OBJECTS, all, load);
     if (err == LEAT_ERR_OK)
-        err = load_table(kv, LEAT_TABLE_JOBS, all, load);
+        err = load_table(history, kv, LEAT_TABLE_JOBS, all, load);
     if (err == LEAT_ERR_OK)
-        err = load_table(kv, LEAT_TABLE_TURNS, live, load);
+        err = load_table(history, kv, LEAT_TABLE_TURNS, live, load);
+    /* The others are only counted: reading them all would take as long as they are large. */
+    for (unsigned i = LEAT_TABLE_HISTORY; i < LEAT_TABLES && err == LEAT_ERR_OK; i++)
+        err = compare_count(history, kv, (leat_table)i, kv->ops->count(kv, (leat_table)i), load);
     return err;
 }

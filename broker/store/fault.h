@@ -10,6 +10,7 @@
     X(NO_SYNC, "commits are written, and not synced")                \
     X(NO_TRIM, "what has ended never leaves the store")              \
     X(TOLD_EARLY, "a commit counts as durable before it is written") \
+    X(NO_CRC, "checksums of records are not looked at")              \
     X(ERRORS_IGNORED, "a commit that fails counts as durable")
 typedef enum leat_store_fault {
     LEAT_STORE_FAULT_NONE = 0,

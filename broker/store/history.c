@@ -3,8 +3,9 @@
 #include "broker/store/tables.h"
 #include "proto/limits.h"
 
-#define FORMAT      1U
-#define STATE_BYTES 52U
+#define STATE_BYTES_1 52U /* of format 1 */
+#define STATE_BYTES   (STATE_BYTES_1 + 1U + 8U * LEAT_TABLES + 8U)
+#define FLAG_COPY     1U
 
 /* Chunks that one step takes out of retention. */
 #define DROPS_MAX 256U
@@ -41,18 +42,36 @@ leat_history_fini(leat_history *history)
 }
 
 leat_err
+leat_totals_read(const leat_row *row, leat_totals *totals)
+{
+    leat_reader reader = leat_reader_over(row->data, row->size);
+    *totals = (leat_totals){.format = leat_read_u32(&reader)};
+    if (!reader.failed && totals->format > LEAT_STORE_FORMAT)
+        return LEAT_ERR_VERSION;
+    if (totals->format == 1 && row->size == STATE_BYTES_1)
+        return LEAT_ERR_OK;
+    (void)leat_read_bytes(&reader, STATE_BYTES_1 - sizeof totals->format);
+    const uint8_t flags = leat_read_u8(&reader);
+    totals->is_copy = (flags & FLAG_COPY) != 0;
+    for (unsigned i = 0; i < LEAT_TABLES; i++)
+        totals->rows[i] = leat_read_u64(&reader);
+    totals->txnid = leat_read_u64(&reader);
+    return totals->format == LEAT_STORE_FORMAT && row->size == STATE_BYTES && flags <= FLAG_COPY
+               ? LEAT_ERR_OK
+               : LEAT_ERR_CORRUPT;
+}
+
+leat_err
 leat_history_read(leat_history *history, leat_kv *kv)
 {
     leat_row row;
-    const leat_err err = leat_kv_get(kv, LEAT_TABLE_OBJECTS, (leat_key){0}, &row);
+    leat_err err = leat_kv_get(kv, LEAT_TABLE_OBJECTS, (leat_key){0}, &row);
+    if (err == LEAT_ERR_OK)
+        err = leat_totals_read(&row, &history->totals);
     if (err != LEAT_ERR_OK)
         return err;
     leat_reader reader = leat_reader_over(row.data, row.size);
-    const uint32_t format = leat_read_u32(&reader);
-    if (!reader.failed && format > FORMAT)
-        return LEAT_ERR_VERSION;
-    if (format != FORMAT || row.size != STATE_BYTES)
-        return LEAT_ERR_CORRUPT;
+    (void)leat_read_u32(&reader); /* the format */
     history->target = leat_read_u64(&reader);
     history->trimmed = leat_read_u64(&reader);
     history->jobs = leat_read_u64(&reader);
@@ -63,22 +82,49 @@ leat_history_read(leat_history *history, leat_kv *kv)
     return LEAT_ERR_OK;
 }
 
+/* How many rows the tables have now, without the store's own; and in which transaction. */
+static void
+count_rows(leat_history *history, leat_kv *kv)
+{
+    leat_totals *const totals = &history->totals;
+    for (unsigned i = 0; i < LEAT_TABLES; i++) {
+        uint64_t rows = kv->ops->count(kv, (leat_table)i);
+        if (i == LEAT_TABLE_OBJECTS && totals->format != 0)
+            rows--; /* it is there already */
+        if (rows != totals->rows[i])
+            history->changed = true;
+        totals->rows[i] = rows;
+    }
+    if (kv->ops->txnid != NULL) {
+        totals->txnid = kv->ops->txnid(kv);
+        history->changed = true;
+    }
+}
+
 leat_err
 leat_history_save(leat_history *history, leat_kv *kv)
 {
+    leat_totals *const totals = &history->totals;
+    count_rows(history, kv);
     if (!history->changed)
         return LEAT_ERR_OK;
     uint8_t state[STATE_BYTES];
-    leat_store_u32(state, FORMAT);
+    leat_store_u32(state, LEAT_STORE_FORMAT);
     leat_store_u64(state + 4, history->target);
     leat_store_u64(state + 12, history->trimmed);
     leat_store_u64(state + 20, history->jobs);
     leat_store_u64(state + 28, history->bytes);
     leat_store_u64(state + 36, history->dropped);
     leat_store_u64(state + 44, history->newest_ms);
+    state[STATE_BYTES_1] = totals->is_copy ? FLAG_COPY : 0;
+    for (unsigned i = 0; i < LEAT_TABLES; i++)
+        leat_store_u64(state + STATE_BYTES_1 + 1 + (size_t)i * 8, totals->rows[i]);
+    leat_store_u64(state + STATE_BYTES - 8, totals->txnid);
     const leat_err err = kv->ops->put(kv, LEAT_TABLE_OBJECTS, (leat_key){0}, state, sizeof state);
-    if (err == LEAT_ERR_OK)
+    if (err == LEAT_ERR_OK) {
         history->changed = false;
+        totals->format = LEAT_STORE_FORMAT;
+    }
     return err;
 }
 
@@ -132,15 +178,15 @@ drop_log_row(leat_kv *kv, uint64_t batch, uint64_t position, uint64_t id)
     return kv->ops->del(kv, LEAT_TABLE_LOGS, seen.key, seen.key);
 }
 
-/* Count a row's jobs and bytes and take note of where they stand in logs (history->leaving). */
+/* Count a row's jobs and bytes and take note of where they stand in logs (history->leaving).
+ * LEAT_ERR_CORRUPT: it is no row of ended jobs. */
 static leat_err
 look_at_row(leat_history *history, const leat_row *row, uint64_t *bytes, uint64_t *newest_ms)
 {
     leat_history_row old;
-    if (leat_history_open(row, &old) != LEAT_ERR_OK) {
-        leat_kv_report(LEAT_TABLE_HISTORY, row->key, "no ended jobs, dropped uncounted");
-        return LEAT_ERR_OK;
-    }
+    const leat_err err = leat_history_open(row, &old);
+    if (err != LEAT_ERR_OK)
+        return err;
     for (unsigned i = 0; i < old.n; i++) {
         leat_completion c;
         leat_items_next_completion(&old.log, &c);
@@ -165,18 +211,23 @@ is_over(const leat_history *history)
            history->bytes > history->retention.bytes_max;
 }
 
-/* Drop the chunk with the lowest ids, if it is out of retention or room is short. *dropped tells. A
- * chunk that is young holds back the ones behind it: order is by id, not by end. */
+/* A chunk of history, as far as retention has to know it. */
+struct chunk {
+    leat_key first;
+    leat_key last;
+    uint64_t bytes;
+    uint64_t newest_ms;
+    bool damaged; /* a row of it */
+};
+
+/* The first chunk from key on; its jobs are in history->leaving. LEAT_ERR_NOT_FOUND: there is none.
+ */
 static leat_err
-drop_oldest(leat_history *history, leat_kv *kv, bool pressed, bool *dropped)
+find_chunk(leat_history *history, leat_kv *kv, leat_key key, struct chunk *chunk)
 {
-    *dropped = false;
-    leat_buf_reset(&history->leaving);
-    leat_key key = {0};
-    leat_key last = {.low = UINT64_MAX};
-    uint64_t bytes = 0;
-    uint64_t newest_ms = 0;
     bool any = false;
+    *chunk = (struct chunk){.last = {.low = UINT64_MAX}};
+    leat_buf_reset(&history->leaving);
     for (;;) {
         leat_row row;
         leat_err err = kv->ops->at_or_after(kv, LEAT_TABLE_HISTORY, key, &row);
@@ -185,31 +236,62 @@ drop_oldest(leat_history *history, leat_kv *kv, bool pressed, bool *dropped)
         if (err != LEAT_ERR_OK && err != LEAT_ERR_CORRUPT)
             return err;
         if (!any)
-            last.low = row.key.low | (LEAT_CHUNK_IDS - 1);
-        if (row.key.low > last.low)
+            chunk->last.low = row.key.low | (LEAT_CHUNK_IDS - 1);
+        if (row.key.low > chunk->last.low)
             break;
         any = true;
+        if (err == LEAT_ERR_OK)
+            err = look_at_row(history, &row, &chunk->bytes, &chunk->newest_ms);
         if (err == LEAT_ERR_CORRUPT)
-            leat_kv_report(LEAT_TABLE_HISTORY, row.key, "damaged, dropped uncounted");
-        else if ((err = look_at_row(history, &row, &bytes, &newest_ms)) != LEAT_ERR_OK)
+            chunk->damaged = true;
+        else if (err != LEAT_ERR_OK)
             return err;
-        if (row.key.low == last.low)
+        if (row.key.low == chunk->last.low)
             break;
         key.low = row.key.low + 1;
     }
-    if (!any) {
+    chunk->first.low = chunk->last.low - (LEAT_CHUNK_IDS - 1);
+    return any ? LEAT_ERR_OK : LEAT_ERR_NOT_FOUND;
+}
+
+/* The chunk with the lowest ids in which nothing is damaged: that is left for a person to look at,
+ * and nobody can tell how old it is. */
+static leat_err
+find_oldest(leat_history *history, leat_kv *kv, struct chunk *chunk)
+{
+    leat_key key = {0};
+    for (;;) {
+        const leat_err err = find_chunk(history, kv, key, chunk);
+        if (err != LEAT_ERR_OK || !chunk->damaged)
+            return err;
+        if (chunk->last.low == UINT64_MAX)
+            return LEAT_ERR_NOT_FOUND;
+        key.low = chunk->last.low + 1;
+    }
+}
+
+/* Drop the oldest chunk, if it is out of retention or room is short. *dropped tells. A chunk that is
+ * young holds back the ones behind it: order is by id, not by end. */
+static leat_err
+drop_oldest(leat_history *history, leat_kv *kv, bool pressed, bool *dropped)
+{
+    struct chunk chunk;
+    *dropped = false;
+    leat_err err = find_oldest(history, kv, &chunk);
+    if (err == LEAT_ERR_NOT_FOUND) {
         /* Only damage makes counters that count nothing; they start again. */
         history->jobs = 0;
         history->bytes = 0;
         history->changed = true;
         return LEAT_ERR_OK;
     }
+    if (err != LEAT_ERR_OK)
+        return err;
     if (!pressed && !is_over(history) &&
-        history->newest_ms - newest_ms <= history->retention.age_ms_max)
+        history->newest_ms - chunk.newest_ms <= history->retention.age_ms_max)
         return LEAT_ERR_OK;
 
-    const leat_key first = {.low = last.low - (LEAT_CHUNK_IDS - 1)};
-    leat_err err = kv->ops->del(kv, LEAT_TABLE_HISTORY, first, last);
+    err = kv->ops->del(kv, LEAT_TABLE_HISTORY, chunk.first, chunk.last);
     const struct leaving *const jobs = (const void *)history->leaving.data;
     const size_t count = history->leaving.size / sizeof *jobs;
     for (size_t i = 0; i < count && err == LEAT_ERR_OK; i++) {
@@ -217,7 +299,7 @@ drop_oldest(leat_history *history, leat_kv *kv, bool pressed, bool *dropped)
             err = drop_log_row(kv, jobs[i].batch, jobs[i].position, jobs[i].id);
     }
     history->jobs -= count < history->jobs ? count : history->jobs;
-    history->bytes -= bytes < history->bytes ? bytes : history->bytes;
+    history->bytes -= chunk.bytes < history->bytes ? chunk.bytes : history->bytes;
     history->dropped += count;
     history->changed = true;
     *dropped = true;

@@ -8,8 +8,8 @@
  * When the disk gives no more (`full`), commits become small, since what they free is of use only
  * two commits later, and finished history leaves before room is short (press).
  *
- * Two processes may open one LMDB environment, so leat.lock is flock()ed before it is touched. How
- * a new one is made lies in birth.c. */
+ * Before LMDB maps the file all of it is looked at without LMDB, which believes everything that it
+ * reads. How a new one is made lies in copy.c. */
 #include "broker/store/lmdb.h"
 
 #include <assert.h>
@@ -21,16 +21,23 @@
 #include <stdatomic.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <string.h>
 #include <sys/eventfd.h>
-#include <sys/file.h>
 #include <sys/stat.h>
+#include <time.h>
 #include <unistd.h>
 
 #include "broker/store/account.h"
-#include "broker/store/birth.h"
+#include "broker/store/check.h"
+#include "broker/store/chore.h"
+#include "broker/store/copy.h"
 #include "broker/store/extent.h"
 #include "broker/store/fault.h"
+#include "broker/store/folder.h"
+#include "broker/store/guard.h"
+#include "broker/store/lmdb_env.h"
 #include "broker/store/lmdb_kv.h"
+#include "broker/store/pages.h"
 #include "broker/store/tail.h"
 #include "proto/base/clock.h"
 #include "proto/base/log.h"
@@ -58,6 +65,7 @@
 /* A record of the largest size fits: no walk. */
 #define RUN_BYTES  ((uint64_t)(LEAT_FRAME_BYTES_MAX))
 #define LOCK_BYTES 8192U
+#define LOOK_AFTER_MS 60000
 
 struct waiting {
     leat_changes changes;
@@ -66,12 +74,15 @@ struct waiting {
 
 typedef struct lmdb_store {
     leat_store store;
-    int lock_fd;
+    leat_guard guard;
     int event_fd;
     MDB_env *env;
     MDB_dbi dbis[LEAT_TABLES];
+    char *folder;
     char *data_path;
     leat_extent *extent;
+    leat_chores chores;
+    bool has_chores;
 
     /* The reader: loop's thread only. */
     leat_lmdb_kv reader;
@@ -85,6 +96,7 @@ typedef struct lmdb_store {
     leat_account account;
     int64_t walk_ms;    /* no walk of the free list before */
     bool press_for_run; /* history stands in the way of a long record, as far as a walk tells */
+    int64_t look_after_ms;
     pthread_t thread;
     bool has_thread;
 
@@ -165,13 +177,6 @@ wake(lmdb_store *self)
     /* EAGAIN: the counter is full, so it is readable anyway. */
     const ssize_t n = write(self->event_fd, &one, sizeof one);
     (void)n;
-}
-
-/* LMDB's words for its own numbers, the system's for the others. */
-static const char *
-words_of(int rc, char text[64])
-{
-    return rc > 0 ? leat_log_errno_text(rc, text, 64) : mdb_strerror(rc);
 }
 
 /* Nothing is taken any more. The first sentence stays: it may have been given out. */
@@ -319,11 +324,44 @@ commit_lists(lmdb_store *self, const struct waiting *lists, unsigned count)
         self->press_for_run = false; /* until the next walk */
         err = leat_history_press(&self->history, &self->writer.kv, bytes);
     }
+    if (count > 0 && self->history.totals.is_copy) {
+        /* The first list is the core's, which has left out the ids. */
+        self->history.totals.is_copy = false;
+        self->history.changed = true;
+    }
     if (err == LEAT_ERR_OK)
         err = leat_history_save(&self->history, &self->writer.kv);
     self->used_bytes = used_bytes(self);
     err = end_write(self, err);
     return err == LEAT_ERR_OK ? measure(self, bytes) : err;
+}
+
+/* Once a minute: readers of processes that were killed keep pages from being used again, and a life
+ * that lasts so long is a good one. */
+static void
+look_after(lmdb_store *self)
+{
+    const int64_t now_ms = leat_clock_mono_ms();
+    int dead = 0;
+    if (now_ms < self->look_after_ms)
+        return;
+    if (self->look_after_ms != 0) {
+        (void)mdb_reader_check(self->env, &dead);
+        leat_guard_forget_faults(&self->guard);
+    }
+    self->look_after_ms = now_ms + LOOK_AFTER_MS;
+    if (dead > 0)
+        LEAT_LOG(LEAT_LOG_WARN, "store.reader", "readers that are gone were taken off the list",
+                 LEAT_KV_U64("readers", (uint64_t)dead));
+}
+
+static void
+wait_for_work(lmdb_store *self)
+{
+    struct timespec until;
+    (void)clock_gettime(CLOCK_MONOTONIC, &until);
+    until.tv_sec += LOOK_AFTER_MS / 1000;
+    (void)pthread_cond_timedwait(&self->work, &self->mutex, &until);
 }
 
 /* Wait for lists, and take all of them. False: there is nothing more to do, ever. */
@@ -332,8 +370,10 @@ take_lists(lmdb_store *self, struct waiting *lists, unsigned *count)
 {
     pthread_mutex_lock(&self->mutex);
     while (self->queue_count == 0 && !self->stop && !self->look_again &&
-           !leat_history_is_pending(&self->history) && !is_pressed(self))
-        pthread_cond_wait(&self->work, &self->mutex);
+           !leat_history_is_pending(&self->history) && !is_pressed(self)) {
+        wait_for_work(self);
+        look_after(self);
+    }
     const bool go_on = self->queue_count > 0 || !self->stop;
     if (self->look_again)
         self->history.changed = true; /* what is written makes it a commit */
@@ -366,6 +406,7 @@ commit_thread(void *arg)
     struct waiting lists[QUEUE_LISTS];
     unsigned count;
     while (take_lists(self, lists, &count)) {
+        look_after(self);
         if (LEAT_STORE_FAULT(TOLD_EARLY) && count > 0)
             tell_durable(self, lists[count - 1].number);
         leat_err err = commit_lists(self, lists, count);
@@ -375,7 +416,7 @@ commit_thread(void *arg)
             leat_changes_fini(&lists[i].changes);
         if (err != LEAT_ERR_OK) {
             char text[64];
-            refuse_more(self, self->writer.rc != 0 ? words_of(self->writer.rc, text)
+            refuse_more(self, self->writer.rc != 0 ? leat_lmdb_words(self->writer.rc, text)
                                                    : leat_err_message(err));
             break;
         }
@@ -538,6 +579,18 @@ lmdb_room(leat_store *store, uint64_t wanted, uint64_t run, bool wait, leat_stor
     pthread_mutex_unlock(&self->mutex);
 }
 
+static leat_err
+lmdb_start_chore(leat_store *store, leat_chore_kind kind, const char *target, char why[512])
+{
+    return leat_chores_start(&self_of(store)->chores, kind, target, why);
+}
+
+static void
+lmdb_chore(leat_store *store, leat_chore *chore)
+{
+    leat_chores_get(&self_of(store)->chores, chore);
+}
+
 static void
 lmdb_destroy(leat_store **store_p)
 {
@@ -560,6 +613,8 @@ lmdb_destroy(leat_store **store_p)
     leat_buf_fini(&self->writer.whole);
     leat_extent_close(&self->extent);
     leat_account_fini(&self->account);
+    if (self->has_chores)
+        leat_chores_fini(&self->chores);
     if (self->env != NULL)
         mdb_env_close(self->env);
     leat_history_fini(&self->history);
@@ -570,8 +625,8 @@ lmdb_destroy(leat_store **store_p)
     if (self->event_fd >= 0)
         close(self->event_fd);
     /* Last: another process may have the store from here on. */
-    if (self->lock_fd >= 0)
-        close(self->lock_fd);
+    leat_guard_release(&self->guard);
+    free(self->folder);
     free(self->data_path);
     free(self);
 }
@@ -583,6 +638,8 @@ static const leat_store_ops lmdb_ops = {
     .load = lmdb_load,
     .facts = lmdb_facts,
     .room = lmdb_room,
+    .start_chore = lmdb_start_chore,
+    .chore = lmdb_chore,
     .destroy = lmdb_destroy,
 };
 
@@ -605,88 +662,91 @@ leat_store_lmdb_sentence(leat_store *store)
 
 /* -------------------------------------------------------------------------------- opening it */
 
+/* What lies there, before LMDB maps it. */
 static leat_err
-refuse_errno(char *why, const char *what, const char *path, int errnum)
+look_at_file(lmdb_store *self, char *why)
 {
-    char text[64];
-    (void)snprintf(why, WHY_BYTES, "%s %s: %s", what, path,
-                   leat_log_errno_text(errnum, text, sizeof text));
-    switch (errnum) {
-    case ENOSPC:
-    case EDQUOT:
-        return LEAT_ERR_NO_SPACE;
-    case ENOMEM:
-        return LEAT_ERR_NOMEM;
-    case EIO:
-    case EMFILE:
-    case ENFILE:
-        return LEAT_ERR_IO;
-    default:
-        return LEAT_ERR_DENIED;
-    }
-}
-
-static leat_err
-open_folder(const char *path, char *why)
-{
-    char *copy = strdup(path);
-    if (copy == NULL)
-        return LEAT_ERR_NOMEM;
-    /* A slash at the end would make the last part empty. */
-    size_t size = strlen(copy);
-    while (size > 1 && copy[size - 1] == '/')
-        copy[--size] = '\0';
-    leat_err err = LEAT_ERR_OK;
-    if (size == 0 || !leat_birth_folder(copy))
-        err = refuse_errno(why, "cannot make the folder", path, size == 0 ? ENOENT : errno);
-    free(copy);
+    char words[256] = "";
+    leat_pages_head head;
+    struct stat file;
+    const int fd = open(self->data_path, O_RDONLY | O_CLOEXEC);
+    if (fd < 0)
+        return leat_folder_refuse(why, "cannot open", self->data_path, errno);
+    leat_err err = LEAT_ERR_CORRUPT;
+    if (fstat(fd, &file) == 0 && S_ISREG(file.st_mode))
+        err = leat_pages_read_head(fd, &head, words);
+    else
+        (void)snprintf(words, sizeof words, "is no file");
+    close(fd);
+    if (err == LEAT_ERR_OK && head.missing_bytes > 0)
+        err = leat_tail_mend(self->data_path, words);
+    if (err != LEAT_ERR_OK)
+        (void)snprintf(why, WHY_BYTES, "%s %s; nothing was changed. Put a backup in its place",
+                       self->data_path, words);
     return err;
 }
 
-/* A path in the folder; the caller frees it. */
-static char *
-path_in(const char *folder, const char *name)
+/* Everything, in a child process. A tree that is damaged is not written to: a list of free pages
+ * that names a page in use would have it written over. What a row that is damaged means, whoever
+ * reads it decides: of the live state it ends the load, of history only that row is lost. */
+static leat_err
+look_at_all(lmdb_store *self, char *why)
 {
-    char *path = NULL;
-    if (asprintf(&path, "%s/%s", folder, name) < 0)
-        return NULL;
-    return path;
+    leat_chore *const chore = malloc(sizeof *chore);
+    if (chore == NULL)
+        return LEAT_ERR_NOMEM;
+    leat_err err = leat_check_file(self->data_path, chore, why);
+    if (err == LEAT_ERR_OK && chore->format > LEAT_STORE_FORMAT)
+        err = leat_check_refuse_newer(self->data_path, chore, why);
+    if (err == LEAT_ERR_OK && chore->findings > chore->rows_damaged) {
+        (void)snprintf(
+            why, WHY_BYTES,
+            "%s is damaged: %s; nothing was changed. `leat store check` names all that is "
+            "damaged; put a backup in its place",
+            self->data_path, chore->found[0]);
+        err = LEAT_ERR_CORRUPT;
+    }
+    for (uint64_t i = 0; i < chore->findings && i < LEAT_CHORE_FOUND_MAX && err == LEAT_ERR_OK; i++)
+        LEAT_LOG(LEAT_LOG_ERROR, "store.corrupt", chore->found[i],
+                 LEAT_KV_TEXT("path", self->data_path));
+    free(chore);
+    return err;
 }
 
+/* LMDB makes its own file where the store's is missing, so a folder with one and not the other is
+ * half of a copy. */
 static leat_err
-lock_folder(lmdb_store *self, const char *folder, char *why)
+make_file(const char *folder, char *why)
 {
-    char *const path = path_in(folder, "leat.lock");
-    if (path == NULL)
+    char *const lock = leat_folder_path(folder, "lock.mdb");
+    if (lock == NULL)
         return LEAT_ERR_NOMEM;
-    leat_err err = LEAT_ERR_OK;
-    char pid[32] = "";
-    int n;
-    self->lock_fd = open(path, O_RDWR | O_CREAT | O_CLOEXEC, 0600);
-    if (self->lock_fd < 0) {
-        err = refuse_errno(why, "cannot open", path, errno);
-        goto done;
+    leat_err err;
+    if (access(lock, F_OK) == 0) {
+        (void)snprintf(why, WHY_BYTES,
+                       "%s/" LEAT_STORE_FILE " is missing, and its lock.mdb is there: half of a "
+                       "copy? Bring the file, or remove lock.mdb for a new store",
+                       folder);
+        err = LEAT_ERR_CORRUPT;
+    } else {
+        err = leat_copy_make(folder, why);
     }
-    if (flock(self->lock_fd, LOCK_EX | LOCK_NB) != 0) {
-        if (errno != EWOULDBLOCK) {
-            err = refuse_errno(why, "cannot lock", path, errno);
-            goto done;
-        }
-        n = (int)pread(self->lock_fd, pid, sizeof pid - 1, 0);
-        pid[n > 0 ? n : 0] = '\0';
-        pid[strcspn(pid, "\n")] = '\0';
-        (void)snprintf(why, WHY_BYTES, "the store %s is in use by process %s", folder,
-                       pid[0] == '\0' ? "(unknown)" : pid);
-        err = LEAT_ERR_IN_USE;
-        goto done;
-    }
-    n = snprintf(pid, sizeof pid, "%ld\n", (long)getpid());
-    if (n < 0 || ftruncate(self->lock_fd, 0) != 0 || pwrite(self->lock_fd, pid, (size_t)n, 0) != n)
-        err = refuse_errno(why, "cannot write", path, errno);
-
-done:
-    free(path);
+    free(lock);
     return err;
+}
+
+/* One of an older format is written again in the present one. */
+static leat_err
+bring_up_to_date(lmdb_store *self, const char *folder, char *why)
+{
+    uint32_t format;
+    leat_err err = leat_copy_read_format(folder, &format, why);
+    if (err != LEAT_ERR_OK || format == LEAT_STORE_FORMAT)
+        return err;
+    LEAT_LOG(LEAT_LOG_INFO, "store.format", "the store is written again in the present format",
+             LEAT_KV_TEXT("path", self->data_path), LEAT_KV_U64("from", format),
+             LEAT_KV_U64("to", LEAT_STORE_FORMAT));
+    return leat_copy_rebuild(folder, why);
 }
 
 /* LMDB's table of readers is a mapped file, which it makes with a hole: on a full disk touching
@@ -697,72 +757,21 @@ write_lock_file(const char *folder, char *why)
     uint8_t table[LOCK_BYTES] = {0};
     struct stat file;
     leat_err err = LEAT_ERR_OK;
-    char *const path = path_in(folder, "lock.mdb");
+    char *const path = leat_folder_path(folder, "lock.mdb");
     if (path == NULL)
         return LEAT_ERR_NOMEM;
     const int fd = open(path, O_RDWR | O_CREAT | O_CLOEXEC, 0600);
     if (fd < 0 || fstat(fd, &file) != 0) {
-        err = refuse_errno(why, "cannot open", path, errno);
+        err = leat_folder_refuse(why, "cannot open", path, errno);
     } else if ((uint64_t)file.st_blocks * 512 < LOCK_BYTES) {
         if (pread(fd, table, sizeof table, 0) < 0 ||
             pwrite(fd, table, sizeof table, 0) != (ssize_t)sizeof table || fsync(fd) != 0)
-            err = refuse_errno(why, "cannot write", path, errno == 0 ? ENOSPC : errno);
+            err = leat_folder_refuse(why, "cannot write", path, errno == 0 ? ENOSPC : errno);
     }
     if (fd >= 0)
         (void)close(fd);
     free(path);
     return err;
-}
-
-/* The environment with the largest map that the system allows: address space only, nothing of it is
- * memory. */
-static int
-open_env(lmdb_store *self, const char *folder)
-{
-    int rc = ENOMEM;
-    for (size_t map_bytes = (size_t)1 << 40; map_bytes >= (size_t)1 << 26; map_bytes >>= 2) {
-        rc = mdb_env_create(&self->env);
-        if (rc != MDB_SUCCESS)
-            return rc;
-        rc = mdb_env_set_maxdbs(self->env, LEAT_TABLES);
-        if (rc == MDB_SUCCESS)
-            rc = mdb_env_set_mapsize(self->env, map_bytes);
-        /* NOTLS: a read transaction belongs to the store, not to the thread that calls it. */
-        if (rc == MDB_SUCCESS)
-            rc = mdb_env_open(self->env, folder,
-                              MDB_NOTLS | (LEAT_STORE_FAULT(NO_SYNC) ? MDB_NOSYNC : 0U), 0600);
-        if (rc == MDB_SUCCESS)
-            return rc;
-        mdb_env_close(self->env);
-        self->env = NULL;
-        if (rc != ENOMEM && rc != EINVAL && rc != EOVERFLOW)
-            return rc;
-    }
-    return rc;
-}
-
-/* A file that was cut short ends the process with SIGBUS when the missing part is read. Opening has
- * read the two meta pages only. */
-static leat_err
-check_size(lmdb_store *self, char *why)
-{
-    MDB_envinfo info;
-    MDB_stat stat_env;
-    struct stat file;
-    int rc = mdb_env_info(self->env, &info);
-    if (rc == MDB_SUCCESS)
-        rc = mdb_env_stat(self->env, &stat_env);
-    if (rc != MDB_SUCCESS || stat(self->data_path, &file) != 0) {
-        (void)snprintf(why, WHY_BYTES, "cannot look at %s", self->data_path);
-        return LEAT_ERR_IO;
-    }
-    const uint64_t wanted = ((uint64_t)info.me_last_pgno + 1) * stat_env.ms_psize;
-    if ((uint64_t)file.st_size >= wanted ||
-        leat_tail_is_free(self->env, self->data_path, (uint64_t)file.st_size, wanted))
-        return LEAT_ERR_OK;
-    (void)snprintf(why, WHY_BYTES, "%s has been cut short: it has %llu bytes of %llu",
-                   self->data_path, (unsigned long long)file.st_size, (unsigned long long)wanted);
-    return LEAT_ERR_CORRUPT;
 }
 
 /* Space for what opening writes, if the disk has it. */
@@ -774,54 +783,30 @@ open_extent(lmdb_store *self, char *why)
     errno = 0;
     const leat_err err = leat_extent_open(self->data_path, &self->extent);
     if (err != LEAT_ERR_OK)
-        return refuse_errno(why, "cannot extend", self->data_path, errno == 0 ? ENOMEM : errno);
+        return leat_folder_refuse(why, "cannot extend", self->data_path, errno == 0 ? ENOMEM : errno);
     (void)mdb_env_info(self->env, &info);
     (void)mdb_env_stat(self->env, &stat);
     (void)leat_extent_wait(self->extent,
                            ((uint64_t)info.me_last_pgno + 1) * stat.ms_psize + FIRST_BYTES);
     const int error = leat_extent_error(self->extent);
-    return error == 0 ? LEAT_ERR_OK : refuse_errno(why, "cannot extend", self->data_path, error);
-}
-
-/* Open our tables in the write transaction; in an empty environment they are made. */
-static int
-open_tables(lmdb_store *self, bool *is_new)
-{
-    MDB_txn *const txn = self->writer.txn;
-    MDB_dbi main_dbi;
-    MDB_stat stat;
-    int rc = mdb_dbi_open(txn, NULL, 0, &main_dbi);
-    if (rc == MDB_SUCCESS)
-        rc = mdb_stat(txn, main_dbi, &stat);
-    if (rc != MDB_SUCCESS)
-        return rc;
-    *is_new = stat.ms_entries == 0;
-    for (unsigned i = 0; i < LEAT_TABLES; i++) {
-        const unsigned key = leat_lmdb_has_one_number((leat_table)i) ? MDB_INTEGERKEY : 0;
-        rc = mdb_dbi_open(txn, leat_table_name((leat_table)i), key | (*is_new ? MDB_CREATE : 0U),
-                          &self->dbis[i]);
-        if (rc != MDB_SUCCESS)
-            return rc == MDB_NOTFOUND ? MDB_INVALID : rc; /* somebody else's tables */
-    }
-    return MDB_SUCCESS;
+    return error == 0 ? LEAT_ERR_OK : leat_folder_refuse(why, "cannot extend", self->data_path, error);
 }
 
 static leat_err
 read_state(lmdb_store *self, char *why)
 {
-    bool is_new = false;
     char text[64];
     int rc = begin_write(self);
     if (rc != MDB_SUCCESS) {
         (void)snprintf(why, WHY_BYTES, "cannot begin with %s: %s", self->data_path,
-                       words_of(rc, text));
+                       leat_lmdb_words(rc, text));
         return leat_lmdb_err(rc);
     }
-    leat_err err;
-    rc = open_tables(self, &is_new);
+    leat_err err = LEAT_ERR_OK;
+    rc = leat_lmdb_tables_open(self->writer.txn, false, self->dbis);
     if (rc != MDB_SUCCESS) {
         (void)snprintf(why, WHY_BYTES, "%s is no store of Leat: %s", self->data_path,
-                       words_of(rc, text));
+                       leat_lmdb_words(rc, text));
         err = end_write(self, leat_lmdb_err(rc));
         return err == LEAT_ERR_NOT_FOUND ? LEAT_ERR_CORRUPT : err;
     }
@@ -829,52 +814,48 @@ read_state(lmdb_store *self, char *why)
     if (err != LEAT_ERR_OK)
         return end_write(self, err);
     err = leat_history_read(&self->history, &self->writer.kv);
-    if (err == LEAT_ERR_NOT_FOUND && is_new) {
-        self->history.changed = true;
-        err = leat_history_save(&self->history, &self->writer.kv);
-    } else if (err == LEAT_ERR_NOT_FOUND) {
-        err = LEAT_ERR_CORRUPT;
-    }
     self->used_bytes = used_bytes(self);
-    err = end_write(self, err);
-    if (err == LEAT_ERR_VERSION)
-        (void)snprintf(why, WHY_BYTES, "%s was written by a newer version of Leat",
-                       self->data_path);
-    else if (err == LEAT_ERR_CORRUPT)
+    err = end_write(self, err == LEAT_ERR_NOT_FOUND ? LEAT_ERR_CORRUPT : err);
+    if (err == LEAT_ERR_CORRUPT)
         (void)snprintf(why, WHY_BYTES, "%s is damaged: its own record cannot be read",
                        self->data_path);
     else if (err != LEAT_ERR_OK)
         (void)snprintf(why, WHY_BYTES, "cannot write %s: %s", self->data_path,
-                       self->writer.rc != 0 ? words_of(self->writer.rc, text)
+                       self->writer.rc != 0 ? leat_lmdb_words(self->writer.rc, text)
                                             : leat_err_message(err));
     return err;
 }
 
 static leat_err
-open_data(lmdb_store *self, const char *folder, char *why)
+open_data(lmdb_store *self, char *why)
 {
-    self->data_path = path_in(folder, "data.mdb");
-    if (self->data_path == NULL)
-        return LEAT_ERR_NOMEM;
-    leat_err err = write_lock_file(folder, why);
+    leat_err err = LEAT_ERR_OK;
+    if (access(self->data_path, F_OK) != 0 && errno == ENOENT)
+        err = make_file(self->folder, why);
+    if (err == LEAT_ERR_OK)
+        err = look_at_file(self, why);
+    if (err == LEAT_ERR_OK)
+        err = look_at_all(self, why);
+    if (err == LEAT_ERR_OK)
+        err = bring_up_to_date(self, self->folder, why);
+    if (err == LEAT_ERR_OK)
+        err = write_lock_file(self->folder, why);
     if (err != LEAT_ERR_OK)
         return err;
-    if (!leat_birth_data(folder))
-        return refuse_errno(why, "cannot make", self->data_path, errno);
-    const int rc = open_env(self, folder);
+    /* NOTLS: a read transaction belongs to the store, not to the thread that calls it. */
+    const int rc = leat_lmdb_env_open(
+        self->folder, MDB_NOTLS | (LEAT_STORE_FAULT(NO_SYNC) ? MDB_NOSYNC : 0U), &self->env);
+    if (rc > 0)
+        return leat_folder_refuse(why, "cannot open", self->data_path, rc);
     if (rc != MDB_SUCCESS) {
-        if (rc > 0)
-            return refuse_errno(why, "cannot open", self->data_path, rc);
         (void)snprintf(why, WHY_BYTES, "%s is no store: %s", self->data_path, mdb_strerror(rc));
         return LEAT_ERR_CORRUPT;
     }
-    err = check_size(self, why);
-    if (err == LEAT_ERR_OK)
-        err = read_state(self, why);
+    err = read_state(self, why);
     if (err == LEAT_ERR_OK && (err = measure(self, 0)) != LEAT_ERR_OK)
         (void)snprintf(why, WHY_BYTES, "cannot look at %s", self->data_path);
-    if (err == LEAT_ERR_OK && !leat_birth_sync(folder))
-        err = refuse_errno(why, "cannot sync the folder", folder, errno);
+    if (err == LEAT_ERR_OK && (err = leat_folder_sync(self->folder)) != LEAT_ERR_OK)
+        (void)snprintf(why, WHY_BYTES, "cannot sync the folder %s", self->folder);
     return err;
 }
 
@@ -885,6 +866,7 @@ start_thread(lmdb_store *self, char *why)
     sigset_t all;
     sigset_t before;
     sigfillset(&all);
+    leat_guard_spare_signals(&all);
     pthread_sigmask(SIG_SETMASK, &all, &before);
     const int rc = pthread_create(&self->thread, NULL, commit_thread, self);
     pthread_sigmask(SIG_SETMASK, &before, NULL);
@@ -905,26 +887,38 @@ leat_store_lmdb_open(const leat_store_lmdb_options *options, leat_store **out, c
     if (self == NULL)
         return LEAT_ERR_NOMEM;
     self->store.ops = &lmdb_ops;
-    self->lock_fd = -1;
+    self->guard.fd = -1;
     self->event_fd = -1;
     leat_lmdb_kv_init(&self->reader, self->dbis);
     leat_lmdb_kv_init(&self->writer, self->dbis);
     pthread_mutex_init(&self->mutex, NULL);
-    pthread_cond_init(&self->work, NULL);
+    pthread_condattr_t clock;
+    pthread_condattr_init(&clock);
+    pthread_condattr_setclock(&clock, CLOCK_MONOTONIC);
+    pthread_cond_init(&self->work, &clock);
+    pthread_condattr_destroy(&clock);
     pthread_cond_init(&self->room, NULL);
     leat_history_init(&self->history, &options->retention);
 
-    leat_err err = open_folder(options->path, why);
+    self->folder = strdup(options->path);
+    self->data_path = leat_folder_path(options->path, LEAT_STORE_FILE);
+    leat_err err = self->folder == NULL || self->data_path == NULL
+                       ? LEAT_ERR_NOMEM
+                       : leat_folder_make(options->path, why);
     if (err == LEAT_ERR_OK)
-        err = lock_folder(self, options->path, why);
+        err = leat_guard_take(&self->guard, options->path, why);
+    if (err == LEAT_ERR_OK && options->watch_signals)
+        leat_guard_watch_signals(&self->guard);
     if (err == LEAT_ERR_OK)
-        err = open_data(self, options->path, why);
+        err = open_data(self, why);
     if (err == LEAT_ERR_OK) {
         self->event_fd = eventfd(0, EFD_NONBLOCK | EFD_CLOEXEC);
         if (self->event_fd < 0)
-            err = refuse_errno(why, "cannot make an eventfd for", options->path, errno);
+            err = leat_folder_refuse(why, "cannot make an eventfd for", options->path, errno);
     }
     if (err == LEAT_ERR_OK) {
+        leat_chores_init(&self->chores, self->env, self->folder, self->data_path);
+        self->has_chores = true;
         note_facts(self);
         err = start_thread(self, why);
     }

@@ -6,6 +6,7 @@
 #include <sys/mman.h>
 #include <unistd.h>
 
+#include "broker/store/fault.h"
 #include "proto/base/crc32c.h"
 
 #define CRC_BYTES 4U
@@ -147,9 +148,8 @@ leat_lmdb_kv_let_pages_go(leat_lmdb_kv *kv)
     kv->seen_first = kv->seen_last = NULL;
 }
 
-static leat_err
-show_row(
-    leat_lmdb_kv *kv, leat_table table, const MDB_val *key, const MDB_val *value, leat_row *row)
+leat_err
+leat_lmdb_open_row(leat_table table, const MDB_val *key, const MDB_val *value, leat_row *row)
 {
     row->data = NULL;
     row->size = 0;
@@ -159,12 +159,23 @@ show_row(
         return LEAT_ERR_CORRUPT;
     const uint8_t *const data = value->mv_data;
     const size_t size = value->mv_size - CRC_BYTES;
-    if (leat_load_u32(data + size) != row_crc(table, row->key, data, size))
+    if (leat_load_u32(data + size) != row_crc(table, row->key, data, size) &&
+        !LEAT_STORE_FAULT(NO_CRC))
         return LEAT_ERR_CORRUPT;
     row->data = data;
     row->size = size;
-    note_seen(kv, value->mv_data, size);
     return LEAT_ERR_OK;
+}
+
+/* Of the reader, whose pages are given back. */
+static leat_err
+show_row(
+    leat_lmdb_kv *kv, leat_table table, const MDB_val *key, const MDB_val *value, leat_row *row)
+{
+    const leat_err err = leat_lmdb_open_row(table, key, value, row);
+    if (err == LEAT_ERR_OK)
+        note_seen(kv, value->mv_data, value->mv_size);
+    return err;
 }
 
 static leat_key
@@ -371,12 +382,19 @@ kv_count(leat_kv *base, leat_table table)
     return stat.ms_entries;
 }
 
+static uint64_t
+kv_txnid(leat_kv *base)
+{
+    return mdb_txn_id(kv_of(base)->txn);
+}
+
 static const leat_kv_ops lmdb_kv_ops = {
     .at_or_after = kv_at_or_after,
     .at_or_before = kv_at_or_before,
     .put = kv_put,
     .del = kv_del,
     .count = kv_count,
+    .txnid = kv_txnid,
 };
 
 void

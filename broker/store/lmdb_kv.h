@@ -42,6 +42,13 @@ void leat_lmdb_kv_let_pages_go(leat_lmdb_kv *kv);
 LEAT_NODISCARD leat_err leat_lmdb_err(int rc);
 LEAT_NODISCARD leat_err leat_lmdb_result(leat_lmdb_kv *kv, int rc);
 
+/* A row as it lies in the file. LEAT_ERR_CORRUPT: its checksum does not fit; row->key is set.
+ * LEAT_ERR_IO: the key is none of this table. */
+LEAT_NODISCARD leat_err leat_lmdb_open_row(leat_table table,
+                                           const MDB_val *key,
+                                           const MDB_val *value,
+                                           leat_row *row);
+
 /* The table's key is one number (MDB_INTEGERKEY). */
 bool leat_lmdb_has_one_number(leat_table table);
 

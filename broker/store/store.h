@@ -24,6 +24,7 @@
 #define LEAT_STORE_H
 
 #include <stdbool.h>
+#include <string.h>
 
 #include "proto/base/bytes.h"
 #include "proto/base/err.h"
@@ -152,16 +153,50 @@ typedef void leat_fetched_fn(void *context, const leat_fetched *fetched);
 
 /* ------------------------------------------------------------------------------- loading */
 
+/* What load tells beside the records. */
+typedef struct leat_loaded {
+    bool is_copy; /* the store was restored from a backup and nobody has started from it yet: ids
+                     may have been given out that it does not know */
+    char damage[192]; /* LEAT_ERR_CORRUPT: words that name table and key, or "" */
+} leat_loaded;
+
 /* What load hands out, in this order: all objects, all packs by rising id, all turns by rising
- * number. Bytes are valid during the call. A callback that returns an error ends the load with it.
- */
+ * number. Bytes are valid during the call. A callback that returns an error ends the load with it;
+ * a damaged record, or one that is missing, ends it with LEAT_ERR_CORRUPT. */
 typedef struct leat_load {
     void *context;
     leat_err (*object)(
         void *context, leat_object_kind kind, uint64_t id, const uint8_t *data, size_t size);
     leat_err (*pack)(void *context, uint64_t first_id, const uint8_t *data, size_t size);
     leat_err (*turn)(void *context, uint64_t number, const uint8_t *data, size_t size);
+    leat_loaded *loaded; /* NULL: nobody wants to know */
 } leat_load;
+
+/* ------------------------------------------------------------------------------- chores */
+
+/* Something long that a store does beside its work, one at a time. */
+typedef enum leat_chore_kind {
+    LEAT_CHORE_NONE = 0,
+    LEAT_CHORE_BACKUP = 1, /* a copy of the store as it is now, into a folder that is made */
+    LEAT_CHORE_CHECK = 2,  /* everything that is damaged is named; nothing is changed */
+} leat_chore_kind;
+
+#define LEAT_CHORE_FOUND_MAX 32U
+
+/* Of the last one that was started. */
+typedef struct leat_chore {
+    leat_chore_kind kind;
+    bool running;
+    leat_err err;       /* OK, or why there is no backup, no end of the check */
+    char sentence[512]; /* err != OK: the reason, whole */
+    uint64_t bytes;     /* BACKUP: copied so far */
+    uint64_t pages;     /* CHECK: looked at */
+    uint64_t rows;
+    uint32_t format; /* of the store; 0: it could not be read */
+    uint64_t findings;
+    uint64_t rows_damaged;                 /* of them: a row's checksum, in a tree that is sound */
+    char found[LEAT_CHORE_FOUND_MAX][256]; /* the first of them; rows behind the others */
+} leat_chore;
 
 /* ------------------------------------------------------------------------------- the store */
 
@@ -196,6 +231,11 @@ typedef struct leat_store_ops {
     void (*facts)(leat_store *store, leat_store_facts *facts);
     void (*room)(
         leat_store *store, uint64_t wanted, uint64_t run, bool wait, leat_store_room *room);
+    leat_err (*start_chore)(leat_store *store,
+                            leat_chore_kind kind,
+                            const char *target,
+                            char why[512]); /* NULL: it has none */
+    void (*chore)(leat_store *store, leat_chore *chore);
     void (*destroy)(leat_store **store_p);
 } leat_store_ops;
 
@@ -256,6 +296,27 @@ leat_store_get_room(
     leat_store *store, uint64_t wanted, uint64_t run, bool wait, leat_store_room *room)
 {
     store->ops->room(store, wanted, run, wait, room);
+}
+
+/* Begin a chore; target: BACKUP's folder, an absolute path. LEAT_ERR_BAD_STATE: another one runs.
+ * LEAT_ERR_UNSUPPORTED: this store has none. why gets the sentence of any failure. */
+static inline leat_err
+leat_store_start_chore(leat_store *store, leat_chore_kind kind, const char *target, char why[512])
+{
+    static const char sentence[] = "this store lies in memory only";
+    if (store->ops->start_chore != NULL)
+        return store->ops->start_chore(store, kind, target, why);
+    memcpy(why, sentence, sizeof sentence);
+    return LEAT_ERR_UNSUPPORTED;
+}
+
+/* How the last chore stands; kind NONE: there was none. */
+static inline void
+leat_store_get_chore(leat_store *store, leat_chore *chore)
+{
+    *chore = (leat_chore){0};
+    if (store->ops->chore != NULL)
+        store->ops->chore(store, chore);
 }
 
 static inline void

@@ -19,7 +19,13 @@
  * have the job's id have no LOGS row.
  *
  * The store's own row: u32 format · u64 target · u64 trimmed · u64 jobs · u64 bytes · u64 dropped ·
- * u64 newest_ms. When a row's layout changes: raise FORMAT in history.c, keep reading the old. */
+ * u64 newest_ms · u8 flags (1: a copy that nobody has started from) · 5 × u64 rows of each table,
+ * the own row not counted · u64 number of LMDB's transaction. Format 1 ended with newest_ms. It is
+ * written with each commit: a tree that is damaged can lose rows without an error, and the totals
+ * tell; a flipped bit can make LMDB take the state before the last commit, and the number tells.
+ *
+ * When a row's layout changes: raise LEAT_STORE_FORMAT, say in copy.c how an old row becomes a new
+ * one, and keep a store of the old format in tests/data/stores. */
 #ifndef LEAT_STORE_TABLES_H
 #define LEAT_STORE_TABLES_H
 
@@ -67,6 +73,8 @@ typedef struct leat_row {
     size_t size;
 } leat_row;
 
+#define LEAT_STORE_FORMAT 2U
+
 /* Rows in order of their keys.
  *
  * at_or_after, at_or_before   the nearest row. LEAT_ERR_NOT_FOUND: there is none. LEAT_ERR_CORRUPT:
@@ -80,6 +88,7 @@ typedef struct leat_kv_ops {
     leat_err (*put)(leat_kv *kv, leat_table table, leat_key key, const void *data, size_t size);
     leat_err (*del)(leat_kv *kv, leat_table table, leat_key from, leat_key upto);
     uint64_t (*count)(leat_kv *kv, leat_table table);
+    uint64_t (*txnid)(leat_kv *kv); /* of the transaction that writes; NULL: they have no numbers */
 } leat_kv_ops;
 
 struct leat_kv {
@@ -91,6 +100,17 @@ LEAT_NODISCARD leat_err leat_kv_get(leat_kv *kv, leat_table table, leat_key key,
 
 /* One line that names table and key of a damaged row. */
 void leat_kv_report(leat_table table, leat_key key, const char *what);
+
+/* The store's own row, opened. */
+typedef struct leat_totals {
+    uint32_t format;
+    bool is_copy;
+    uint64_t rows[LEAT_TABLES];
+    uint64_t txnid; /* of the transaction that has written it; 0: unknown */
+} leat_totals;
+
+/* LEAT_ERR_VERSION: written by a newer Leat; format is set. LEAT_ERR_CORRUPT: it is no such row. */
+LEAT_NODISCARD leat_err leat_totals_read(const leat_row *row, leat_totals *totals);
 
 /* ------------------------------------------------------------------------------- history */
 
@@ -128,6 +148,7 @@ typedef struct leat_history {
     uint64_t bytes; /* of results */
     uint64_t dropped;
     uint64_t newest_ms; /* the latest end seen, wall time */
+    leat_totals totals; /* as they were read or saved last */
     bool changed;       /* since it was saved */
 
     size_t step_bytes_max; /* of a step, and of a haul; 0: as usual */
@@ -142,11 +163,12 @@ typedef struct leat_history {
 void leat_history_init(leat_history *history, const leat_retention *retention);
 void leat_history_fini(leat_history *history);
 
-/* Read the store's own row. LEAT_ERR_NOT_FOUND: a new store, history is as after init.
- * LEAT_ERR_VERSION: written by a newer Leat. LEAT_ERR_CORRUPT: it is no such row. */
+/* Read the store's own row, of this format or an older one. LEAT_ERR_NOT_FOUND: a new store,
+ * history is as after init. LEAT_ERR_VERSION: written by a newer Leat. LEAT_ERR_CORRUPT: it is no
+ * such row. */
 LEAT_NODISCARD leat_err leat_history_read(leat_history *history, leat_kv *kv);
 
-/* Write it, if it has changed. */
+/* Write it with the tables' totals, if anything of it has changed. Last in its transaction. */
 LEAT_NODISCARD leat_err leat_history_save(leat_history *history, leat_kv *kv);
 
 /* One bounded step in moving the ends of turns below the target into history, then in dropping what

@@ -6,13 +6,11 @@
 #ifndef LEAT_STORE_TAIL_H
 #define LEAT_STORE_TAIL_H
 
-#include <lmdb.h>
-#include <stdbool.h>
-#include <stdint.h>
+#include "proto/base/err.h"
 
-/* The file has `bytes` of the `wanted` that its pages come to. True: all that is missing is free,
- * and the file has its length now. False: it has lost something, or cannot be extended, and is as
- * it was. Nothing of the environment may have been read. */
-bool leat_tail_is_free(MDB_env *env, const char *path, uint64_t bytes, uint64_t wanted);
+/* Give a file that ends too early its length, if all that is missing is free; nothing may have it
+ * open. LEAT_ERR_CORRUPT: it has lost something and is as it was; why (at least 256 bytes) gets the
+ * words behind its name. */
+LEAT_NODISCARD leat_err leat_tail_mend(const char *path, char why[256]);
 
 #endif

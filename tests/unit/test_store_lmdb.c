@@ -10,6 +10,7 @@
 #include <unistd.h>
 
 #include "broker/store/lmdb.h"
+#include "broker/store/tables.h"
 #include "proto/base/crc32c.h"
 #include "tests/lib/stores.h"
 
@@ -266,6 +267,7 @@ set_format(uint32_t format)
     value.mv_data = data;
     leat_store_u32(data, format);
     const size_t size = value.mv_size - 4;
+    leat_store_u64(data + size - 8, mdb_txn_id(txn));
     leat_store_u32(data + size, leat_crc32c(leat_crc32c(0, key, sizeof key), data, size));
     cr_assert(eq(int, mdb_put(txn, objects, &at, &value, 0), 0));
     cr_assert(eq(int, mdb_txn_commit(txn), 0));
@@ -276,14 +278,14 @@ Test(store_lmdb, a_store_of_a_newer_version_is_refused)
 {
     leat_store_destroy(&t.store);
 
-    set_format(2);
+    set_format(LEAT_STORE_FORMAT + 1);
     LEAT_FAILS(open_at(t.path), LEAT_ERR_VERSION);
     must_say("newer");
     must_say("data.mdb");
 
     set_format(0);
     LEAT_FAILS(open_at(t.path), LEAT_ERR_CORRUPT);
-    set_format(1);
+    set_format(LEAT_STORE_FORMAT);
     LEAT_PASS(open_at(t.path));
 }
 

@@ -109,11 +109,22 @@ plain_put(leat_kv *kv, leat_table table, leat_key key, const void *data, size_t 
     return LEAT_ERR_OK;
 }
 
+static uint64_t
+plain_count(leat_kv *kv, leat_table table)
+{
+    (void)kv;
+    uint64_t count = 0;
+    for (size_t i = 0; i < plain.count; i++)
+        count += plain.rows[i].table == table;
+    return count;
+}
+
 static const leat_kv_ops plain_ops = {
     .at_or_after = plain_at_or_after,
     .at_or_before = plain_at_or_before,
     .put = plain_put,
     .del = plain_del,
+    .count = plain_count,
 };
 
 static void
