@@ -19,6 +19,8 @@
 #define LEAT_JSON_TOKENS_MAX    10000U
 #define LEAT_SENTENCE_BYTES_MAX 512U /* the text of an error */
 #define LEAT_URL_BYTES_MAX      256U
+/* Of what a command prints is kept; the rest of a result is its sentence and what happened. */
+#define LEAT_EXEC_OUTPUT_MAX (LEAT_PAYLOAD_BYTES_MAX - 1024U)
 
 /* ---- counts ---- */
 #define LEAT_RECORDS_MAX        8192U    /* records of one frame, jobs of one run */
@@ -35,6 +37,7 @@
 #define LEAT_LOSSES_DEFAULT     5U
 #define LEAT_SNOOZES_DEFAULT    1000U
 #define LEAT_SETTINGS_BYTES_MAX 16384U    /* of one SEND */
+#define LEAT_EXEC_WORDS_MAX     65536U    /* words of a command, variables that it is given */
 #define LEAT_FINALLY_MAX        8U        /* jobs that follow one job */
 #define LEAT_NEEDS_MAX          8U        /* amounts that one job asks for, traits as well */
 #define LEAT_HAVES_MAX          32U       /* amounts that one worker has */
@@ -86,6 +89,7 @@ static_assert(LEAT_SETTINGS_BYTES_MAX <= UINT16_MAX, "settings travel with a u16
 static_assert(LEAT_RECORDS_MAX <= UINT16_MAX, "the header counts records in a u16");
 static_assert(LEAT_OUT_BYTES >= LEAT_FRAME_BYTES_MAX, "one frame of any legal size fits");
 static_assert(LEAT_WIRE_BYTES_MAX > LEAT_FRAME_BYTES_MAX, "an excess can be answered");
+static_assert(LEAT_SENTENCE_BYTES_MAX + 64U <= 1024U, "a sentence fits beside the output");
 static_assert(LEAT_HEARTBEAT_IDLE_MS * 2 <= LEAT_LOST_MS, "two beats may be lost");
 
 #endif
