@@ -68,6 +68,9 @@ cursor_run(const leat_line *line, leat_line_cursor *cursor)
         cursor->jobs = run.jobs;
         cursor->handler_name = run.handler;
         cursor->needs = run.needs;
+        cursor->channel = run.channel;
+        cursor->run_limit_ms = run.run_limit_ms;
+        cursor->batch = run.batch;
         cursor->handler = leat_handler_find(line->handlers, line->handler_count, run.handler);
     }
     return true;
@@ -90,6 +93,10 @@ cursor_read(const leat_line *line, leat_line_cursor *cursor, leat_line_job *job,
         .handler = cursor->handler,
         .handler_name = cursor->handler_name,
         .needs = cursor->needs,
+        .channel = cursor->channel,
+        .run_limit_ms = cursor->run_limit_ms,
+        .batch = cursor->batch,
+        .place = read.place,
         .payload = read.payload,
         .frame = cursor->frame,
     };
