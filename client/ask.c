@@ -218,18 +218,24 @@ err_of_name(const char *name)
     return LEAT_ERR_IO;
 }
 
+leat_status
+leat_status_of_reply(const cJSON *error, char *out, size_t size)
+{
+    const char *code = "";
+    const char *message = "the broker refused without a reason";
+    (void)leat_json_text(error, "code", &code);
+    (void)leat_json_text(error, "message", &message);
+    (void)snprintf(out, size, "%s", message);
+    const leat_status status = leat_status_of(err_of_name(code));
+    return status == LEAT_OK ? LEAT_REFUSED : status;
+}
+
 static leat_status
 read_reply(leat *self, const cJSON *json)
 {
     const cJSON *const error = cJSON_GetObjectItemCaseSensitive(json, "error");
-    if (error != NULL) {
-        const char *code = "";
-        const char *message = "the broker refused without a reason";
-        (void)leat_json_text(error, "code", &code);
-        (void)leat_json_text(error, "message", &message);
-        const leat_status status = leat_status_of(err_of_name(code));
-        return leat_fail(self, status == LEAT_OK ? LEAT_REFUSED : status, "%s", message);
-    }
+    if (error != NULL)
+        return leat_status_of_reply(error, self->sentence, sizeof self->sentence);
     leat_buf_reset(&self->json);
     const cJSON *const result = cJSON_GetObjectItemCaseSensitive(json, "result");
     if (result != NULL)
@@ -257,6 +263,10 @@ leat_call_on_reply(leat *self, const uint8_t *body, size_t size)
     const leat_call_kind kind = leat_json_u64(json, "id", &number)         ? LEAT_CALL_QUERY
                                 : leat_json_u64(json, "sequence", &number) ? LEAT_CALL_COMMAND
                                                                            : LEAT_CALL_NONE;
+    if (kind == LEAT_CALL_QUERY && leat_watches_on_reply(self, number, json)) {
+        cJSON_Delete(json);
+        return 0;
+    }
     if (kind != LEAT_CALL_NONE && kind == self->call.kind && number == self->call.number &&
         !self->call.answered) {
         self->call.answered = true;

@@ -447,6 +447,10 @@ on_frame(leat *self, const leat_link_event *event)
     case LEAT_CMD_WITHDRAWN:
         on_withdrawn_frame(self, event);
         break;
+    case LEAT_CMD_PROGRESS:
+    case LEAT_CMD_LOG:
+        leat_watches_on_told(self, event);
+        break;
     default:
         break;
     }
@@ -479,6 +483,7 @@ on_up(leat *self, const leat_link_event *event)
     }
     withdraw_again(self);
     leat_waits_on_up(self, is_same);
+    leat_watches_on_up(self, is_same);
     leat_receivers_on_up(self, event->resumed, is_same);
     leat_call_on_up(self);
 }
@@ -758,6 +763,7 @@ leat_connect_with(const leat_connect_options *options, leat **out)
     self->gone_since_ms = INT64_MAX;
     leat_list_init(&self->batches);
     leat_list_init(&self->waits);
+    leat_list_init(&self->watches);
     leat_list_init(&self->receivers);
     leat_list_init(&self->selectings);
     leat_random_seed(&self->random, (uint64_t)leat_clock_mono_us() ^ (uint64_t)(uintptr_t)self);
@@ -801,6 +807,7 @@ leat_disconnect(leat **self_p)
     leat_selectings_free(self);
     leat_batches_free(self);
     leat_waits_free(self);
+    leat_watches_free(self);
     leat_receivers_free(self);
     if (self->link != NULL)
         leat_link_bye(&self->link, BYE_MS);

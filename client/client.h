@@ -117,6 +117,7 @@ struct leat {
 
     leat_list batches;       /* leat_batch.node */
     leat_list waits;         /* leat_wait.node */
+    leat_list watches;       /* leat_watch.node */
     leat_list receivers;     /* leat_receiver */
     leat_list selectings;    /* leat_selecting.node */
     leat_received *taken;    /* the message that was returned last */
@@ -248,6 +249,15 @@ void leat_received_drop(leat *self, leat_received **received_p);
 /* Send the collected acknowledgements, if they can be sent. */
 void leat_acks_flush(leat *self);
 
+/* ---- watch.c ---- */
+
+void leat_watches_on_up(leat *self, bool is_same_broker);
+/* PROGRESS, LOG. */
+void leat_watches_on_told(leat *self, const leat_link_event *event);
+/* True: the question was a watch's. */
+bool leat_watches_on_reply(leat *self, uint64_t id, const cJSON *json);
+void leat_watches_free(leat *self);
+
 /* ---- select.c ---- */
 
 /* Answers to a select; it may be gone. shared holds selected->payload, NULL without memory. */
@@ -295,5 +305,7 @@ leat_status leat_send_one(leat *self,
 /* The sequence of the command that it answers, or 0. */
 uint64_t leat_call_on_reply(leat *self, const uint8_t *body, size_t size);
 void leat_call_on_up(leat *self);
+/* What the "error" of a reply says; its sentence is written to out. */
+leat_status leat_status_of_reply(const cJSON *error, char *out, size_t size);
 
 #endif

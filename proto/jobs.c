@@ -5,6 +5,25 @@
 
 /* --------------------------------------------------------------------------------------- JOBS */
 
+#define WITH_CHECKPOINTS 0x8000U /* in a run's count of jobs */
+static_assert(LEAT_RECORDS_MAX < WITH_CHECKPOINTS, "the bit is free");
+
+/* Pass n jobs that have a checkpoint behind their payload. */
+static leat_err
+walk_checkpoints(leat_reader *reader, size_t n)
+{
+    for (size_t i = 0; i < n; i++) {
+        const leat_err err = leat_walk_payloads(reader, 1, LEAT_JOBS_JOB_BYTES, 0, 0);
+        if (err != LEAT_ERR_OK)
+            return err;
+        const uint32_t size = leat_read_u32(reader);
+        if (!reader->failed && size > LEAT_CHECKPOINT_BYTES_MAX)
+            return LEAT_ERR_TOO_LARGE;
+        (void)leat_read_bytes(reader, size);
+    }
+    return reader->failed ? LEAT_ERR_MALFORMED : LEAT_ERR_OK;
+}
+
 leat_err
 leat_jobs_open(
     const uint8_t *body, size_t size, uint16_t count, leat_jobs_head *head, leat_reader *records)
@@ -16,7 +35,8 @@ leat_jobs_open(
 
     size_t jobs = 0;
     for (uint16_t i = 0; i < count; i++) {
-        const size_t n = leat_read_u16(&reader);
+        const size_t bits = leat_read_u16(&reader);
+        const size_t n = bits & (WITH_CHECKPOINTS - 1);
         const leat_text channel = leat_read_text8(&reader);
         const leat_text handler = leat_read_text8(&reader);
         (void)leat_read_bytes(&reader, 16);
@@ -25,7 +45,9 @@ leat_jobs_open(
         if (reader.failed || jobs > LEAT_RECORDS_MAX || !leat_name_is_valid(channel) ||
             !leat_name_is_valid(handler) || (needs.size > 0 && !leat_needs_is_valid(needs)))
             return LEAT_ERR_MALFORMED;
-        const leat_err err = leat_walk_payloads(&reader, n, LEAT_JOBS_JOB_BYTES, 0, 0);
+        const leat_err err = (bits & WITH_CHECKPOINTS) != 0
+                                 ? walk_checkpoints(&reader, n)
+                                 : leat_walk_payloads(&reader, n, LEAT_JOBS_JOB_BYTES, 0, 0);
         if (err != LEAT_ERR_OK)
             return err;
     }
@@ -35,7 +57,9 @@ leat_jobs_open(
 void
 leat_jobs_next_run(leat_reader *records, leat_jobs_run *run)
 {
-    run->jobs = leat_read_u16(records);
+    const uint16_t bits = leat_read_u16(records);
+    run->jobs = bits & (WITH_CHECKPOINTS - 1);
+    run->checkpoints = (bits & WITH_CHECKPOINTS) != 0;
     run->channel = leat_read_text8(records);
     run->handler = leat_read_text8(records);
     run->batch = leat_read_u64(records);
@@ -44,7 +68,7 @@ leat_jobs_next_run(leat_reader *records, leat_jobs_run *run)
 }
 
 void
-leat_jobs_next_job(leat_reader *records, leat_jobs_job *job)
+leat_jobs_next_job(leat_reader *records, const leat_jobs_run *run, leat_jobs_job *job)
 {
     const uint8_t *const p = records->at;
     job->id = leat_load_u64(p);
@@ -53,6 +77,12 @@ leat_jobs_next_job(leat_reader *records, leat_jobs_job *job)
     job->payload.size = leat_load_u32(p + 16);
     job->payload.data = p + LEAT_JOBS_JOB_BYTES;
     records->at += LEAT_JOBS_JOB_BYTES + job->payload.size;
+    job->checkpoint = (leat_bytes){0};
+    if (!run->checkpoints)
+        return;
+    job->checkpoint.size = leat_load_u32(records->at);
+    job->checkpoint.data = records->at + 4;
+    records->at += 4 + job->checkpoint.size;
 }
 
 void
@@ -70,7 +100,7 @@ leat_jobs_put_run(leat_buf *buf, const leat_jobs_run *run)
     assert(run->needs.size == 0 || leat_needs_is_valid(run->needs));
 
     const size_t at = buf->size;
-    leat_put_u16(buf, run->jobs);
+    leat_put_u16(buf, (uint16_t)(run->jobs | (run->checkpoints ? WITH_CHECKPOINTS : 0)));
     leat_put_text8(buf, run->channel);
     leat_put_text8(buf, run->handler);
     leat_put_u64(buf, run->batch);
@@ -85,7 +115,16 @@ leat_jobs_set_run(leat_buf *buf, size_t at, uint16_t jobs)
     if (buf->failed)
         return;
     assert(at + 2 <= buf->size);
-    leat_store_u16(buf->data + at, jobs);
+    const unsigned bits = leat_load_u16(buf->data + at) & WITH_CHECKPOINTS;
+    leat_store_u16(buf->data + at, (uint16_t)(jobs | bits));
+}
+
+void
+leat_jobs_put_checkpoint(leat_buf *buf, leat_bytes checkpoint)
+{
+    assert(checkpoint.size <= LEAT_CHECKPOINT_BYTES_MAX);
+    leat_put_u32(buf, checkpoint.size);
+    leat_put_bytes(buf, checkpoint.data, checkpoint.size);
 }
 
 /* --------------------------------------------------------------------------------------- DONE */

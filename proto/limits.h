@@ -13,12 +13,15 @@
 /* The largest frame that is read: one full frame and one more record of the largest size. */
 #define LEAT_FRAME_BYTES_MAX (LEAT_FRAME_BYTES_CLOSE + LEAT_PAYLOAD_BYTES_MAX + 4096U)
 /* What libzmq lets through, so that small excesses are answered TOO_LARGE instead of a cut. */
-#define LEAT_WIRE_BYTES_MAX     (LEAT_FRAME_BYTES_MAX + 65536U)
-#define LEAT_JSON_BYTES_MAX     65536U
-#define LEAT_JSON_DEPTH_MAX     16U
-#define LEAT_JSON_TOKENS_MAX    10000U
-#define LEAT_SENTENCE_BYTES_MAX 512U /* the text of an error */
-#define LEAT_URL_BYTES_MAX      256U
+#define LEAT_WIRE_BYTES_MAX       (LEAT_FRAME_BYTES_MAX + 65536U)
+#define LEAT_JSON_BYTES_MAX       65536U
+#define LEAT_JSON_DEPTH_MAX       16U
+#define LEAT_JSON_TOKENS_MAX      10000U
+#define LEAT_SENTENCE_BYTES_MAX   512U /* the text of an error */
+#define LEAT_URL_BYTES_MAX        256U
+#define LEAT_CHECKPOINT_BYTES_MAX 65536U /* 64 KiB: what a job leaves for its next attempt */
+#define LEAT_PROGRESS_TEXT_MAX    256U   /* the words beside a progress */
+#define LEAT_LOG_BYTES_MAX        16384U /* one piece of a running job's output */
 /* Of what a command prints is kept; the rest of a result is its sentence and what happened. */
 #define LEAT_EXEC_OUTPUT_MAX (LEAT_PAYLOAD_BYTES_MAX - 1024U)
 
@@ -48,6 +51,9 @@
 #define LEAT_DEAD_MAX           100000U /* dead jobs that are kept for a person */
 #define LEAT_BATCHES_KEPT_MAX   100000U /* records of finished batches */
 #define LEAT_SCHEDULES_MAX      10000U
+#define LEAT_WATCHES_MAX        1024U   /* batches and jobs that one session watches */
+#define LEAT_TOLD_JOBS_MAX      100000U /* jobs whose progress is kept … */
+#define LEAT_CHECKPOINTS_MAX    100000U /* … and whose checkpoint is */
 #define LEAT_PRIORITIES         10U
 #define LEAT_PRIORITY_DEFAULT   5U
 
@@ -88,6 +94,8 @@ static_assert(LEAT_NAME_BYTES_MAX <= UINT8_MAX, "names travel with a u8 length")
 static_assert(LEAT_SETTINGS_BYTES_MAX <= UINT16_MAX, "settings travel with a u16 length");
 static_assert(LEAT_RECORDS_MAX <= UINT16_MAX, "the header counts records in a u16");
 static_assert(LEAT_OUT_BYTES >= LEAT_FRAME_BYTES_MAX, "one frame of any legal size fits");
+static_assert(LEAT_FRAME_BYTES_CLOSE > LEAT_CHECKPOINT_BYTES_MAX + LEAT_LOG_BYTES_MAX,
+              "a job of the largest payload and its checkpoint fit into a frame");
 static_assert(LEAT_WIRE_BYTES_MAX > LEAT_FRAME_BYTES_MAX, "an excess can be answered");
 static_assert(LEAT_SENTENCE_BYTES_MAX + 64U <= 1024U, "a sentence fits beside the output");
 static_assert(LEAT_HEARTBEAT_IDLE_MS * 2 <= LEAT_LOST_MS, "two beats may be lost");

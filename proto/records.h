@@ -167,9 +167,11 @@ void leat_credit_put(leat_buf *buf, const leat_credit *credit);
  *   u16 jobs · text8 channel · text8 handler · u64 batch · u64 run_limit_ms · text8 needs, then for
  *   each job
  *   u64 id · u32 attempt · u32 place · u32 payload_bytes · payload
+ *   and, in a run whose `jobs` has the highest bit: u32 checkpoint_bytes · checkpoint
  *
  * Jobs are numbered in the session in the order in which they are to be started; the first of the
- * frame has first_number, across its runs. place is the job's place in its batch, from 1. */
+ * frame has first_number, across its runs. place is the job's place in its batch, from 1.
+ * checkpoint is what an earlier attempt has left (told.h). */
 typedef struct leat_jobs_head {
     uint64_t epoch;
     uint64_t first_number;
@@ -182,6 +184,7 @@ typedef struct leat_jobs_run {
     uint64_t batch;
     uint64_t run_limit_ms; /* 0: none */
     leat_text needs;       /* what each job was given of the worker's amounts; empty: nothing */
+    bool checkpoints;      /* its jobs have one each */
 } leat_jobs_run;
 
 typedef struct leat_jobs_job {
@@ -189,12 +192,14 @@ typedef struct leat_jobs_job {
     uint32_t attempt;
     uint32_t place;
     leat_bytes payload;
+    leat_bytes checkpoint; /* empty: none */
 } leat_jobs_job;
 
 LEAT_NODISCARD leat_err leat_jobs_open(
     const uint8_t *body, size_t size, uint16_t count, leat_jobs_head *head, leat_reader *records);
 void leat_jobs_next_run(leat_reader *records, leat_jobs_run *run);
-void leat_jobs_next_job(leat_reader *records, leat_jobs_job *job);
+/* run: the one that it is of. */
+void leat_jobs_next_job(leat_reader *records, const leat_jobs_run *run, leat_jobs_job *job);
 
 void leat_jobs_put_head(leat_buf *buf, const leat_jobs_head *head);
 /* run->jobs may be 0 and set later with leat_jobs_set_run at the returned offset into buf. */
@@ -214,6 +219,8 @@ leat_jobs_put_job(leat_buf *buf, uint64_t id, uint32_t attempt, uint32_t place, 
         memcpy(p + 20, payload.data, payload.size);
 }
 #define LEAT_JOBS_JOB_BYTES 20U /* beside the payload */
+/* Behind each job of a run with checkpoints. */
+void leat_jobs_put_checkpoint(leat_buf *buf, leat_bytes checkpoint);
 
 /* ---- DONE: ends of attempts --------------------------------------------------------------------
  *

@@ -4,6 +4,7 @@
 #include <stdarg.h>
 #include <stdio.h>
 
+#include "proto/base/clock.h"
 #include "proto/base/option.h"
 
 static const leat_handler built_in[] = {
@@ -18,6 +19,8 @@ static const leat_handler built_in[] = {
      "a text: fails with it; 'fatal:TEXT' fails for good",                                                    NULL},
     {"burn",   LEAT_RUNS_POOL,   leat_handle_burn,   NULL,
      "microseconds, or a duration: uses so much CPU time",                                                    NULL},
+    {"count",  LEAT_RUNS_POOL,   leat_handle_count,  NULL,
+     "N, or N and a pause in ms ('20 100'): counts, tells how far, goes on where it was",                     NULL},
     {"primes", LEAT_RUNS_POOL,   leat_handle_primes, NULL,
      "N up to 10^9: how many primes are not above N",                                                         NULL},
     {"pi",     LEAT_RUNS_POOL,   leat_handle_pi,     NULL,
@@ -40,6 +43,15 @@ leat_handler_find(const leat_handler *rows, size_t count, leat_text name)
             return &rows[i];
     }
     return NULL;
+}
+
+int64_t
+leat_call_left_ms(const leat_call *call)
+{
+    if (call->until_ms == 0)
+        return INT64_MAX;
+    const int64_t left_ms = call->until_ms - leat_clock_mono_ms();
+    return left_ms > 0 ? left_ms : 0;
 }
 
 leat_end

@@ -26,8 +26,13 @@
 /* Words of a handler's program. */
 #define LEAT_HANDLER_WORDS_MAX 64U
 
+typedef struct leat_teller_of leat_teller_of; /* of the runner: where what a handler tells goes */
+
 typedef struct leat_call {
     leat_bytes payload;        /* borrowed; for finish() of a timer it is empty */
+    leat_bytes checkpoint;     /* borrowed, as payload: what an earlier attempt has left; empty */
+    int64_t until_ms;          /* monotonic; its run limit is over then. 0: it has none */
+    leat_teller_of *teller;    /* NULL: nobody listens to what it tells */
     leat_bytes result;         /* set by the handler: borrowed from payload, out or static; empty */
     leat_buf *out;             /* room for a result, empty at first, not the handler's */
     const atomic_bool *cancel; /* true: end soon; NULL: this call cannot be cancelled */
@@ -71,6 +76,25 @@ leat_call_given(const leat_call *call, const char *name)
     return leat_given_of(call->given, name);
 }
 
+/* ms until the run limit is over, at least 0; INT64_MAX: there is none. */
+int64_t leat_call_left_ms(const leat_call *call);
+
+/* What a handler on a thread of the pool tells while it runs; the calls copy, and never wait.
+ * Others are not listened to.
+ *
+ * progress    done of `of` (0: nobody knows), with a few words (at most 256 bytes; NULL: none). The
+ *             last one is shown to who asks or watches; in between some may be left out.
+ * log         a piece of text, mostly a line with its end; who watches sees it. May be lost.
+ * checkpoint  what the next attempt finds in call->checkpoint, however this one ends; it takes the
+ *             place of the one before, also of one that is still on its way. When the call returns
+ *             it is not on disk yet: it is on its way there, and before an end of this attempt.
+ *             LEAT_ERR_TOO_LARGE: over LEAT_CHECKPOINT_BYTES_MAX; LEAT_ERR_NOMEM;
+ *             LEAT_ERR_UNSUPPORTED: nobody listens. */
+void leat_call_progress(const leat_call *call, uint64_t done, uint64_t of, const char *text);
+__attribute__((format(printf, 2, 3))) void
+leat_call_log(const leat_call *call, const char *format, ...);
+LEAT_NODISCARD leat_err leat_call_checkpoint(const leat_call *call, const void *data, size_t size);
+
 /* Make the formatted text the result and return `end`. */
 __attribute__((format(printf, 3, 4))) leat_end
 leat_call_say(leat_call *call, leat_end end, const char *format, ...);
@@ -92,6 +116,7 @@ bool leat_call_number(const leat_call *call, uint64_t min, uint64_t max, uint64_
 /* ---- the handlers, one or two a file in handlers/ ---- */
 
 leat_handler_run leat_handle_burn;
+leat_handler_run leat_handle_count;
 leat_handler_run leat_handle_echo;
 leat_handler_run leat_handle_fail;
 leat_handler_run leat_handle_noop;

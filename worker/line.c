@@ -66,11 +66,7 @@ cursor_run(const leat_line *line, leat_line_cursor *cursor)
         leat_jobs_next_run(&cursor->records, &run);
         cursor->runs--;
         cursor->jobs = run.jobs;
-        cursor->handler_name = run.handler;
-        cursor->needs = run.needs;
-        cursor->channel = run.channel;
-        cursor->run_limit_ms = run.run_limit_ms;
-        cursor->batch = run.batch;
+        cursor->run = run;
         cursor->handler = leat_handler_find(line->handlers, line->handler_count, run.handler);
     }
     return true;
@@ -85,19 +81,20 @@ cursor_read(const leat_line *line, leat_line_cursor *cursor, leat_line_job *job,
         return false;
     leat_jobs_job read;
     *at = (size_t)(cursor->records.at - cursor->frame->body);
-    leat_jobs_next_job(&cursor->records, &read);
+    leat_jobs_next_job(&cursor->records, &cursor->run, &read);
     cursor->jobs--;
     *job = (leat_line_job){
         .token = {.id = read.id, .attempt = read.attempt, .epoch = cursor->frame->epoch},
         .number = cursor->number++,
         .handler = cursor->handler,
-        .handler_name = cursor->handler_name,
-        .needs = cursor->needs,
-        .channel = cursor->channel,
-        .run_limit_ms = cursor->run_limit_ms,
-        .batch = cursor->batch,
+        .handler_name = cursor->run.handler,
+        .needs = cursor->run.needs,
+        .run_limit_ms = cursor->run.run_limit_ms,
+        .channel = cursor->run.channel,
+        .batch = cursor->run.batch,
         .place = read.place,
         .payload = read.payload,
+        .checkpoint = read.checkpoint,
         .frame = cursor->frame,
     };
     return true;
@@ -113,9 +110,9 @@ count_jobs(leat_reader records, uint16_t runs)
     for (; runs > 0; runs--) {
         leat_jobs_run run;
         leat_jobs_next_run(&records, &run);
-        for (; run.jobs > 0; run.jobs--) {
+        for (uint16_t left = run.jobs; left > 0; left--) {
             leat_jobs_job job;
-            leat_jobs_next_job(&records, &job);
+            leat_jobs_next_job(&records, &run, &job);
             jobs += job.attempt != 0;
         }
     }

@@ -19,14 +19,10 @@ typedef struct leat_line_cursor {
     leat_line_frame *frame;      /* NULL: at the end */
     leat_reader records;         /* behind the last job that was read */
     const leat_handler *handler; /* of the present run; NULL: this worker does not have it */
-    leat_text handler_name;
-    leat_text needs; /* of the present run, as all from here to batch */
-    leat_text channel;
-    uint64_t run_limit_ms;
-    uint64_t batch;
-    uint64_t number; /* of the next job */
-    uint16_t runs;   /* of the frame, not begun */
-    uint16_t jobs;   /* of the run, not read */
+    leat_jobs_run run;           /* the present one */
+    uint64_t number;             /* of the next job */
+    uint16_t runs;               /* of the frame, not begun */
+    uint16_t jobs;               /* of the run, not read */
 } leat_line_cursor;
 
 typedef struct leat_line_job {
@@ -34,12 +30,13 @@ typedef struct leat_line_job {
     uint64_t number;
     const leat_handler *handler; /* NULL: the worker has no handler of that name */
     leat_text handler_name;
-    leat_text needs; /* lies in frame, as the payload does; empty: nothing */
-    leat_text channel;
+    leat_text needs;       /* lies in frame, as the payload does; empty: nothing */
     uint64_t run_limit_ms; /* 0: none */
+    leat_bytes payload;    /* lies in frame */
+    leat_bytes checkpoint; /* of an earlier attempt; lies in frame; empty: none */
+    leat_text channel;
     uint64_t batch;
-    uint32_t place;     /* in its batch, from 1 */
-    leat_bytes payload; /* lies in frame */
+    uint32_t place; /* in its batch, from 1 */
     leat_line_frame *frame;
 } leat_line_job;
 

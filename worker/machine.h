@@ -48,6 +48,9 @@ struct leat_worker {
     leat_outbox outbox;
     leat_recorder *recorder; /* owned; NULL: nothing is recorded */
     bool said_trouble;       /* that it has stopped */
+    leat_tellings tellings;  /* progress and output on their way */
+    bool tells;              /* something in them has to leave before an end that is in outbox */
+    int64_t telling_ms;      /* monotonic; a progress waits for this. INT64_MAX: none does */
     leat_buf scratch;        /* results of handlers that run on the loop */
     uint32_t slot_max;
     uint64_t started; /* the highest number of JOBS that was started */
@@ -92,6 +95,9 @@ void leat_worker_end_sleepers(leat_worker *worker, int64_t now_us);
 void leat_worker_end_tasks(leat_worker *worker);
 /* The same of what the keepers have finished. */
 void leat_worker_end_commands(leat_worker *worker);
+
+/* Take what running handlers have told since, as far as its time has come. */
+void leat_worker_hear_tasks(leat_worker *worker, int64_t now_ms);
 
 /* Give back the task that is last in the pool's queue; false: all have begun. */
 bool leat_worker_release_last_task(leat_worker *worker);

@@ -4,6 +4,7 @@
  * or setting · 4 the broker does not let it in · 125 it could not work (refused, out of memory) ·
  * 130, 143 stopped by a second SIGINT, SIGTERM. */
 #include <errno.h>
+#include <malloc.h>
 #include <signal.h>
 #include <stdio.h>
 #include <sys/prctl.h>
@@ -19,6 +20,8 @@
 #define EXIT_DENIED       4
 #define EXIT_CANNOT       125
 #define EXIT_SIGNAL       128
+
+#define KEPT_BYTES (16 << 20) /* of free memory, before some is given back */
 
 static int
 complain(int code, const char *sentence)
@@ -103,6 +106,20 @@ work(leat_worker_options *options)
     return code;
 }
 
+/* Frames of jobs and of their ends come and go all the time. What is given back to the kernel at
+ * once comes back with a page fault for each page. */
+static void
+keep_memory(void)
+{
+#ifdef __GLIBC__
+    /* NOLINTBEGIN(concurrency-mt-unsafe): there is one thread yet */
+    (void)mallopt(M_MMAP_THRESHOLD, KEPT_BYTES / 4);
+    (void)mallopt(M_TRIM_THRESHOLD, KEPT_BYTES);
+    (void)mallopt(M_TOP_PAD, KEPT_BYTES / 16);
+    /* NOLINTEND(concurrency-mt-unsafe) */
+#endif
+}
+
 int
 main(int argc, char *argv[])
 {
@@ -110,6 +127,7 @@ main(int argc, char *argv[])
     int code = 0;
     if (argc > 0 && strcmp(argv[0], LEAT_KEEPER_NAME) == 0)
         return leat_keeper_main(argc, argv);
+    keep_memory();
     const leat_err err = leat_worker_settings_read(&settings, argc, argv);
     if (err != LEAT_ERR_OK) {
         if (err == LEAT_ERR_CONFIG || err == LEAT_ERR_DENIED)

@@ -3,9 +3,13 @@
 
 #include <stdlib.h>
 
+#include "proto/told.h"
+
 #define RELEASE_BYTES LEAT_TOKEN_BYTES
 #define CLOSED_MIN    8U
 
+static_assert(LEAT_FRAME_BYTES_CLOSE / LEAT_CHECKPOINT_BYTES > LEAT_RECORDS_MAX,
+              "records of CHECKPOINT have to be counted");
 static_assert(LEAT_FRAME_BYTES_CLOSE > LEAT_RECORDS_MAX * RELEASE_BYTES + LEAT_FRAME_BYTES,
               "a frame of RELEASE is closed by its count");
 
@@ -23,6 +27,7 @@ leat_outbox_fini(leat_outbox *outbox)
     free(outbox->closed);
     leat_buf_fini(&outbox->done);
     leat_buf_fini(&outbox->release);
+    leat_buf_fini(&outbox->checkpoint);
     leat_outbox_init(outbox);
 }
 
@@ -83,6 +88,40 @@ close_frame(leat_outbox *outbox, leat_buf *frame, uint16_t *count)
     *count = 0;
 }
 
+/* A checkpoint behind the end of its attempt would be STALE. */
+static void
+close_end(leat_outbox *outbox, leat_buf *frame, uint16_t *count)
+{
+    close_frame(outbox, &outbox->checkpoint, &outbox->checkpoint_count);
+    close_frame(outbox, frame, count);
+}
+
+void
+leat_outbox_checkpoint(leat_outbox *outbox, const leat_token *token, leat_bytes data)
+{
+    leat_buf *const frame = &outbox->checkpoint;
+    const leat_checkpoint_record record = {.token = *token, .data = data};
+    if (outbox->checkpoint_count == LEAT_RECORDS_MAX ||
+        frame->size + LEAT_CHECKPOINT_BYTES + data.size > LEAT_FRAME_BYTES_CLOSE)
+        close_frame(outbox, frame, &outbox->checkpoint_count);
+    if (outbox->failed)
+        return;
+    if (outbox->checkpoint_count == 0) {
+        leat_buf_reset(frame);
+        leat_frame_begin(frame, LEAT_CMD_CHECKPOINT);
+    }
+    leat_checkpoint_put(frame, &record);
+    outbox->checkpoint_count++;
+    if (frame->failed)
+        outbox->failed = true;
+}
+
+bool
+leat_outbox_is_flowing(const leat_outbox *outbox)
+{
+    return outbox->count == 0;
+}
+
 void
 leat_outbox_done(leat_outbox *outbox, const leat_done *done)
 {
@@ -90,7 +129,7 @@ leat_outbox_done(leat_outbox *outbox, const leat_done *done)
     const size_t bytes = LEAT_DONE_BYTES + (size_t)done->result.size;
     if (outbox->done_count == LEAT_RECORDS_MAX ||
         (outbox->done_count > 0 && frame->size + bytes > LEAT_FRAME_BYTES_CLOSE))
-        close_frame(outbox, frame, &outbox->done_count);
+        close_end(outbox, frame, &outbox->done_count);
     if (outbox->failed)
         return;
     if (outbox->done_count == 0) {
@@ -110,7 +149,7 @@ leat_outbox_release(leat_outbox *outbox, const leat_token *token)
     leat_buf *const frame = &outbox->release;
     const leat_token_record record = {.token = *token};
     if (outbox->release_count == LEAT_RECORDS_MAX)
-        close_frame(outbox, frame, &outbox->release_count);
+        close_end(outbox, frame, &outbox->release_count);
     if (outbox->failed)
         return;
     if (outbox->release_count == 0) {
@@ -179,6 +218,8 @@ leat_outbox_flush(leat_outbox *outbox, leat_link *link)
     uint32_t room = leat_link_room(link);
     send_closed(outbox, link, &room);
     if (room > outbox->count)
+        close_frame(outbox, &outbox->checkpoint, &outbox->checkpoint_count);
+    if (room > outbox->count)
         close_frame(outbox, &outbox->done, &outbox->done_count);
     if (room > outbox->count)
         close_frame(outbox, &outbox->release, &outbox->release_count);
@@ -188,7 +229,8 @@ leat_outbox_flush(leat_outbox *outbox, leat_link *link)
 bool
 leat_outbox_is_empty(const leat_outbox *outbox)
 {
-    return outbox->count == 0 && outbox->done_count == 0 && outbox->release_count == 0;
+    return outbox->count == 0 && outbox->done_count == 0 && outbox->release_count == 0 &&
+           outbox->checkpoint_count == 0;
 }
 
 static void

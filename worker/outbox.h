@@ -1,5 +1,5 @@
-/* leat_outbox: what must reach the broker and be answered: ends of attempts (DONE) and jobs given
- * back (RELEASE), gathered into frames.
+/* leat_outbox: what must reach the broker and be answered: ends of attempts (DONE), jobs given back
+ * (RELEASE) and checkpoints, gathered into frames.
  *
  * One frame of each kind is open; all that a pass of the loop has to say goes into it. It is closed
  * when it is full, or at the end of the pass if the link has room for one more sequenced frame;
@@ -17,8 +17,10 @@
 typedef struct leat_outbox {
     leat_buf done; /* open frame; empty: none is open */
     leat_buf release;
+    leat_buf checkpoint;
     uint16_t done_count; /* records in it */
     uint16_t release_count;
+    uint16_t checkpoint_count;
     uint64_t started; /* the highest number of JOBS that has been started, for DONE's head */
     leat_buf *closed; /* owned: frames in the order in which they leave, from `first` on */
     size_t first;
@@ -37,6 +39,11 @@ void leat_outbox_drop(leat_outbox *outbox);
 
 /* Add the end of an attempt; the result is copied. */
 void leat_outbox_done(leat_outbox *outbox, const leat_done *done);
+
+/* Add a checkpoint of a running job; data is copied. It leaves before an end or release that is
+ * added later. Does the link take what is added now, more or less at once? */
+void leat_outbox_checkpoint(leat_outbox *outbox, const leat_token *token, leat_bytes data);
+bool leat_outbox_is_flowing(const leat_outbox *outbox);
 
 /* Add a job that goes back: it has not started, or was stopped before its end. */
 void leat_outbox_release(leat_outbox *outbox, const leat_token *token);

@@ -99,6 +99,14 @@ call_on_loop(leat_worker *worker, leat_bytes payload, const leat_given *given)
     return (leat_call){.payload = payload, .out = &worker->scratch, .given = given};
 }
 
+/* What a job brings with it beside its payload. */
+static void
+fill_call(leat_call *call, const leat_line_job *job, int64_t now_us)
+{
+    call->checkpoint = job->checkpoint;
+    call->until_ms = job->run_limit_ms == 0 ? 0 : now_us / 1000 + (int64_t)job->run_limit_ms;
+}
+
 /* A sleeper has ended in whatever way. */
 static void
 leave(leat_worker *worker, leat_slot **slot_p)
@@ -137,11 +145,66 @@ leat_worker_end_sleepers(leat_worker *worker, int64_t now_us)
     }
 }
 
+/* Its attempt is over: the last progress leaves, and the checkpoint if there will be another one.
+ * Both before the end is reported. */
+static void
+take_last_words(leat_worker *worker, leat_task *task, bool comes_again)
+{
+    leat_tell *const tell = &task->teller.tell;
+    if (!leat_tell_has(tell))
+        return;
+    (void)leat_tellings_take(&worker->tellings, &task->slot->token, tell, true,
+                             leat_clock_mono_ms());
+    worker->tells = true;
+    if (tell->has_checkpoint && comes_again)
+        leat_outbox_checkpoint(
+            &worker->outbox, &task->slot->token,
+            (leat_bytes){tell->checkpoint.data, (uint32_t)tell->checkpoint.size});
+}
+
+struct hearing {
+    leat_worker *worker;
+    int64_t now_ms;
+};
+
+static bool
+hear_task(void *context, leat_task *task)
+{
+    const struct hearing *const h = context;
+    leat_worker *const worker = h->worker;
+    leat_tell *const tell = &task->teller.tell;
+    if (task->slot == NULL)
+        return true; /* nobody wants to know */
+    const bool said =
+        leat_tellings_take(&worker->tellings, &task->slot->token, tell, false, h->now_ms);
+    if (!said && tell->sent_ms + LEAT_TELL_PROGRESS_MS < worker->telling_ms)
+        worker->telling_ms = tell->sent_ms + LEAT_TELL_PROGRESS_MS;
+    if (!tell->has_checkpoint)
+        return said;
+    /* What waits here is replaced by a newer one; what is in the outbox is not. */
+    if (!worker->up || !leat_outbox_is_flowing(&worker->outbox))
+        return false;
+    leat_outbox_checkpoint(&worker->outbox, &task->slot->token,
+                           (leat_bytes){tell->checkpoint.data, (uint32_t)tell->checkpoint.size});
+    tell->has_checkpoint = false;
+    return said;
+}
+
+void
+leat_worker_hear_tasks(leat_worker *worker, int64_t now_ms)
+{
+    struct hearing hearing = {.worker = worker, .now_ms = now_ms};
+    worker->telling_ms = INT64_MAX;
+    leat_pool_each_telling(worker->pool, hear_task, &hearing);
+}
+
 void
 leat_worker_end_tasks(leat_worker *worker)
 {
     leat_task *task;
     while ((task = leat_pool_next_ended(worker->pool)) != NULL) {
+        if (task->slot != NULL)
+            take_last_words(worker, task, task->call.stopped || task->end == LEAT_END_FAILED);
         if (task->slot != NULL && task->call.stopped)
             leat_outbox_release(&worker->outbox, &task->slot->token);
         else if (task->slot != NULL)
@@ -191,6 +254,7 @@ static void
 start_timer(leat_worker *worker, const leat_line_job *job, leat_given **given_p, int64_t now_us)
 {
     leat_call call = call_on_loop(worker, job->payload, *given_p);
+    fill_call(&call, job, now_us);
     const leat_end end = job->handler->run(&call);
     if (end != LEAT_END_DONE) {
         report(worker, &job->token, end, 0, call.result);
@@ -227,6 +291,7 @@ start_task(leat_worker *worker, const leat_line_job *job, leat_given **given_p, 
     task->slot->task = task;
     task->handler = job->handler;
     task->call.payload = job->payload;
+    fill_call(&task->call, job, now_us);
     task->call.given = *given_p;
     task->given = *given_p;
     *given_p = NULL;
@@ -343,6 +408,7 @@ run(leat_worker *worker, const leat_line_job *job, leat_given **given_p, int64_t
         return leat_clock_mono_us();
     }
     leat_call call = call_on_loop(worker, job->payload, *given_p);
+    fill_call(&call, job, now_us);
     const leat_end end = job->handler->run(&call);
     const int64_t after_us = leat_clock_mono_us();
     report(worker, &job->token, end, (uint64_t)(after_us - now_us), call.result);
@@ -462,6 +528,7 @@ leat_worker_drop_jobs(leat_worker *worker)
         leat_worker_stop_slot(worker, slot, LEAT_WORKER_STOP_SILENTLY, NULL);
     leat_line_drop(&worker->line);
     leat_outbox_drop(&worker->outbox);
+    leat_tellings_fini(&worker->tellings);
     worker->started = 0;
     worker->outbox.started = 0;
 }

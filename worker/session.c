@@ -348,7 +348,8 @@ on_acked(leat_worker *worker, const leat_link_event *event)
             note_answer(worker, &acked);
         worker->stale += acked.exceptions;
         if (acked.exceptions > 0)
-            LEAT_LOG(LEAT_LOG_INFO, "worker.stale", "the broker did not want some ends",
+            LEAT_LOG(LEAT_LOG_INFO, "worker.stale",
+                     "the broker did not want some ends or checkpoints",
                      LEAT_KV_U64("jobs", acked.exceptions), LEAT_KV_U64("last", exception.id),
                      LEAT_KV_ERR(leat_err_from_number(exception.code)));
         if (acked.code != LEAT_ERR_OK)

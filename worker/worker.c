@@ -160,6 +160,7 @@ leat_worker_new(const leat_worker_options *options, leat_worker **out)
     leat_slots_init(&worker->slots);
     leat_sleep_init(&worker->sleep, &worker->slots);
     leat_outbox_init(&worker->outbox);
+    worker->telling_ms = INT64_MAX;
 
     leat_err err = open_history(worker, options->history);
     if (err == LEAT_ERR_OK)
@@ -190,6 +191,7 @@ leat_worker_destroy(leat_worker **worker_p)
     leat_commands_destroy(&worker->commands);
     leat_link_destroy(&worker->link);
     leat_outbox_fini(&worker->outbox);
+    leat_tellings_fini(&worker->tellings);
     leat_sleep_fini(&worker->sleep);
     leat_slots_fini(&worker->slots);
     leat_amounts_fini(&worker->amounts);
@@ -353,6 +355,10 @@ wait_ms(const leat_worker *worker)
     const int64_t link_ms = leat_link_due_ms(worker->link);
     if (link_ms < due_us / 1000)
         due_us = link_ms * 1000;
+    const int64_t tell_ms = leat_tellings_due_ms(&worker->tellings);
+    const int64_t soonest_ms = tell_ms < worker->telling_ms ? tell_ms : worker->telling_ms;
+    if (soonest_ms < due_us / 1000)
+        due_us = soonest_ms * 1000;
     if (leat_sleep_due_us(&worker->sleep) < due_us)
         due_us = leat_sleep_due_us(&worker->sleep);
     return due_us <= now_us ? 0 : (int)((due_us - now_us + 999) / 1000);
@@ -380,9 +386,14 @@ leat_worker_run(leat_worker *worker)
         handle_events(worker);
         leat_worker_end_tasks(worker);
         leat_worker_end_commands(worker);
+        leat_worker_hear_tasks(worker, leat_clock_mono_ms());
         leat_worker_end_sleepers(worker, leat_clock_mono_us());
         if (worker->phase == LEAT_WORKER_WORKING)
             leat_worker_start_jobs(worker);
+        if (worker->up)
+            leat_tellings_flush(&worker->tellings, worker->link, worker->tells,
+                                leat_clock_mono_ms());
+        worker->tells = false;
         if (worker->up)
             leat_outbox_flush(&worker->outbox, worker->link);
         if (worker->outbox.failed) {

@@ -27,6 +27,7 @@ leat_batch_new(leat_core *core, uint64_t id, leat_channel *channel)
     batch->durability = channel->durability;
     leat_list_init(&batch->pieces);
     leat_list_init(&batch->cursors);
+    leat_list_init(&batch->watches);
     return batch;
 }
 
@@ -44,6 +45,7 @@ leat_batch_free(leat_core *core, leat_batch *batch)
 {
     assert(leat_list_is_empty(&batch->cursors));
 
+    leat_watch_batch_gone(core, batch);
     while (!leat_list_is_empty(&batch->pieces))
         drop_piece(batch, LEAT_CONTAINER_OF(leat_list_first(&batch->pieces), leat_piece, of_batch));
     if (leat_list_is_linked(&batch->finished_node))
@@ -314,6 +316,8 @@ leat_batch_complete(leat_core *core,
     completion.worker = name_worker(core, batch, worker);
     leat_items_put_completion(&batch->log, &completion);
     note_completion(core, batch, outcome);
+    if (!leat_list_is_empty(&batch->watches))
+        leat_watch_completed(batch, place);
 }
 
 void
@@ -497,6 +501,8 @@ leat_batch_durable(leat_core *core, uint64_t id, uint64_t position, const leat_c
     if (position > batch->durable_end)
         batch->durable_end = position;
     batch->durable_counters = *counters;
+    if (!leat_list_is_empty(&batch->watches))
+        leat_watch_durable(core, batch);
     LEAT_LIST_FOREACH (node, &batch->cursors)
         leat_cursor_wake(core, LEAT_CONTAINER_OF(node, leat_cursor, of_batch));
 }

@@ -342,7 +342,12 @@ batch_id_of(const cJSON *arguments, uint64_t *id, char message[256])
 }
 
 static leat_err
-query(leat_core *core, const cJSON *body, const char *name, cJSON **result, char message[256])
+query(leat_core *core,
+      leat_peer *peer,
+      const cJSON *body,
+      const char *name,
+      cJSON **result,
+      char message[256])
 {
     const cJSON *arguments;
     uint64_t batch_id;
@@ -369,6 +374,9 @@ query(leat_core *core, const cJSON *body, const char *name, cJSON **result, char
             return LEAT_ERR_NOT_FOUND;
         }
         *result = leat_query_batch(core, batch);
+    } else if (leat_watch_query(core, peer, arguments, name, result, message, &err)) {
+        if (err != LEAT_ERR_OK)
+            return err;
     } else if (leat_explain_query(core, arguments, name, result, message, &err)) {
         if (err != LEAT_ERR_OK)
             return err;
@@ -475,7 +483,7 @@ leat_control_on_query(
         cJSON_Delete(json);
         return;
     }
-    err = query(core, json, name, &result, message);
+    err = query(core, peer, json, name, &result, message);
     if (err == LEAT_ERR_NOT_FOUND && is_early(core, json)) {
         ask_later(core, peer, body, size);
         cJSON_Delete(json);

@@ -6,7 +6,9 @@
 
 #include "broker/core/machine.h"
 
-#define SWEEP_MS  200
+#define SWEEP_MS 200
+/* Peers give a broker up that is silent for LEAT_LOST_MS. */
+#define STOOD_MS  (LEAT_LOST_MS / 2)
 #define LATE_MS   1000 /* a turn that is later than this moves all deadlines by its lateness */
 #define RATE_MS   1000
 #define RECALL_MS 20 /* idle workers are looked at no more often */
@@ -40,6 +42,7 @@ leat_core_new(const leat_core_options *options, leat_now now, leat_core **out)
     core->start_ms = now.mono_ms;
     core->sweep_ms = now.mono_ms;
     core->expected_ms = now.mono_ms;
+    core->stood_ms = now.mono_ms - LEAT_LOST_MS;
     core->next_channel_id = 1;
     core->books[LEAT_DISK].store = options->disk;
     core->books[LEAT_MEMORY].store = options->memory;
@@ -58,6 +61,8 @@ leat_core_new(const leat_core_options *options, leat_now now, leat_core **out)
     leat_table_init(&core->dead);
     leat_table_init(&core->archive.mourned);
     leat_table_init(&core->schedules);
+    leat_table_init(&core->tellings);
+    leat_table_init(&core->checkpoints);
     leat_table_init(&core->batches);
     leat_table_init(&core->peers);
     leat_table_init(&core->connections);
@@ -152,6 +157,8 @@ leat_core_destroy(leat_core **core_p)
         leat_unique_free(core, leat_table_at(&core->uniques, leat_table_next(&core->uniques, 0)));
     leat_dead_fini(core);
     leat_archive_fini(core);
+    leat_checkpoint_fini(core);
+    leat_watch_fini(core);
     leat_control_drop_questions(core);
     leat_mark_fini(core);
     leat_timers_fini(core);
@@ -345,7 +352,8 @@ needs_sequence(leat_command command)
 {
     return command == LEAT_CMD_SEND || command == LEAT_CMD_DONE || command == LEAT_CMD_RELEASE ||
            command == LEAT_CMD_SNOOZE || command == LEAT_CMD_COMMAND ||
-           command == LEAT_CMD_CANCEL || command == LEAT_CMD_SELECT;
+           command == LEAT_CMD_CANCEL || command == LEAT_CMD_SELECT ||
+           command == LEAT_CMD_CHECKPOINT;
 }
 
 static bool
@@ -353,14 +361,15 @@ has_no_sequence(leat_command command)
 {
     return command == LEAT_CMD_HEARTBEAT || command == LEAT_CMD_BYE || command == LEAT_CMD_QUERY ||
            command == LEAT_CMD_CREDIT || command == LEAT_CMD_CLAIM || command == LEAT_CMD_END ||
-           command == LEAT_CMD_WITHDRAW;
+           command == LEAT_CMD_WITHDRAW || command == LEAT_CMD_PROGRESS || command == LEAT_CMD_LOG;
 }
 
 static bool
 is_for_worker(leat_command command)
 {
     return command == LEAT_CMD_DONE || command == LEAT_CMD_RELEASE || command == LEAT_CMD_SNOOZE ||
-           command == LEAT_CMD_CLAIM || command == LEAT_CMD_END;
+           command == LEAT_CMD_CLAIM || command == LEAT_CMD_END || command == LEAT_CMD_CHECKPOINT ||
+           command == LEAT_CMD_PROGRESS || command == LEAT_CMD_LOG;
 }
 
 static bool
@@ -400,6 +409,10 @@ serve(leat_core *core, leat_peer *peer, const leat_frame *frame, const uint8_t *
         on_credit(core, peer, frame, body, size);
     else if (frame->command == LEAT_CMD_ACK)
         leat_lease_on_ack(core, peer, frame, body, size);
+    else if (frame->command == LEAT_CMD_PROGRESS || frame->command == LEAT_CMD_LOG)
+        leat_watch_on_told(core, peer, frame, body, size);
+    else if (frame->command == LEAT_CMD_CHECKPOINT)
+        leat_checkpoint_on_frame(core, peer, frame, body, size);
     else if (is_for_worker(frame->command))
         leat_lease_on_tokens(core, peer, frame, body, size);
     else if (frame->command == LEAT_CMD_HEARTBEAT)
@@ -602,6 +615,8 @@ update_rates(leat_core *core)
 static void
 forgive(leat_core *core, int64_t late_ms)
 {
+    if (late_ms >= STOOD_MS)
+        core->stood_ms = core->now.mono_ms;
     for (uint32_t i = leat_table_next(&core->peers, 0); i != 0;
          i = leat_table_next(&core->peers, i)) {
         leat_peer *const peer = leat_table_at(&core->peers, i);

@@ -16,6 +16,7 @@
 #define GRANT_BYTES_MAX (LEAT_FRAME_BYTES_CLOSE - 8192U) /* room for the runs' heads */
 #define GRANT_JOBS_MAX  2048U
 #define RUN_BYTES       20U /* of a run's head beside its names */
+#define RUN_BYTES_MAX   (RUN_BYTES + 3U * (1U + LEAT_NAME_BYTES_MAX))
 
 /* A grant that is being collected for one peer. */
 struct leat_filling {
@@ -104,6 +105,8 @@ grant(leat_core *core, struct leat_filling *f, uint32_t index)
     f->effect.grants[f->effect.grant_count++] =
         (leat_grant){.id = item->id, .index = index, .attempt = item->attempt};
     f->bytes += LEAT_JOBS_JOB_BYTES + (size_t)item->payload_bytes;
+    if ((item->flags & LEAT_ITEM_TELLS) != 0)
+        f->bytes += 4 + RUN_BYTES_MAX + (size_t)leat_checkpoint_bytes(core, item);
     const leat_terms *const terms = leat_terms_of(core, item);
     const leat_class *const class = terms->class;
     if (class->index == f->class && item->batch == f->batch && item->batch != LEAT_NOBODY &&
@@ -264,6 +267,15 @@ is_full(const struct leat_filling *f)
     return f->effect.grant_count >= GRANT_JOBS_MAX || f->bytes >= GRANT_BYTES_MAX;
 }
 
+/* Would the item, with its checkpoint, make a frame too large that has something already? */
+static bool
+is_crowded(const leat_core *core, const struct leat_filling *f, uint32_t index)
+{
+    const leat_item *const item = leat_items_at(&core->items, index);
+    return (item->flags & LEAT_ITEM_TELLS) != 0 && f->effect.grant_count > 0 &&
+           f->bytes + item->payload_bytes + leat_checkpoint_bytes(core, item) > GRANT_BYTES_MAX;
+}
+
 static void
 charge_track(leat_peer *peer, leat_class *class, uint64_t taken)
 {
@@ -301,11 +313,17 @@ feed(leat_core *core, leat_peer *peer)
      * something is counted. */
     const bool counted = is_counted(choice.class) || choice.class->channel->rules.rate_per_ks > 0;
     uint64_t taken = 0;
+    bool crowded = false;
     while (taken < quantum && !is_full(f) && peer->held < fill &&
            (!counted || may_give(core, peer, choice.class)) &&
            peer->held_bytes <= peer->credit_bytes && may_take(core, peer, &choice)) {
         if (!room(f)) {
             leat_core_fault(core, LEAT_ERR_NOMEM);
+            break;
+        }
+        if (is_crowded(core, f, choice.best.index)) {
+            f->bytes = GRANT_BYTES_MAX; /* full: the next visit begins another one */
+            crowded = true;
             break;
         }
         leat_line_take(core, choice.class, choice.best.index);
@@ -316,7 +334,7 @@ feed(leat_core *core, leat_peer *peer)
     if (peer->suspects > 0)
         close_grant(core, f);
     leat_peer_update_hunger(core, peer);
-    return taken > 0;
+    return taken > 0 || crowded;
 }
 
 static void
@@ -919,6 +937,8 @@ struct writing {
     uint32_t class;
     uint64_t batch;
     uint64_t limit;
+    bool with_checkpoints; /* of the run */
+    leat_restored restored;
     uint32_t sent;
     bool failed;              /* a job's record could not be read: its grant says attempt 0 */
     const uint8_t *pack_data; /* the pack that the last payload came from, NULL: none */
@@ -939,7 +959,7 @@ end_run(struct writing *w)
 }
 
 static void
-start_run(struct writing *w, const leat_item *item, uint64_t batch)
+start_run(struct writing *w, const leat_item *item, uint64_t batch, bool with_checkpoints)
 {
     const leat_terms *const terms = leat_terms_of(w->core, item);
     const leat_class *const class = terms->class;
@@ -947,6 +967,7 @@ start_run(struct writing *w, const leat_item *item, uint64_t batch)
     w->class = class->index;
     w->batch = batch;
     w->limit = terms->run_limit_ms;
+    w->with_checkpoints = with_checkpoints;
     w->run_jobs = 0;
     w->runs++;
     if (w->effect->messages) {
@@ -959,6 +980,7 @@ start_run(struct writing *w, const leat_item *item, uint64_t batch)
         .batch = batch,
         .run_limit_ms = terms->run_limit_ms,
         .needs = leat_text_of(class->needs),
+        .checkpoints = with_checkpoints,
     };
     w->run_at = leat_jobs_put_run(&w->frame, &run);
 }
@@ -989,7 +1011,12 @@ on_payload(void *context, const leat_fetched *fetched)
     leat_grant *const granted = &w->effect->grants[fetched->fetch.cookie];
     leat_item *const item = leat_items_at(&w->core->items, granted->index);
 
-    if (fetched->err != LEAT_ERR_OK || !find_in_pack(w, fetched, granted->id)) {
+    leat_bytes checkpoint = {0};
+    const bool restores =
+        leat_restored_find(&w->restored, (uint32_t)fetched->fetch.cookie, &checkpoint);
+
+    if (fetched->err != LEAT_ERR_OK || !find_in_pack(w, fetched, granted->id) ||
+        (restores && checkpoint.size == 0)) {
         granted->attempt = 0;
         w->failed = true;
         return;
@@ -1000,8 +1027,8 @@ on_payload(void *context, const leat_fetched *fetched)
             : ((const leat_batch *)leat_table_at(&w->core->batches, item->batch))->id;
     const leat_terms *const terms = leat_terms_of(w->core, item);
     if (w->runs == 0 || w->class != terms->class->index || w->batch != batch ||
-        w->limit != terms->run_limit_ms)
-        start_run(w, item, batch);
+        w->limit != terms->run_limit_ms || w->with_checkpoints != restores)
+        start_run(w, item, batch, restores);
     const leat_bytes payload = {w->job.payload, w->job.payload_bytes};
     if (w->effect->messages)
         leat_items_put_message(
@@ -1012,6 +1039,8 @@ on_payload(void *context, const leat_fetched *fetched)
                        });
     else
         leat_jobs_put_job(&w->frame, item->id, item->attempt, item->place, payload);
+    if (restores)
+        leat_jobs_put_checkpoint(&w->frame, checkpoint);
     /* The peer counts what it gets: jobs that left the grant in between have no number. */
     item->number = (uint32_t)(w->effect->position + w->sent++);
     item->flags |= LEAT_ITEM_HANDED;
@@ -1104,6 +1133,8 @@ leat_dispatch_grant(leat_core *core, const leat_book *book, leat_effect *effect)
         leat_jobs_put_head(
             &w.frame, &(leat_jobs_head){.epoch = core->epoch, .first_number = effect->position});
     leat_store *const store = core->books[effect->durability].store;
+    if (!effect->messages)
+        leat_restored_fetch(core, effect, &w.restored);
     if (count > 0 && leat_store_fetch(store, fetches, count, on_payload, &w) != LEAT_ERR_OK)
         leat_core_fault(core, LEAT_ERR_IO);
     free(fetches);
@@ -1114,6 +1145,7 @@ leat_dispatch_grant(leat_core *core, const leat_book *book, leat_effect *effect)
         (void)leat_peer_send(core, peer, &w.frame);
     }
     leat_buf_fini(&w.frame);
+    leat_restored_fini(&w.restored);
     for (uint32_t i = 0; i < effect->grant_count && w.failed; i++) {
         if (effect->grants[i].attempt == 0)
             leat_dispatch_end_unreadable(core, effect->grants[i].index);

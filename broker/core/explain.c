@@ -254,6 +254,7 @@ explain_batch(leat_core *core, const cJSON *arguments, cJSON **result, char mess
         (void)cJSON_AddStringToObject(row, "hint", hint_of(reasons->rows[i].text));
     }
     free(reasons);
+    leat_watch_add_progress(core, batch, (uint64_t)place, cJSON_AddArrayToObject(json, "progress"));
     *result = json;
     return LEAT_ERR_OK;
 }

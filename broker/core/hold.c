@@ -114,6 +114,22 @@ note_edge(leat_core *core, leat_batch *batch, uint64_t target)
     afters[batch->after_count++] = target;
 }
 
+leat_err
+leat_hold_join(leat_core *core, const leat_item *item, leat_batch *batch)
+{
+    leat_batch *const target = item->state != LEAT_STATE_HELD
+                                   ? NULL
+                                   : leat_batch_find(core, leat_terms_of(core, item)->after_batch);
+    if (target == NULL)
+        return LEAT_ERR_OK;
+    if (leads_to(core, target, batch->id))
+        return LEAT_ERR_BAD_STATE;
+    if (batch->after_count >= LEAT_AFTERS_MAX)
+        return LEAT_ERR_LIMIT;
+    note_edge(core, batch, target->id);
+    return LEAT_ERR_OK;
+}
+
 static void
 count(leat_core *core, const leat_item *item, bool more)
 {

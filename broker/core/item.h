@@ -30,6 +30,7 @@
     32U                        /* message: the answer to the select that has received it is made \
                                 */
 #define LEAT_ITEM_SELECTED 64U /* message: received by a select */
+#define LEAT_ITEM_TELLS    64U /* job: has told a progress, or left a checkpoint */
 #define LEAT_ITEM_JOINED                                                     \
     128U /* others wait for its completion too, or it recovers one: unique.c \
           */

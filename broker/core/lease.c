@@ -106,6 +106,8 @@ leat_lease_unlink(leat_core *core, leat_peer *peer, uint32_t index, uint64_t run
     if ((item->flags & LEAT_ITEM_MESSAGE) != 0) {
         leat_dispatch_message_taken(core, peer, item);
         item->flags &= (uint8_t)~LEAT_ITEM_SELECTED;
+    } else if ((item->flags & LEAT_ITEM_TELLS) != 0) {
+        leat_watch_forget(core, item);
     }
     leat_share_settle(core, item, run_us);
     if (terms->key != NULL)
@@ -185,6 +187,8 @@ leat_lease_end(leat_core *core,
         leat_lease_write_item(core, item); /* a message leaves no completion, only its end */
     else
         end_job(core, index, outcome, worker, run_us, result);
+    if ((item->flags & (LEAT_ITEM_MESSAGE | LEAT_ITEM_TELLS)) == LEAT_ITEM_TELLS)
+        leat_checkpoint_drop(core, item);
     remove_item(core, index);
     if (channel->closed && leat_channel_is_drained(channel))
         leat_dispatch_channel_drained(core, channel);
@@ -462,9 +466,8 @@ leat_lease_return_all(leat_core *core, leat_peer *peer, bool died)
 
 /* ------------------------------------------------------------------------------ what peers say */
 
-/* The live lease that a token names, or LEAT_NOBODY. */
-static uint32_t
-lease_of(leat_core *core, const leat_peer *peer, const leat_token *token)
+uint32_t
+leat_lease_of(leat_core *core, const leat_peer *peer, const leat_token *token)
 {
     const uint32_t index = leat_items_find(&core->items, token->id);
     if (index == LEAT_NOBODY)
@@ -479,15 +482,8 @@ lease_of(leat_core *core, const leat_peer *peer, const leat_token *token)
     return index;
 }
 
-/* An ACKED record that grows exceptions. */
-struct reply {
-    leat_acked acked;
-    leat_buf exceptions;
-    bool depends; /* something durable was changed */
-};
-
-static void
-except(struct reply *reply, const leat_token *token, leat_err err)
+void
+leat_acking_except(struct leat_acking *reply, const leat_token *token, leat_err err)
 {
     if (reply->acked.exceptions == UINT16_MAX)
         return;
@@ -496,8 +492,8 @@ except(struct reply *reply, const leat_token *token, leat_err err)
                              &(leat_acked_exception){token->id, token->attempt, (uint16_t)err});
 }
 
-static void
-finish_reply(leat_core *core, leat_peer *peer, uint64_t sequence, struct reply *reply)
+void
+leat_acking_finish(leat_core *core, leat_peer *peer, uint64_t sequence, struct leat_acking *reply)
 {
     leat_buf record = {0};
     reply->acked.sequence = sequence;
@@ -541,7 +537,7 @@ leat_lease_on_done(
 {
     uint64_t started;
     leat_reader records;
-    struct reply reply = {0};
+    struct leat_acking reply = {0};
     const leat_err err = leat_done_open(body, size, frame->count, &started, &records);
     if (err != LEAT_ERR_OK) {
         leat_core_refuse_body(core, peer, frame, err);
@@ -551,11 +547,11 @@ leat_lease_on_done(
     for (uint16_t i = 0; i < frame->count; i++) {
         leat_done done;
         leat_done_next(&records, &done);
-        const uint32_t index = lease_of(core, peer, &done.token);
+        const uint32_t index = leat_lease_of(core, peer, &done.token);
         if (index == LEAT_NOBODY) {
             if (peer->orphans > 0)
                 peer->orphans--; /* a run that was ended by force has come to its end */
-            except(&reply, &done.token, LEAT_ERR_STALE);
+            leat_acking_except(&reply, &done.token, LEAT_ERR_STALE);
             continue;
         }
         const leat_item *const item = leat_items_at(&core->items, index);
@@ -564,7 +560,7 @@ leat_lease_on_done(
         end_attempt(core, LEAT_FAULT(NO_HOLDER) ? leat_table_at(&core->peers, item->holder) : peer,
                     index, &done);
     }
-    finish_reply(core, peer, frame->sequence, &reply);
+    leat_acking_finish(core, peer, frame->sequence, &reply);
 }
 
 static void
@@ -610,7 +606,7 @@ on_claims(leat_core *core, leat_peer *peer, uint16_t count, leat_reader *records
     for (uint16_t i = 0; i < count; i++) {
         leat_token_record claim;
         leat_tokens_next(LEAT_CMD_CLAIM, records, &claim);
-        const uint32_t index = lease_of(core, peer, &claim.token);
+        const uint32_t index = leat_lease_of(core, peer, &claim.token);
         if (index != LEAT_NOBODY) {
             leat_item *const item = leat_items_at(&core->items, index);
             if (!LEAT_FAULT(CLAIMS_IGNORED))
@@ -655,7 +651,7 @@ leat_lease_on_tokens(
     leat_core *core, leat_peer *peer, const leat_frame *frame, const uint8_t *body, size_t size)
 {
     leat_reader records;
-    struct reply reply = {0};
+    struct leat_acking reply = {0};
     const leat_err err = leat_tokens_open(frame->command, body, size, frame->count, &records);
     if (err != LEAT_ERR_OK) {
         leat_core_refuse_body(core, peer, frame, err);
@@ -672,11 +668,11 @@ leat_lease_on_tokens(
     for (uint16_t i = 0; i < frame->count; i++) {
         leat_token_record record;
         leat_tokens_next(frame->command, &records, &record);
-        const uint32_t index = lease_of(core, peer, &record.token);
+        const uint32_t index = leat_lease_of(core, peer, &record.token);
         if (index == LEAT_NOBODY) {
             if (frame->command == LEAT_CMD_RELEASE && peer->orphans > 0)
                 peer->orphans--; /* as with DONE */
-            except(&reply, &record.token, LEAT_ERR_STALE);
+            leat_acking_except(&reply, &record.token, LEAT_ERR_STALE);
             continue;
         }
         if (leat_item_durability(core, leat_items_at(&core->items, index)) == LEAT_DISK)
@@ -688,7 +684,7 @@ leat_lease_on_tokens(
             snooze(core, peer, index, record.delay_ms);
         }
     }
-    finish_reply(core, peer, frame->sequence, &reply);
+    leat_acking_finish(core, peer, frame->sequence, &reply);
 }
 
 /* ------------------------------------------------------------------------------ messages */
@@ -720,7 +716,7 @@ leat_lease_on_ack(
     leat_core *core, leat_peer *peer, const leat_frame *frame, const uint8_t *body, size_t size)
 {
     leat_reader records;
-    struct reply reply = {0};
+    struct leat_acking reply = {0};
     const leat_err err = leat_ack_open(body, size, frame->count, &records);
     if (err != LEAT_ERR_OK) {
         leat_core_refuse_body(core, peer, frame, err);
@@ -736,7 +732,7 @@ leat_lease_on_ack(
         const uint32_t index = leat_items_find(&core->items, ack.id);
         leat_item *const item = index == LEAT_NOBODY ? NULL : leat_items_at(&core->items, index);
         if (item == NULL || !may_acknowledge(core, peer, index)) {
-            except(&reply, &(leat_token){.id = ack.id}, LEAT_ERR_STALE);
+            leat_acking_except(&reply, &(leat_token){.id = ack.id}, LEAT_ERR_STALE);
             continue;
         }
         if (leat_item_durability(core, item) == LEAT_DISK)
@@ -746,7 +742,7 @@ leat_lease_on_ack(
         leat_lease_end(core, index, LEAT_OUTCOME_DONE, NULL, 0, (leat_bytes){0});
     }
     if (frame->sequence > 0)
-        finish_reply(core, peer, frame->sequence, &reply);
+        leat_acking_finish(core, peer, frame->sequence, &reply);
     else
         leat_buf_fini(&reply.exceptions);
 }

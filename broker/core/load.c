@@ -681,6 +681,8 @@ leat_load_all(leat_core *core, char why[256])
     leat_archive_sort(core);
     if (err == LEAT_ERR_OK)
         err = adopt(&l);
+    if (err == LEAT_ERR_OK)
+        leat_checkpoint_settle(core);
     /* Ids of the block that was reserved last may have been given out: begin behind it. What ends
      * while it is placed may have jobs that follow it. */
     if (core->reserved_upto == 0)

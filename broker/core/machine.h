@@ -22,6 +22,7 @@
 #include "proto/base/random.h"
 #include "proto/records.h"
 #include "proto/settings.h"
+#include "proto/told.h"
 
 typedef enum leat_durability {
     LEAT_DISK = 0,
@@ -64,7 +65,9 @@ typedef enum leat_kind {
     X(EXPIRED_STARTED, "expiry is not looked at when a job goes out")     \
     X(WITHDRAWN_SERVED, "a withdrawn receive is served")                  \
     X(PARK_LOST, "a SEND that waits is lost with its connection")         \
-    X(RETRY_KEEPS, "a dead job that is tried again stays on the list")
+    X(RETRY_KEEPS, "a dead job that is tried again stays on the list")    \
+    X(CHECKPOINT_FORGOT, "checkpoints are not loaded")                    \
+    X(PROGRESS_STALE, "what an old attempt tells is passed on")
 typedef enum leat_fault {
     LEAT_FAULT_NONE = 0,
 #define LEAT_FAULT_ENUM(name, what) LEAT_FAULT_##name,
@@ -377,6 +380,13 @@ typedef struct leat_peer {
     leat_list replies; /* of leat_reply: to queries, waiting for room on the way */
     uint32_t reply_count;
     uint32_t wait_count;
+    leat_list watches; /* of leat_watch.of_peer */
+    uint32_t watch_count;
+    uint32_t watches_over; /* of which it has to be told so */
+    struct leat_telling_frame {
+        leat_buf frame; /* owned */
+        uint16_t count;
+    } told[2];               /* PROGRESS and LOG being collected, see watch.c */
     leat_buf items_frame;    /* ITEMS being collected during release */
     leat_list_node speaking; /* in core->speaking while it has something to be sent */
     struct leat_tag {
@@ -524,6 +534,7 @@ typedef struct leat_batch {
     leat_list pieces;
     uint64_t piece_bytes;
     leat_list cursors;            /* of leat_cursor.of_batch */
+    leat_list watches;            /* of leat_watch.of_batch */
     leat_list_node finished_node; /* in core->finished until its log is in history */
     leat_list_node stale_node; /* in core->stale while its object in the store is older than it */
 } leat_batch;
@@ -652,7 +663,9 @@ struct leat_core {
     leat_list corpses;          /* … the oldest first */
     uint64_t dead_dropped;      /* out of retention, since the store was made */
     leat_archive archive;
-    leat_table schedules; /* by id */
+    leat_table schedules;   /* by id */
+    leat_table tellings;    /* leat_telling by job */
+    leat_table checkpoints; /* leat_checkpoint by job */
 
     leat_list accruing;  /* flows of which something runs */
     leat_list blocked;   /* channels with senders in line */
@@ -687,6 +700,8 @@ struct leat_core {
     int64_t recall_ms; /* monotonic; next look for work that idle workers could take over */
     int64_t sweep_ms;  /* monotonic; next look at all peers */
     int64_t expected_ms; /* when the next turn was expected at the latest */
+    int64_t stood_ms; /* monotonic; when this process last went on after it had stood still so long
+                         that its peers may have left it */
     uint64_t turns;
     uint64_t refused_frames;
     leat_hello *hello; /* owned; decoding place, 60 KiB */
@@ -993,6 +1008,17 @@ void leat_window_unpark(leat_peer *peer);
 void leat_window_set_passing(leat_peer *peer, uint64_t sequence);
 
 /* ---- lease.c ---- */
+/* The live lease of this session that a token names, or LEAT_NOBODY. */
+uint32_t leat_lease_of(leat_core *core, const leat_peer *peer, const leat_token *token);
+/* An ACKED record that grows exceptions. */
+struct leat_acking {
+    leat_acked acked;
+    leat_buf exceptions;
+    bool depends; /* something durable was changed */
+};
+void leat_acking_except(struct leat_acking *acking, const leat_token *token, leat_err err);
+void
+leat_acking_finish(leat_core *core, leat_peer *peer, uint64_t sequence, struct leat_acking *acking);
 void leat_lease_append(leat_core *core, leat_peer *peer, uint32_t index);
 /* Out of its holder's hands, in which it has run so long. */
 void leat_lease_unlink(leat_core *core, leat_peer *peer, uint32_t index, uint64_t run_us);
@@ -1133,6 +1159,9 @@ LEAT_NODISCARD leat_err leat_hold_check(leat_core *core,
                                         const leat_batch *batch,
                                         const leat_settings *settings,
                                         const char **why);
+/* May a batch of others join this job, which may wait for one? From now on it waits for that too.
+ * BAD_STATE: it would wait for itself; LIMIT. */
+LEAT_NODISCARD leat_err leat_hold_join(leat_core *core, const leat_item *item, leat_batch *batch);
 /* The item waits for its batch: into the list, or decided at once if that is over. */
 void leat_hold_add(leat_core *core, uint32_t index);
 void leat_hold_remove(leat_core *core, uint32_t index);
@@ -1234,6 +1263,88 @@ bool leat_dead_matches(leat_core *core,
                        const leat_corpse *corpse,
                        const leat_channel *channel,
                        const char *error);
+
+/* ---- checkpoint.c ---- */
+/* What a job has left for its next attempt; the bytes are an object in the store, written in the
+ * turn that acknowledges them. Its item is marked LEAT_ITEM_TELLS. */
+typedef struct leat_checkpoint {
+    uint64_t job;
+    uint32_t index;
+    uint32_t bytes; /* at least 1 */
+    bool memory;    /* its object is in the memory store */
+} leat_checkpoint;
+void leat_checkpoint_on_frame(
+    leat_core *core, leat_peer *peer, const leat_frame *frame, const uint8_t *body, size_t size);
+/* Bytes of the item's checkpoint; 0: it has none. */
+uint32_t leat_checkpoint_bytes(const leat_core *core, const leat_item *item);
+/* The job has ended: it needs none any more. */
+void leat_checkpoint_drop(leat_core *core, const leat_item *item);
+LEAT_NODISCARD leat_err leat_checkpoint_apply(leat_core *core, uint64_t job, leat_reader *record);
+/* All is loaded: mark the items that have one. */
+void leat_checkpoint_settle(leat_core *core);
+void leat_checkpoint_fini(leat_core *core);
+/* The checkpoints of the jobs of a grant, out of the store. */
+typedef struct leat_restored {
+    leat_buf bytes; /* owned; all of them */
+    struct leat_restored_one {
+        uint32_t grant; /* index; rising */
+        uint32_t size;  /* 0: it cannot be read */
+        size_t at;
+    } * ones; /* owned */
+    uint32_t count;
+} leat_restored;
+void leat_restored_fetch(leat_core *core, const leat_effect *effect, leat_restored *out);
+/* False: there is none. Without bytes: it cannot be read. */
+bool leat_restored_find(const leat_restored *restored, uint32_t grant, leat_bytes *out);
+void leat_restored_fini(leat_restored *restored);
+
+/* ---- watch.c ---- */
+/* The last progress that a leased job has told. Its item is marked LEAT_ITEM_TELLS. */
+typedef struct leat_telling {
+    uint64_t job;
+    uint32_t index;
+    uint32_t attempt;
+    uint64_t done;
+    uint64_t of;
+    int64_t told_ms; /* monotonic */
+    uint16_t text_bytes;
+    char text[LEAT_PROGRESS_TEXT_MAX];
+} leat_telling;
+/* A client is told what the jobs of a batch tell, over this connection. */
+typedef struct leat_watch {
+    leat_peer *peer;
+    leat_batch *batch; /* NULL: nothing more will be told of it; it waits to be told so */
+    uint64_t batch_id;
+    uint64_t over_at; /* position in the batch's log with which its one job is over; 0: not yet */
+    uint32_t place;   /* of its one job; 0: all */
+    uint32_t gap;     /* records that were dropped since the last one that it was told */
+    leat_list_node of_peer;
+    leat_list_node of_batch;
+} leat_watch;
+/* PROGRESS, LOG. */
+void leat_watch_on_told(
+    leat_core *core, leat_peer *peer, const leat_frame *frame, const uint8_t *body, size_t size);
+/* The attempt is over: so is what it has told. */
+void leat_watch_forget(leat_core *core, leat_item *item);
+/* The job at this place has its completion; the batch's log is durable; the batch is freed. */
+void leat_watch_completed(leat_batch *batch, uint32_t place);
+void leat_watch_durable(leat_core *core, leat_batch *batch);
+void leat_watch_batch_gone(leat_core *core, leat_batch *batch);
+/* Send what is collected for the peer, as far as there is room. */
+void leat_watch_release(leat_core *core, leat_peer *peer);
+/* Its connection is gone, and what it watched with it. */
+void leat_watch_drop_all(leat_peer *peer);
+void leat_watch_fini(leat_core *core);
+/* The queries watch and unwatch. False: name is none of them. */
+bool leat_watch_query(leat_core *core,
+                      leat_peer *peer,
+                      const cJSON *arguments,
+                      const char *name,
+                      cJSON **result,
+                      char message[256],
+                      leat_err *err);
+/* What the running jobs of a batch (place 0: all) have told, as rows of the list. */
+void leat_watch_add_progress(leat_core *core, const leat_batch *batch, uint64_t place, cJSON *list);
 
 /* ---- submit.c ---- */
 /* The session calls this batch by this tag from now on. */

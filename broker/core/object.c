@@ -6,16 +6,19 @@
  *             u64 number (of the turn before) · u64 batches_dropped · u64 dead_dropped (from 2)
  *   CHANNEL   u8 3 · text8 name · u8 kind · u8 durability · u8 flags (1 closed, 2 paused, 4 being
  *             removed) · u64 paused_until_ms · u64 capacity · u64 running_max · u64 key_max ·
- *             u32 weight · u32 rate_per_ks · u32 burst · u64 purged_upto · u16 defaults · settings
- * · u8 keep (from 3) BATCH     u8 3 · text8 name · text8 channel · text8 handler · u8 durability ·
- * u64 session · u32 tag · u64 principal · u8 flags (1 sealed, 2 abandoned, 4 finished, 8 halted, 16
- * cancelled with what runs) · u64 cancel_upto · u64 retry_of · u8 halt on · u8 flags (1 running, 2
- * percent) · u32 n · u64 log_end · counters · u64 ended_ms (wall; from 3) SESSION   u8 1 · 16 id ·
- * u8 role · text8 name · text8 host · u64 next_number · u64 settled · u16 handlers · n × (text8
- * name · u8 runs) · u16 answers · n × (u64 sequence · u8 command · u32 size · bytes) · u64
- * principal · text8 its name PACK head u8 2 · u64 batch · u32 place · u8 message · u64 principal ·
- * u64 share · u64 recovers · u64 due_wall_ms · u64 expires_wall_ms · u64 born_wall_ms · text8
- * channel · text8 handler · text8 flow · u16 settings · settings
+ *             u32 weight · u32 rate_per_ks · u32 burst · u64 purged_upto · u16 defaults ·
+ *             settings · u8 keep (from 3)
+ *   BATCH     u8 3 · text8 name · text8 channel · text8 handler · u8 durability · u64 session ·
+ *             u32 tag · u64 principal · u8 flags (1 sealed, 2 abandoned, 4 finished, 8 halted,
+ *             16 cancelled with what runs) · u64 cancel_upto · u64 retry_of · u8 halt on ·
+ *             u8 flags (1 running, 2 percent) · u32 n · u64 log_end · counters ·
+ *             u64 ended_ms (wall; from 3)
+ *   SESSION   u8 1 · 16 id · u8 role · text8 name · text8 host · u64 next_number · u64 settled ·
+ *             u16 handlers · n × (text8 name · u8 runs) · u16 answers ·
+ *             n × (u64 sequence · u8 command · u32 size · bytes) · u64 principal · text8 its name
+ *   PACK head u8 2 · u64 batch · u32 place · u8 message · u64 principal · u64 share ·
+ *             u64 recovers · u64 due_wall_ms · u64 expires_wall_ms · u64 born_wall_ms ·
+ *             text8 channel · text8 handler · text8 flow · u16 settings · settings
  *
  * DEAD, UNIQUE and SCHEDULE are with their nouns (dead.c, unique.c, schedule.c).
  */
@@ -410,6 +413,7 @@ is_known(leat_object_kind kind, unsigned format)
     case LEAT_OBJECT_DEAD:
     case LEAT_OBJECT_UNIQUE:
     case LEAT_OBJECT_SCHEDULE:
+    case LEAT_OBJECT_CHECKPOINT:
         return format == FORMAT;
     }
     return false;
@@ -438,6 +442,8 @@ leat_object_apply(
         return leat_unique_apply(core, id, &r);
     case LEAT_OBJECT_SCHEDULE:
         return leat_schedule_apply(core, id, &r);
+    case LEAT_OBJECT_CHECKPOINT:
+        return leat_checkpoint_apply(core, id, &r);
     }
     return LEAT_ERR_CORRUPT;
 }

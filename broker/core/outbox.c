@@ -105,6 +105,7 @@ speak(leat_core *core, leat_peer *peer)
     }
     leat_control_release_replies(core, peer);
     leat_window_release(core, peer);
+    leat_watch_release(core, peer);
 }
 
 void

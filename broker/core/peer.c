@@ -41,6 +41,7 @@ leat_peer_new(leat_core *core, const leat_session_id *session)
     leat_list_init(&peer->receivers);
     leat_list_init(&peer->parked);
     leat_list_init(&peer->replies);
+    leat_list_init(&peer->watches);
     return peer;
 }
 
@@ -54,6 +55,7 @@ leat_peer_free(leat_core *core, leat_peer *peer)
         leat_dispatch_receiver_free(
             core, LEAT_CONTAINER_OF(leat_list_first(&peer->receivers), leat_receiver, of_peer));
     leat_park_drop_all(core, peer);
+    leat_watch_drop_all(peer);
     leat_control_drop_replies(peer);
     if (leat_list_is_linked(&peer->hungry))
         leat_list_remove(&peer->hungry);
@@ -67,6 +69,8 @@ leat_peer_free(leat_core *core, leat_peer *peer)
     leat_table_remove(&core->peers, peer->key);
     leat_window_fini(peer);
     leat_buf_fini(&peer->items_frame);
+    for (unsigned i = 0; i < 2; i++)
+        leat_buf_fini(&peer->told[i].frame);
     free(peer->handlers);
     free((void *)peer->channels);
     free(peer->classes);
@@ -117,6 +121,7 @@ leat_peer_away(leat_core *core, leat_peer *peer)
     if (peer->role == LEAT_ROLE_CLIENT)
         leat_dispatch_return_messages(core, peer);
     leat_park_drop_all(core, peer);
+    leat_watch_drop_all(peer);
     peer->items_runs = 0;
     peer->recalled = 0;
     peer->route = 0;
@@ -286,6 +291,19 @@ beat(leat_core *core, leat_peer *peer)
     leat_buf_fini(&frame);
 }
 
+/* Is the connection gone, and the time over in which the session may come back? Connections that
+ * end because the broker itself stood still are made anew when the peers' next tries are due: that
+ * is no reason to run everything again. */
+static bool
+is_gone(const leat_core *core, const leat_peer *peer)
+{
+    if (peer->gone_ms == INT64_MAX)
+        return false;
+    const int64_t grace_ms =
+        peer->gone_ms - core->stood_ms < LEAT_LOST_MS ? LEAT_LOST_MS : LEAT_GONE_GRACE_MS;
+    return core->now.mono_ms - peer->gone_ms > grace_ms;
+}
+
 static void
 sweep_one(leat_core *core, leat_peer *peer)
 {
@@ -299,8 +317,7 @@ sweep_one(leat_core *core, leat_peer *peer)
         leat_peer_end(core, peer);
         return;
     }
-    const bool gone =
-        peer->gone_ms != INT64_MAX && core->now.mono_ms - peer->gone_ms > LEAT_GONE_GRACE_MS;
+    const bool gone = is_gone(core, peer);
     if (gone && peer->route != 0) {
         forget_route(core, &peer->route);
         leat_peer_away(core, peer);

@@ -430,6 +430,13 @@ join(struct intake *in, const leat_unique *unique)
     if (err != LEAT_ERR_OK)
         return err;
     const bool alone = in->batch == NULL;
+    const uint32_t index = leat_items_find(&core->items, unique->job);
+    if (!alone && index != LEAT_NOBODY)
+        err = leat_hold_join(core, leat_items_at(&core->items, index), in->batch);
+    if (err == LEAT_ERR_BAD_STATE)
+        return refuse(in, err, "the job with this unique key waits for this batch");
+    if (err != LEAT_ERR_OK)
+        return refuse(in, err, "the jobs of one batch wait for too many others");
     if (alone)
         in->batch = leat_submit_batch(core, in->channel, in->peer->principal);
     if (in->batch == NULL)

@@ -25,6 +25,7 @@
 #include "broker/store/birth.h"
 #include "broker/store/fault.h"
 #include "broker/store/lmdb_kv.h"
+#include "broker/store/tail.h"
 #include "proto/base/log.h"
 
 /* What may wait for the commit thread; commit() blocks when it is more. The loop produces far less
@@ -524,7 +525,8 @@ check_size(lmdb_store *self, char *why)
         return LEAT_ERR_IO;
     }
     const uint64_t wanted = ((uint64_t)info.me_last_pgno + 1) * stat_env.ms_psize;
-    if ((uint64_t)file.st_size >= wanted)
+    if ((uint64_t)file.st_size >= wanted ||
+        leat_tail_is_free(self->env, self->data_path, (uint64_t)file.st_size, wanted))
         return LEAT_ERR_OK;
     (void)snprintf(why, WHY_BYTES, "%s has been cut short: it has %llu bytes of %llu",
                    self->data_path, (unsigned long long)file.st_size, (unsigned long long)wanted);

@@ -37,10 +37,11 @@ typedef enum leat_object_kind {
     LEAT_OBJECT_CHANNEL = 2,
     LEAT_OBJECT_BATCH = 3,
     LEAT_OBJECT_SESSION = 4,
-    LEAT_OBJECT_DEAD = 5,     /* id: the job */
-    LEAT_OBJECT_UNIQUE = 6,   /* id: the job that had the key */
-    LEAT_OBJECT_SCHEDULE = 7, /* id: its own */
-    LEAT_OBJECT_LAST = LEAT_OBJECT_SCHEDULE,
+    LEAT_OBJECT_DEAD = 5,       /* id: the job */
+    LEAT_OBJECT_UNIQUE = 6,     /* id: the job that had the key */
+    LEAT_OBJECT_SCHEDULE = 7,   /* id: its own */
+    LEAT_OBJECT_CHECKPOINT = 8, /* id: the job */
+    LEAT_OBJECT_LAST = LEAT_OBJECT_CHECKPOINT,
 } leat_object_kind;
 
 /* An op list: bytes, built by the functions below, in the order in which it is applied.

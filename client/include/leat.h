@@ -76,6 +76,7 @@ typedef enum leat_status {
 typedef struct leat leat;                     /* a connection to a broker */
 typedef struct leat_batch leat_batch;         /* a batch that is being sent */
 typedef struct leat_wait leat_wait;           /* a cursor on a batch's log of completions */
+typedef struct leat_watch leat_watch;         /* what the running jobs of a batch tell */
 typedef struct leat_selecting leat_selecting; /* a select that was begun */
 
 /* ---- connection ---- */
@@ -321,6 +322,54 @@ LEAT_API leat_status leat_wait_next(leat_wait *wait, leat_completed *out, int64_
 LEAT_API leat_counts leat_wait_counts(const leat_wait *wait);
 LEAT_API void leat_wait_free(leat_wait **wait_p);
 
+/* ---- watching ----
+ *
+ * What running jobs tell: how far they have come, and what they print. It is for people who look
+ * on: it is not stored, comes from now on and not from the beginning, and may be lost. */
+
+enum {
+    LEAT_TOLD_PROGRESS = 1, /* done, of, data: a few words */
+    LEAT_TOLD_LOG           /* stream, offset, data: a piece of it */
+};
+enum {
+    LEAT_TOLD_STDOUT = 1, /* of a command */
+    LEAT_TOLD_STDERR,
+    LEAT_TOLD_LINES /* what a handler writes by itself */
+};
+
+typedef struct leat_told {
+    int kind; /* LEAT_TOLD_PROGRESS, LEAT_TOLD_LOG */
+    int stream;
+    uint64_t job;
+    uint32_t place;   /* of the job in the batch, from 1 */
+    uint32_t attempt; /* the one that tells: offsets begin anew with each */
+    uint64_t done;
+    uint64_t of;      /* 0: nobody knows */
+    uint64_t offset;  /* bytes of the stream before data; more than has come: some are missing */
+    const char *data; /* with a NUL behind its last byte, and perhaps others in it */
+    size_t size;
+    uint64_t gap; /* of this batch so many were dropped before this one, for who reads slowly. What
+                     is told while there is no connection is not counted */
+} leat_told;
+
+/* Watch a batch. Any number of connections may watch the same one; one connection has one watch a
+ * batch (LEAT_WRONG_USE). It begins with the first leat_watch_next, and goes on over reconnects.
+ * Freed by leat_watch_free or leat_disconnect. */
+LEAT_API leat_status leat_watch_open(leat *self, uint64_t batch, leat_watch **out);
+/* Watch only the job at this place, from 1; 0: all. Before the first next. */
+LEAT_API void leat_watch_only(leat_watch *watch, uint32_t place);
+/* The next thing that was told; out->data is valid until the next call on watch. At first comes the
+ * last progress of each job that runs. With a timeout of 0 it only looks at what has come, and
+ * sends nothing after the first time.
+ *
+ * LEAT_END        everything that was watched has ended, on disk; nothing more will be told.
+ * LEAT_NOT_FOUND  no such batch, or no such job in it.
+ * LEAT_LOST       another broker answers, which does not know the batch.
+ *
+ * While nobody reads, at most 4 MiB are kept, and what comes beyond that is dropped and counted. */
+LEAT_API leat_status leat_watch_next(leat_watch *watch, leat_told *out, int64_t timeout_ms);
+LEAT_API void leat_watch_free(leat_watch **watch_p);
+
 /* ---- messages: channels as in Go ----
  *
  *     leat_make(broker, "work", 3)                     work := make(chan T, 3)
@@ -489,6 +538,7 @@ LEAT_API void leat_select_free(leat_selecting **selecting_p);
  *     leat_process(broker);
  *     while (leat_recv_poll(broker, "news", &data, &size) == LEAT_OK) …
  *     while (leat_wait_next(wait, &done, 0) == LEAT_OK) …
+ *     while (leat_watch_next(watch, &told, 0) == LEAT_OK) …
  *
  * What is guaranteed: the descriptor polls readable when something has arrived that leat_process
  * has not yet read, as long as it is so (level-triggered), and may be readable for nothing. After

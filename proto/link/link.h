@@ -126,6 +126,8 @@ uint32_t leat_link_room(const leat_link *link);
 uint32_t leat_link_unanswered(const leat_link *link);
 
 bool leat_link_is_up(const leat_link *link);
+/* Everything that was sent has been given to ZeroMQ: nothing waits in line for room. */
+bool leat_link_is_clear(const leat_link *link);
 /* Monotonic ms since when the link has been down; INT64_MAX while it is up. */
 int64_t leat_link_down_since_ms(const leat_link *link);
 /* "no broker answered (tried A, B: the name was not found)": all endpoints of the link. */

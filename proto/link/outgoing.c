@@ -101,6 +101,12 @@ leat_link_send_waiting(leat_link *link)
     }
 }
 
+bool
+leat_link_is_clear(const leat_link *link)
+{
+    return leat_list_is_empty(&link->waiting);
+}
+
 void
 leat_link_send(leat_link *link, leat_buf *frame_p)
 {

@@ -249,7 +249,7 @@ take_jobs(hands *self, const leat_link_event *event)
         self->started += run.jobs;
         for (uint16_t i = 0; i < run.jobs; i++) {
             leat_jobs_job job;
-            leat_jobs_next_job(&records, &job);
+            leat_jobs_next_job(&records, &run, &job);
             if (self->count == self->capacity)
                 fail("JOBS", "more jobs than there was credit for");
             self->jobs[(self->first + self->count++) % self->capacity] =
@@ -418,7 +418,7 @@ read_both(
 
 /* Both are idle for the moment; heartbeats are due at times. */
 static void
-wait_for_both(const leat_link *client, const leat_link *worker)
+wait_for_both(leat_link *client, leat_link *worker)
 {
     struct pollfd fds[2] = {
         {.fd = leat_link_fd(client), .events = POLLIN},

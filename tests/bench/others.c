@@ -27,12 +27,10 @@
 
 #include "proto/base/option.h"
 
-#define IN_BYTES     ((size_t)1 << 20U)
-#define PAYLOAD_MAX  4096U
-#define EMPTY_US     200 /* before an empty queue is asked again */
-#define QUIET_S      20  /* no answer for so long: the measurement is broken */
-#define HANDLE_BYTES 128U
-#define JOBS_MAX     100000000U
+#define IN_BYTES    ((size_t)1 << 20U)
+#define PAYLOAD_MAX 4096U
+#define QUIET_S     20 /* no answer for so long: the measurement is broken */
+#define JOBS_MAX    100000000U
 
 typedef struct settings {
     const char *system;
@@ -264,7 +262,7 @@ must_have_seen_all(const settings *set)
  * At most depth on their way; more are sent when half of them are answered. */
 
 typedef void put_one(wire *to, settings *set, uint64_t number);
-typedef void put_answer(wire *from);
+typedef void put_answer(wire *from, const settings *set, uint64_t number);
 
 static void
 put_all(wire *to, settings *set, put_one *put, put_answer *answer)
@@ -277,44 +275,71 @@ put_all(wire *to, settings *set, put_one *put, put_answer *answer)
                 put(to, set, put_so_far);
             flush(to);
         }
-        answer(to);
+        answer(to, set, answered);
     }
 }
 
 /* ------------------------------------------------------------------------------------- redis
  *
- * The reliable queue of its manual: RPUSH; LMOVE into a list of what is being done; LREM from it,
- * and INCR of a counter in place of a completion. */
+ * The reliable queue of its manual: RPUSH, of several jobs at once; LMOVE into a list of what is
+ * being done; LREM from it, and INCR of a counter in place of a completion. */
+
+#define REDIS_GROUP 16U /* jobs that one RPUSH puts */
+
+/* One RPUSH of n jobs begins. */
+static void
+redis_push(wire *to, uint64_t n)
+{
+    say_format(to, "*%llu\r\n$5\r\nRPUSH\r\n$1\r\nq\r\n", (unsigned long long)n + 2);
+}
 
 static void
-redis_put(wire *to, settings *set, uint64_t number)
+redis_value(wire *to, settings *set, uint64_t number)
 {
-    say_format(to, "*3\r\n$5\r\nRPUSH\r\n$1\r\nq\r\n$%zu\r\n", set->payload_bytes);
+    say_format(to, "$%zu\r\n", set->payload_bytes);
     say(to, payload(set, number), set->payload_bytes);
     say(to, "\r\n", 2);
 }
 
 static void
-redis_put_answer(wire *from)
+redis_put(wire *to, settings *set, uint64_t number)
 {
-    must_begin(line(from), ":");
+    const uint64_t left = set->jobs - number;
+    if (number % REDIS_GROUP == 0)
+        redis_push(to, left < REDIS_GROUP ? left : REDIS_GROUP);
+    redis_value(to, set, number);
 }
 
+/* The last job of a group is answered, the others with it. */
+static void
+redis_put_answer(wire *from, const settings *set, uint64_t number)
+{
+    if (number % REDIS_GROUP == REDIS_GROUP - 1 || number == set->jobs - 1)
+        must_begin(line(from), ":");
+}
+
+/* A queue that has run dry is waited for with one command, which the first job answers. */
 static void
 redis_take(settings *set)
 {
     static const char take[] =
         "*5\r\n$5\r\nLMOVE\r\n$1\r\nq\r\n$1\r\np\r\n$4\r\nLEFT\r\n$5\r\nRIGHT\r\n";
+    static const char wait[] = "*6\r\n$6\r\nBLMOVE\r\n$1\r\nq\r\n$1\r\np\r\n$4\r\nLEFT\r\n"
+                               "$5\r\nRIGHT\r\n$1\r\n0\r\n";
     static const char count[] = "*2\r\n$4\r\nINCR\r\n$1\r\nc\r\n";
     wire to;
+    bool dry = false;
     uint64_t asked = 0; /* LMOVEs that are not answered */
     uint64_t taken = 0;
     uint64_t acks = 0; /* two answers a job */
     wire_open(&to, set);
     while (acks < 2 * set->jobs) {
-        bool empty = false;
-        for (; asked < set->depth && taken + asked < set->jobs; asked++)
+        for (; !dry && asked < set->depth && taken + asked < set->jobs; asked++)
             say(&to, take, sizeof take - 1);
+        if (dry && asked == 0) {
+            say(&to, wait, sizeof wait - 1);
+            asked++;
+        }
         flush(&to);
         do {
             const char *const head = line(&to);
@@ -324,10 +349,9 @@ redis_take(settings *set)
             }
             must_begin(head, "$");
             asked--;
-            if (begins(head, "$-1")) {
-                empty = true;
+            dry = begins(head, "$-1");
+            if (dry)
                 continue;
-            }
             const size_t size = (size_t)number_of(head + 1);
             const char *const job = bytes(&to, size + 2);
             taken++;
@@ -336,10 +360,6 @@ redis_take(settings *set)
             say(&to, job, size + 2);
             say(&to, count, sizeof count - 1);
         } while (has_input(&to));
-        if (empty) {
-            flush(&to);
-            (void)usleep(EMPTY_US);
-        }
     }
     wire_close(&to);
 }
@@ -373,7 +393,8 @@ redis_echo(settings *set)
 static void
 redis_trip(wire *to, settings *set, uint64_t number)
 {
-    redis_put(to, set, number);
+    redis_push(to, 1);
+    redis_value(to, set, number);
     say_text(to, "*3\r\n$5\r\nBLPOP\r\n$1\r\nr\r\n$1\r\n0\r\n");
     flush(to);
     must_begin(line(to), ":");
@@ -397,8 +418,10 @@ beanstalkd_put(wire *to, settings *set, uint64_t number)
 }
 
 static void
-beanstalkd_put_answer(wire *from)
+beanstalkd_put_answer(wire *from, const settings *set, uint64_t number)
 {
+    (void)set;
+    (void)number;
     must_begin(line(from), "INSERTED");
 }
 
@@ -439,6 +462,8 @@ beanstalkd_take(settings *set)
 
 enum {
     GEARMAN_CAN_DO = 1,
+    GEARMAN_PRE_SLEEP = 4,
+    GEARMAN_NOOP = 6,
     GEARMAN_JOB_CREATED = 8,
     GEARMAN_GRAB_JOB = 9,
     GEARMAN_NO_JOB = 10,
@@ -479,9 +504,11 @@ gearmand_put(wire *to, settings *set, uint64_t number)
 }
 
 static void
-gearmand_put_answer(wire *from)
+gearmand_put_answer(wire *from, const settings *set, uint64_t number)
 {
     char *data;
+    (void)set;
+    (void)number;
     size_t size;
     if (gearman_read(from, &data, &size) != GEARMAN_JOB_CREATED)
         fail("gearmand did not take a job");
@@ -495,39 +522,41 @@ gearmand_complete(wire *to, const char *job)
     say(to, job, size);
 }
 
+/* A queue that has run dry is waited for: PRE_SLEEP is answered by NOOP when there is a job. */
 static void
 gearmand_take(settings *set)
 {
     wire to;
     char *data;
     size_t size;
+    bool dry = false;
     uint64_t asked = 0;
     uint64_t taken = 0;
     wire_open(&to, set);
     gearman_say(&to, GEARMAN_CAN_DO, 1);
     say(&to, "f", 1);
     while (taken < set->jobs) {
-        bool empty = false;
-        for (; asked < set->depth && taken + asked < set->jobs; asked++)
+        for (; !dry && asked < set->depth && taken + asked < set->jobs; asked++)
             gearman_say(&to, GEARMAN_GRAB_JOB, 0);
+        if (dry && asked == 0)
+            gearman_say(&to, GEARMAN_PRE_SLEEP, 0);
         flush(&to);
         do {
             const uint32_t type = gearman_read(&to, &data, &size);
-            asked--;
-            if (type == GEARMAN_NO_JOB) {
-                empty = true;
+            if (type == GEARMAN_NOOP) {
+                dry = false;
                 continue;
             }
+            asked--;
+            dry = type == GEARMAN_NO_JOB;
+            if (dry)
+                continue;
             if (type != GEARMAN_JOB_ASSIGN)
                 fail("gearmand sent packet %u", type);
             taken++;
             saw(data + size - set->payload_bytes);
             gearmand_complete(&to, data);
         } while (has_input(&to));
-        if (empty) {
-            flush(&to);
-            (void)usleep(EMPTY_US);
-        }
     }
     gearman_say(&to, GEARMAN_ECHO, 1);
     say(&to, "e", 1);
@@ -617,9 +646,11 @@ nats_put(wire *to, settings *set, uint64_t number)
 }
 
 static void
-nats_put_answer(wire *from)
+nats_put_answer(wire *from, const settings *set, uint64_t number)
 {
     char head[512];
+    (void)set;
+    (void)number;
     const size_t size = nats_message(from, head, sizeof head);
     if (memmem(bytes(from, size + 2), size, "\"seq\":", 6) == NULL)
         fail("nats did not take a job");

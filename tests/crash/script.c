@@ -112,7 +112,7 @@ on_jobs(struct story *s)
         leat_jobs_next_run(&records, &run);
         for (uint16_t j = 0; j < run.jobs; j++) {
             leat_jobs_job job;
-            leat_jobs_next_job(&records, &job);
+            leat_jobs_next_job(&records, &run, &job);
             keep_job(s, head.epoch, &job);
             s->started = number++;
         }

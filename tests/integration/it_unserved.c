@@ -99,7 +99,7 @@ run_jobs(peer *worker, unsigned jobs)
             leat_jobs_next_run(&records, &run);
             for (uint16_t n = 0; n < run.jobs; n++) {
                 leat_jobs_job job;
-                leat_jobs_next_job(&records, &job);
+                leat_jobs_next_job(&records, &run, &job);
                 const leat_done done = {
                     .token = {job.id, job.attempt, head.epoch},
                       .end = LEAT_END_DONE

@@ -154,6 +154,34 @@ hear_error(test_peer *peer, const uint8_t *body, size_t size)
 }
 
 static void
+hear_progress(test_peer *peer, const leat_frame *frame, const uint8_t *body, size_t size)
+{
+    leat_reader records;
+    const leat_err err = leat_progress_open(body, size, frame->count, &records);
+    assert(err == LEAT_ERR_OK);
+    (void)err;
+    for (unsigned i = 0; i < frame->count; i++) {
+        test_told *const told = PUSH(peer->told, peer->told_count, peer->told_capacity);
+        *told = (test_told){.command = LEAT_CMD_PROGRESS};
+        leat_progress_next(&records, &told->progress);
+    }
+}
+
+static void
+hear_log(test_peer *peer, const leat_frame *frame, const uint8_t *body, size_t size)
+{
+    leat_reader records;
+    const leat_err err = leat_output_open(body, size, frame->count, &records);
+    assert(err == LEAT_ERR_OK);
+    (void)err;
+    for (unsigned i = 0; i < frame->count; i++) {
+        test_told *const told = PUSH(peer->told, peer->told_count, peer->told_capacity);
+        *told = (test_told){.command = LEAT_CMD_LOG};
+        leat_output_next(&records, &told->output);
+    }
+}
+
+static void
 hear_jobs(test_peer *peer, const leat_frame *frame, const uint8_t *body, size_t size)
 {
     leat_jobs_head head;
@@ -168,7 +196,7 @@ hear_jobs(test_peer *peer, const leat_frame *frame, const uint8_t *body, size_t 
         leat_jobs_next_run(&records, &run);
         for (unsigned i = 0; i < run.jobs; i++) {
             leat_jobs_job one;
-            leat_jobs_next_job(&records, &one);
+            leat_jobs_next_job(&records, &run, &one);
             test_job *const job = PUSH(peer->jobs, peer->job_count, peer->job_capacity);
             *job = (test_job){
                 .token = {.id = one.id, .attempt = one.attempt, .epoch = head.epoch},
@@ -180,6 +208,7 @@ hear_jobs(test_peer *peer, const leat_frame *frame, const uint8_t *body, size_t 
                 .handler = run.handler,
                 .needs = run.needs,
                 .payload = one.payload,
+                .checkpoint = one.checkpoint,
                 .frame = peer->frame_count - 1,
             };
         }
@@ -332,6 +361,12 @@ hear(test_peer *peer, leat_buf *frame_p)
     case LEAT_CMD_ITEMS:
         hear_items(peer, &frame, body, size);
         break;
+    case LEAT_CMD_PROGRESS:
+        hear_progress(peer, &frame, body, size);
+        break;
+    case LEAT_CMD_LOG:
+        hear_log(peer, &frame, body, size);
+        break;
     case LEAT_CMD_STOP:
         hear_stop(peer, &frame, body, size);
         break;
@@ -478,6 +513,7 @@ free_peer(test_peer *peer)
     free(peer->runs);
     free(peer->messages);
     free(peer->stops);
+    free(peer->told);
     free(peer->selected);
     free(peer->reply);
     free(peer->hello);
@@ -997,6 +1033,46 @@ peer_token(test_peer *peer, leat_command command, const test_job *job, uint64_t 
     leat_frame_begin(&frame, command);
     leat_tokens_put(command, &frame,
                     &(leat_token_record){.token = job->token, .delay_ms = delay_ms});
+    leat_frame_finish(&frame, 0, 1, 0);
+    return peer_say_numbered(peer, &frame);
+}
+
+void
+peer_progress(
+    test_peer *peer, const leat_token *token, uint64_t done, uint64_t of, const char *text)
+{
+    leat_buf frame = {0};
+    leat_frame_begin(&frame, LEAT_CMD_PROGRESS);
+    leat_progress_put(
+        &frame,
+        &(leat_progress){.from.token = *token, .done = done, .of = of, .text = leat_text_of(text)});
+    leat_frame_finish(&frame, 0, 1, 0);
+    peer_say(peer, &frame);
+}
+
+void
+peer_log(test_peer *peer, const leat_token *token, uint64_t offset, const char *text)
+{
+    leat_buf frame = {0};
+    leat_frame_begin(&frame, LEAT_CMD_LOG);
+    leat_output_put(&frame, &(leat_output){
+                                .from.token = *token,
+                                .stream = LEAT_STREAM_LOG,
+                                .offset = offset,
+                                .data = {(const uint8_t *)text, (uint32_t)strlen(text)}
+    });
+    leat_frame_finish(&frame, 0, 1, 0);
+    peer_say(peer, &frame);
+}
+
+uint64_t
+peer_checkpoint(test_peer *peer, const leat_token *token, const void *data, size_t size)
+{
+    leat_buf frame = {0};
+    leat_frame_begin(&frame, LEAT_CMD_CHECKPOINT);
+    leat_checkpoint_put(&frame, &(leat_checkpoint_record){
+                                    .token = *token, .data = {data, (uint32_t)size}
+    });
     leat_frame_finish(&frame, 0, 1, 0);
     return peer_say_numbered(peer, &frame);
 }

@@ -20,6 +20,7 @@
 #include "broker/core/core.h"
 #include "proto/control.h"
 #include "proto/records.h"
+#include "proto/told.h"
 #include "tests/lib/latestore.h"
 
 #define WORLD_PEERS_MAX 256U
@@ -34,8 +35,9 @@ typedef struct test_job {
     leat_text handler;
     leat_text needs;
     leat_bytes payload;
-    size_t frame; /* index into frames */
-    bool over;    /* has been reported */
+    leat_bytes checkpoint; /* empty: none */
+    size_t frame;          /* index into frames */
+    bool over;             /* has been reported */
 } test_job;
 
 typedef struct test_completion {
@@ -77,6 +79,13 @@ typedef struct test_selected {
     unsigned times; /* how often it came */
 } test_selected;
 
+/* PROGRESS or LOG. */
+typedef struct test_told {
+    leat_command command;
+    leat_progress progress;
+    leat_output output;
+} test_told;
+
 typedef struct test_peer {
     struct test_world *world;
     const leat_principal *principal; /* who speaks; borrowed */
@@ -117,6 +126,8 @@ typedef struct test_peer {
     size_t selected_count, selected_capacity;
     leat_withdrawn withdrawn; /* the last one */
     unsigned withdrawals;
+    test_told *told; /* owned */
+    size_t told_count, told_capacity;
     uint64_t recalled; /* jobs that it was asked to give back */
     char *reply;       /* owned; JSON of the last answer to a QUERY */
     unsigned errors;   /* ERRORs that answer no sequence */
@@ -229,6 +240,11 @@ uint64_t peer_done(
 uint64_t peer_done_many(test_peer *peer, size_t from, size_t n, leat_end end, uint64_t run_us);
 /* RELEASE, SNOOZE (numbered), CLAIM, END (not). */
 uint64_t peer_token(test_peer *peer, leat_command command, const test_job *job, uint64_t delay_ms);
+/* What a running job tells, with this token. */
+void peer_progress(
+    test_peer *peer, const leat_token *token, uint64_t done, uint64_t of, const char *text);
+void peer_log(test_peer *peer, const leat_token *token, uint64_t offset, const char *text);
+uint64_t peer_checkpoint(test_peer *peer, const leat_token *token, const void *data, size_t size);
 void peer_claim(test_peer *peer, size_t n, bool started);
 /* Report all open jobs and settle, until none is open. */
 void must_end_all(test_peer *peer, leat_end end);

@@ -7,6 +7,7 @@
 
 #include "proto/control.h"
 #include "proto/records.h"
+#include "proto/told.h"
 
 typedef struct walk {
     leat_command command;
@@ -217,7 +218,7 @@ walk_jobs(walk *w)
     for (uint16_t i = 0; i < w->count; i++) {
         leat_jobs_run run;
         leat_jobs_next_run(&records, &run);
-        say_number(w->text, "jobs", run.jobs);
+        say_number(w->text, run.checkpoints ? "jobs_with_checkpoints" : "jobs", run.jobs);
         say_text(w->text, "channel", run.channel);
         say_text(w->text, "handler", run.handler);
         say_number(w->text, "batch", run.batch);
@@ -228,12 +229,16 @@ walk_jobs(walk *w)
         leat_jobs_set_run(w->copy, leat_jobs_put_run(w->copy, &run), jobs);
         for (uint16_t j = 0; j < jobs; j++) {
             leat_jobs_job job;
-            leat_jobs_next_job(&records, &job);
+            leat_jobs_next_job(&records, &run, &job);
             say_number(w->text, "id", job.id);
             say_number(w->text, "attempt", job.attempt);
             say_number(w->text, "place", job.place);
             say_bytes(w->text, "payload", job.payload.data, job.payload.size);
             leat_jobs_put_job(w->copy, job.id, job.attempt, job.place, job.payload);
+            if (!run.checkpoints)
+                continue;
+            say_bytes(w->text, "checkpoint", job.checkpoint.data, job.checkpoint.size);
+            leat_jobs_put_checkpoint(w->copy, job.checkpoint);
         }
     }
     return records.at == records.end ? LEAT_ERR_OK : LEAT_ERR_CORRUPT;
@@ -412,6 +417,70 @@ walk_tokens(walk *w)
     return records.at == records.end ? LEAT_ERR_OK : LEAT_ERR_CORRUPT;
 }
 
+static void
+say_teller(leat_buf *text, const leat_teller *teller)
+{
+    say_token(text, &teller->token);
+    say_number(text, "batch", teller->batch);
+    say_number(text, "place", teller->place);
+    say_number(text, "gap", teller->gap);
+}
+
+static leat_err
+walk_progress(walk *w)
+{
+    leat_reader records;
+    const leat_err err = leat_progress_open(w->body, w->size, w->count, &records);
+    if (err != LEAT_ERR_OK)
+        return err;
+    for (uint16_t i = 0; i < w->count; i++) {
+        leat_progress progress;
+        leat_progress_next(&records, &progress);
+        say_teller(w->text, &progress.from);
+        say_number(w->text, "done", progress.done);
+        say_number(w->text, "of", progress.of);
+        say_text(w->text, "text", progress.text);
+        leat_progress_put(w->copy, &progress);
+    }
+    return records.at == records.end ? LEAT_ERR_OK : LEAT_ERR_CORRUPT;
+}
+
+static leat_err
+walk_log(walk *w)
+{
+    leat_reader records;
+    const leat_err err = leat_output_open(w->body, w->size, w->count, &records);
+    if (err != LEAT_ERR_OK)
+        return err;
+    for (uint16_t i = 0; i < w->count; i++) {
+        leat_output output;
+        leat_output_next(&records, &output);
+        say_teller(w->text, &output.from);
+        say_number(w->text, "stream", output.stream);
+        say_number(w->text, "offset", output.offset);
+        say_bytes(w->text, "data", output.data.data, output.data.size);
+        leat_output_put(w->copy, &output);
+    }
+    return records.at == records.end ? LEAT_ERR_OK : LEAT_ERR_CORRUPT;
+}
+
+static leat_err
+walk_checkpoint(walk *w)
+{
+    leat_reader records;
+    const leat_err err = leat_checkpoint_open(w->body, w->size, w->count, &records);
+    if (err != LEAT_ERR_OK)
+        return err;
+    for (uint16_t i = 0; i < w->count; i++) {
+        leat_checkpoint_record checkpoint;
+        leat_checkpoint_next(&records, &checkpoint);
+        say_token(w->text, &checkpoint.token);
+        say_bytes(w->text, "data", checkpoint.data.data, checkpoint.data.size);
+        leat_checkpoint_put(w->copy, &checkpoint);
+    }
+    return records.at == records.end ? LEAT_ERR_OK : LEAT_ERR_CORRUPT;
+}
+
 static leat_err
 walk_select(walk *w)
 {
@@ -538,27 +607,30 @@ static const struct {
     leat_command command;
     leat_err (*walk)(walk *w);
 } walks[] = {
-    {LEAT_CMD_HEARTBEAT, walk_heartbeat},
-    {LEAT_CMD_ERROR,     walk_error    },
-    {LEAT_CMD_SEND,      walk_send     },
-    {LEAT_CMD_SENT,      walk_sent     },
-    {LEAT_CMD_CREDIT,    walk_credit   },
-    {LEAT_CMD_JOBS,      walk_jobs     },
-    {LEAT_CMD_DONE,      walk_done     },
-    {LEAT_CMD_ACKED,     walk_acked    },
-    {LEAT_CMD_ITEMS,     walk_items    },
-    {LEAT_CMD_ACK,       walk_ack      },
-    {LEAT_CMD_STOP,      walk_tokens   },
-    {LEAT_CMD_RELEASE,   walk_tokens   },
-    {LEAT_CMD_SNOOZE,    walk_tokens   },
-    {LEAT_CMD_CLAIM,     walk_tokens   },
-    {LEAT_CMD_END,       walk_tokens   },
-    {LEAT_CMD_RECALL,    walk_tokens   },
-    {LEAT_CMD_CANCEL,    walk_cancel   },
-    {LEAT_CMD_SELECT,    walk_select   },
-    {LEAT_CMD_SELECTED,  walk_selected },
-    {LEAT_CMD_WITHDRAW,  walk_withdraw },
-    {LEAT_CMD_WITHDRAWN, walk_withdrawn},
+    {LEAT_CMD_HEARTBEAT,  walk_heartbeat },
+    {LEAT_CMD_ERROR,      walk_error     },
+    {LEAT_CMD_SEND,       walk_send      },
+    {LEAT_CMD_SENT,       walk_sent      },
+    {LEAT_CMD_CREDIT,     walk_credit    },
+    {LEAT_CMD_JOBS,       walk_jobs      },
+    {LEAT_CMD_DONE,       walk_done      },
+    {LEAT_CMD_ACKED,      walk_acked     },
+    {LEAT_CMD_ITEMS,      walk_items     },
+    {LEAT_CMD_ACK,        walk_ack       },
+    {LEAT_CMD_STOP,       walk_tokens    },
+    {LEAT_CMD_RELEASE,    walk_tokens    },
+    {LEAT_CMD_SNOOZE,     walk_tokens    },
+    {LEAT_CMD_CLAIM,      walk_tokens    },
+    {LEAT_CMD_END,        walk_tokens    },
+    {LEAT_CMD_RECALL,     walk_tokens    },
+    {LEAT_CMD_CANCEL,     walk_cancel    },
+    {LEAT_CMD_SELECT,     walk_select    },
+    {LEAT_CMD_SELECTED,   walk_selected  },
+    {LEAT_CMD_WITHDRAW,   walk_withdraw  },
+    {LEAT_CMD_WITHDRAWN,  walk_withdrawn },
+    {LEAT_CMD_PROGRESS,   walk_progress  },
+    {LEAT_CMD_LOG,        walk_log       },
+    {LEAT_CMD_CHECKPOINT, walk_checkpoint},
 };
 
 leat_err

@@ -637,6 +637,17 @@ act_ask(sim *s, sim_peer *peer, const sim_batch *batch)
     ask(s, peer, text);
 }
 
+static void
+act_watch(sim *s, sim_peer *peer, const sim_batch *batch)
+{
+    char text[160];
+    (void)snprintf(text, sizeof text,
+                   "{\"id\":\"0\",\"query\":\"%s\",\"arguments\":{\"batch\":\"%" PRIu64 "\"%s}}",
+                   sim_chance(s, 85000) ? "watch" : "unwatch", batch->id,
+                   sim_chance(s, 20000) ? ",\"place\":1" : "");
+    ask(s, peer, text);
+}
+
 /* ---------------------------------------------------------------------------------- a step */
 
 static void
@@ -650,9 +661,10 @@ act(sim *s, sim_peer *peer)
         act_send(s, peer, true);
     else if (roll < 55)
         act_select(s, peer);
-    else if (roll < 64 && batch != NULL)
+    else if (roll < 64 && batch != NULL) {
         add_wait(s, peer, batch);
-    else if (roll < 70)
+        act_watch(s, peer, batch);
+    } else if (roll < 70)
         act_ask(s, peer, batch);
     else if (roll < 73 && peer->tag != 0 && peer->tag_batch != 0) {
         command_batch(s, peer, SIM_VERB_SEAL, "batch.seal", peer->tag_batch, "");
@@ -1025,6 +1037,8 @@ sim_client_hears(sim *s, sim_peer *peer, const leat_frame *frame, const uint8_t 
         hear_items(s, peer, frame, body, size);
     } else if (frame->command == LEAT_CMD_REPLY) {
         hear_reply(s, peer, body, size);
+    } else if (frame->command == LEAT_CMD_PROGRESS || frame->command == LEAT_CMD_LOG) {
+        return true; /* the oracle has seen it leave */
     } else {
         return false;
     }

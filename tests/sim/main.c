@@ -93,16 +93,18 @@ tell(uint64_t seeds, const sim_figures *f)
     (void)printf("sim: %" PRIu64 " joins, %" PRIu64 " selects, %" PRIu64 " withdrawn, %" PRIu64
                  " partly, %" PRIu64 " stops, %" PRIu64 " cancelled, %" PRIu64 " expired, %" PRIu64
                  " skipped, %" PRIu64 " dead, %" PRIu64 " retries, %" PRIu64 " finally, %" PRIu64
-                 " recovered, %" PRIu64 " replies, %" PRIu64 " scheduled\n",
+                 " recovered, %" PRIu64 " replies, %" PRIu64 " scheduled, %" PRIu64
+                 " told, %" PRIu64 " checkpoints, %" PRIu64 " restored\n",
                  f->joins, f->selects, f->withdrawn, f->partly, f->stops, f->cancelled, f->expired,
                  f->skipped, f->dead, f->retries, f->finally, f->recovered, f->replies,
-                 f->scheduled);
+                 f->scheduled, f->told, f->checkpoints, f->restored);
     (void)printf("sim: %" PRIu64 " seeds, %" PRIu64 " steps, %" PRIu64 " jobs, %" PRIu64
                  " crashes, %" PRIu64 " faults, 0 violations\n",
                  seeds, f->steps, f->jobs, f->crashes + f->restarts,
                  f->cuts + f->crashes + f->restarts + f->stalls);
     if (f->cuts + f->crashes + f->restarts + f->stalls < 10 * seeds || f->completions < seeds ||
-        (seeds >= 100 && (f->cuts == 0 || f->crashes == 0 || f->restarts == 0 || f->stalls == 0))) {
+        (seeds >= 100 && (f->cuts == 0 || f->crashes == 0 || f->restarts == 0 || f->stalls == 0 ||
+                          f->told == 0 || f->restored == 0))) {
         (void)printf("sim: inconclusive, too little was tried\n");
         return 2;
     }

@@ -1177,6 +1177,8 @@ check_touched(sim *s, sim_job *job)
         check_unique(s, job);
     check_following(s, job);
     check_replies(s, job);
+    if (job->ended && job->checkpoint_stored)
+        sim_fail(s, "job %" PRIu64 " has ended, and its checkpoint is in the store", job->id);
     if (job->is_listed && !job->is_dead)
         sim_fail(s, "job %" PRIu64 " is not dead and is listed among them", job->id);
     if (job->is_dead && job->ended_commit == s->commit->serial &&
@@ -1232,6 +1234,15 @@ on_decided(sim *s, const struct sim_decided *decided)
     }
 }
 
+/* A checkpoint is stored, or goes. */
+static void
+on_checkpoint(sim *s, uint64_t id, bool stored)
+{
+    sim_job *const job = must_job(s, id, "a checkpoint");
+    job->checkpoint_stored = stored;
+    touch(s, job);
+}
+
 static void
 apply(sim_store *store, sim_commit *commit)
 {
@@ -1253,6 +1264,8 @@ apply(sim_store *store, sim_commit *commit)
             on_turn(s, &change);
         else if (change.op == 5 && change.kind == LEAT_OBJECT_DEAD)
             on_dead(s, change.id);
+        else if (change.kind == LEAT_OBJECT_CHECKPOINT && (change.op == 5 || change.op == 6))
+            on_checkpoint(s, change.id, change.op == 5);
     }
     check_order(s);
     for (size_t i = 0; i < s->touched_count; i++)

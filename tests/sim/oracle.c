@@ -149,15 +149,30 @@ may_be_forced(const sim *s, const sim_job *job, uint32_t attempt)
            s->now.mono_ms >= job->stop_mono + (int64_t)job->grace_ms + LEAT_STOP_MARGIN_MS;
 }
 
+/* A frame may be lost on the way and come again behind the end of its job: then it is late. */
+static bool
+is_late(const sim_peer *peer, const sim_report *report)
+{
+    for (size_t i = 0; i < peer->hold_count; i++) {
+        if (peer->holds[i].token.id == report->token.id &&
+            peer->holds[i].token.attempt == report->token.attempt)
+            return false;
+    }
+    return report->command == LEAT_CMD_CHECKPOINT;
+}
+
 static void
 check_report(sim *s, const sim_peer *peer, const sim_report *report, bool stale)
 {
     const sim_job *const job = sim_job_find(s, report->token.id);
     if (job == NULL)
         sim_fail(s, "phantom: an answer for job %" PRIu64, report->token.id);
-    if (stale && report->trusted && !may_be_forced(s, job, report->token.attempt))
+    if (stale && report->trusted && !is_late(peer, report) &&
+        !may_be_forced(s, job, report->token.attempt))
         sim_fail(s, "job %" PRIu64 ".%u is STALE, and worker %u has held it all the time", job->id,
                  report->token.attempt, peer->index);
+    if (!stale && report->command == LEAT_CMD_CHECKPOINT)
+        sim_told_acked(s, report);
     if (stale || report->command != LEAT_CMD_DONE || report->end == LEAT_END_FAILED ||
         job->recovers != 0)
         return;
@@ -267,6 +282,7 @@ out_job(sim *s, const sim_peer *peer, const leat_jobs_run *run, const leat_jobs_
                          peer->index, job->holder->index);
         }
     }
+    sim_told_job(s, job, record);
     job->attempt_out = record->attempt;
 }
 
@@ -282,7 +298,7 @@ out_jobs(sim *s, const sim_peer *peer, const leat_frame *frame, const uint8_t *b
         leat_jobs_next_run(&records, &run);
         for (unsigned i = 0; i < run.jobs; i++) {
             leat_jobs_job record;
-            leat_jobs_next_job(&records, &record);
+            leat_jobs_next_job(&records, &run, &record);
             out_job(s, peer, &run, &record);
         }
     }
@@ -432,6 +448,8 @@ sim_oracle_out(sim *s, sim_peer *peer, const leat_buf *buf)
         out_jobs(s, peer, &frame, body, size);
     else if (frame.command == LEAT_CMD_ITEMS)
         out_items(s, peer, &frame, body, size);
+    else if (frame.command == LEAT_CMD_PROGRESS || frame.command == LEAT_CMD_LOG)
+        sim_told_out(s, peer, &frame, body, size);
     else if (frame.command == LEAT_CMD_REPLY)
         out_reply(s, peer, body, size);
     if (frame.sequence == 0)

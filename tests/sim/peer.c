@@ -319,6 +319,10 @@ static void
 put_report(leat_buf *frame, const sim_report *r)
 {
     uint8_t result[SIM_RESULT_BYTES];
+    if (r->command == LEAT_CMD_CHECKPOINT) {
+        sim_told_put(frame, r);
+        return;
+    }
     if (r->command != LEAT_CMD_DONE) {
         leat_tokens_put(r->command, frame,
                         &(leat_token_record){.token = r->token, .delay_ms = r->delay_ms});
@@ -396,6 +400,7 @@ static bool
 work(sim *s, sim_peer *peer)
 {
     uint32_t running = 0;
+    sim_told_work(s, peer);
     for (size_t i = 0; i < peer->hold_count;) {
         const sim_hold *const hold = &peer->holds[i];
         if (s->healing && hold->end_ms > s->now.mono_ms + 100)
@@ -419,6 +424,7 @@ work(sim *s, sim_peer *peer)
         running += hold->state == SIM_RUNNING;
         i++;
     }
+    say_reports(s, peer, LEAT_CMD_CHECKPOINT);
     if (peer->state != SIM_UP && peer->state != SIM_LEAVING) {
         /* Work goes on without a connection, but no child is started that nobody has heard of. */
         say_reports(s, peer, LEAT_CMD_DONE);
@@ -485,7 +491,7 @@ hear_jobs(sim *s, sim_peer *peer, const leat_frame *frame, const uint8_t *body, 
         leat_jobs_next_run(&records, &run);
         for (unsigned i = 0; i < run.jobs; i++) {
             leat_jobs_job record;
-            leat_jobs_next_job(&records, &record);
+            leat_jobs_next_job(&records, &run, &record);
             sim_job *const job = sim_job_find(s, record.id);
             const unsigned handler = sim_handler_of(s, run.handler);
             if ((peer->handler_mask >> handler & 1U) == 0 || handler != job->handler)
@@ -666,9 +672,16 @@ hear_acked(sim *s, sim_peer *peer, const leat_frame *frame, const uint8_t *body,
         leat_acked acked;
         leat_acked_exception exception;
         leat_acked_next(&records, &acked);
-        for (unsigned e = 0; e < acked.exceptions; e++)
+        const sim_said *const said = sim_peer_arrives(s, peer, acked.sequence, &first);
+        for (unsigned e = 0; e < acked.exceptions; e++) {
             leat_acked_next_exception(&records, &exception);
-        (void)sim_peer_arrives(s, peer, acked.sequence, &first);
+            for (unsigned r = 0; said->command == LEAT_CMD_CHECKPOINT && r < said->report_count;
+                 r++) {
+                if (said->reports[r].token.id == exception.id &&
+                    said->reports[r].token.attempt == exception.attempt)
+                    sim_told_stale(s, &said->reports[r]);
+            }
+        }
     }
 }
 

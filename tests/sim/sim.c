@@ -345,6 +345,8 @@ frame_arrives(sim *s, const sim_packet *packet)
         if (peer->route == packet->route) {
             if (command == LEAT_CMD_HELLO)
                 hello_arrives(s, peer);
+            if (command == LEAT_CMD_PROGRESS || command == LEAT_CMD_LOG)
+                sim_told_read(s, &packet->frame);
             if (command == LEAT_CMD_CREDIT && !peer->worker)
                 sim_oracle_credit(s, peer, &packet->frame);
             if (seen > peer->core_seen && seen <= peer->core_out)

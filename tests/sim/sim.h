@@ -18,16 +18,18 @@
 
 #include "broker/core/machine.h"
 
-#define SIM_PEERS_MAX    16U
-#define SIM_OPS_MAX      256U
-#define SIM_HELD_MAX     4096U
-#define SIM_EVENTS_KEPT  160U
-#define SIM_EVENT_BYTES  176U
-#define SIM_CHANNELS     17U
-#define SIM_HANDLERS     4U
-#define SIM_SCHEDULES    3U
-#define SIM_STEADY_MS    900   /* a gap of this length never costs a session its leases … */
-#define SIM_RESTARTED_MS 25000 /* … nor of this length after a restart */
+#define SIM_PEERS_MAX       16U
+#define SIM_OPS_MAX         256U
+#define SIM_HELD_MAX        4096U
+#define SIM_EVENTS_KEPT     160U
+#define SIM_EVENT_BYTES     176U
+#define SIM_CHANNELS        17U
+#define SIM_HANDLERS        4U
+#define SIM_SCHEDULES       3U
+#define SIM_TOLD_MAX        8192U /* records of progress and log in a run */
+#define SIM_CHECKPOINTS_MAX 60U   /* of one job */
+#define SIM_STEADY_MS       900   /* a gap of this length never costs a session its leases … */
+#define SIM_RESTARTED_MS    25000 /* … nor of this length after a restart */
 
 typedef enum sim_durability {
     SIM_DISK = 0,
@@ -170,6 +172,11 @@ typedef struct sim_job {
     unsigned cancels_asked;
     bool doomed;       /* must not be given out any more */
     bool held_decided; /* in this commit */
+    bool checkpoint_stored;
+    /* checkpoints, by number: the last that was said, that is acknowledged; those that were STALE
+     */
+    uint32_t checkpoint_said, checkpoint_acked;
+    uint64_t checkpoints_stale;
     /* as it has left the broker */
     uint32_t attempt_out; /* highest that has left */
     uint64_t out_life;    /* a message: life in which it left last */
@@ -252,6 +259,7 @@ typedef struct sim_report {
     leat_command command;
     leat_end end;
     uint64_t delay_ms;
+    uint32_t checkpoint; /* its number */
     bool trusted;
 } sim_report;
 
@@ -415,6 +423,7 @@ typedef struct sim_figures {
     uint64_t faults; /* of any kind */
     uint64_t joins, selects, withdrawn, stops, cancelled, expired, skipped, dead, retries, finally;
     uint64_t recovered, replies, scheduled, partly, met;
+    uint64_t told, checkpoints, restored;
 } sim_figures;
 
 typedef struct sim_options {
@@ -479,6 +488,8 @@ typedef struct sim {
         uint8_t command;
     } decided[64];
     unsigned decided_count;
+    uint64_t told;                   /* records of progress and log so far … */
+    bool told_old[SIM_TOLD_MAX + 1]; /* … those of old attempts, by number */
     /* of the audit before */
     uint64_t paused_running[SIM_CHANNELS];
     uint64_t capped_running[SIM_CHANNELS], capped_max[SIM_CHANNELS];
@@ -550,6 +561,21 @@ sim_said *sim_peer_tell(sim *s, sim_peer *peer, leat_buf *frame_p);
 bool sim_peer_is_answered(const sim_peer *peer);
 sim_said *sim_peer_said(sim_peer *peer, uint64_t sequence);
 sim_said *sim_peer_arrives(sim *s, sim_peer *peer, uint64_t sequence, bool *first);
+
+/* ---- told.c ---- */
+/* Running jobs of a worker tell something: progress and logs at once, checkpoints as reports. */
+void sim_told_work(sim *s, sim_peer *peer);
+void sim_told_put(leat_buf *frame, const sim_report *report);
+/* The core reads a PROGRESS or LOG. */
+void sim_told_read(sim *s, const leat_buf *frame);
+/* One leaves it. */
+void sim_told_out(
+    sim *s, const sim_peer *peer, const leat_frame *frame, const uint8_t *body, size_t size);
+/* A checkpoint is acknowledged; it was STALE, as its worker hears. */
+void sim_told_acked(sim *s, const sim_report *report);
+void sim_told_stale(sim *s, const sim_report *report);
+/* A job leaves with, or without, a checkpoint. */
+void sim_told_job(sim *s, const sim_job *job, const leat_jobs_job *record);
 
 /* ---- client.c ---- */
 void sim_client_step(sim *s, sim_peer *peer);

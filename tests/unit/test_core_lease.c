@@ -258,6 +258,44 @@ Test(core_lease, a_connection_seen_gone_has_a_second_to_come_back)
     cr_assert(eq(sz, other->job_count, 1));
 }
 
+/* While the broker stands still its peers give it up; that they are gone is seen when it goes on.
+ */
+Test(core_lease, who_left_a_broker_that_stood_still_has_longer_to_come_back)
+{
+    (void)must_submit("sleep", 1);
+    test_peer *const worker = must_hire("w1", 1, "sleep:timer");
+    test_peer *const other = must_hire("w2", 1, "sleep:timer");
+
+    world_jump(&w, 30000);
+    must_settle(&w);
+    peer_cut(worker);
+    world_pass(&w, LEAT_GONE_GRACE_MS + 1500);
+    cr_assert(eq(sz, other->job_count, 0));
+    must_resume_worker(worker, 1, true);
+    world_pass(&w, 3000);
+    cr_assert(eq(sz, other->job_count, 0));
+
+    /* Who does not come back is lost nevertheless. */
+    peer_cut(worker);
+    world_pass(&w, LEAT_LOST_MS + 500);
+    cr_assert(eq(sz, other->job_count, 1));
+}
+
+Test(core_lease, after_a_pause_of_the_broker_the_second_is_a_second_again)
+{
+    (void)must_submit("sleep", 1);
+    test_peer *const worker = must_hire("w1", 1, "sleep:timer");
+    test_peer *const other = must_hire("w2", 1, "sleep:timer");
+
+    world_jump(&w, 30000);
+    must_settle(&w);
+    world_pass(&w, LEAT_LOST_MS + 500);
+    peer_cut(worker);
+    world_pass(&w, LEAT_GONE_GRACE_MS + 500);
+
+    cr_assert(eq(sz, other->job_count, 1));
+}
+
 Test(core_lease, what_only_slept_is_never_counted)
 {
     const uint64_t batch = must_submit("sleep", 1);

@@ -81,17 +81,14 @@ Test(core_refusal, what_must_be_answered_needs_a_sequence)
     cr_assert(eq(u32, leat_core_get_facts(w.core).items, 0));
 }
 
-Test(core_refusal, what_is_not_built_yet_is_unsupported)
-{
-    cr_assert(eq(int, code_of(client, LEAT_CMD_CHECKPOINT, "x", 1, 1), LEAT_ERR_UNSUPPORTED));
-}
-
 Test(core_refusal, roles_keep_to_what_is_theirs)
 {
     test_peer *const worker = must_worker(&w, "w1", 1, "echo");
     const uint8_t token[LEAT_TOKEN_BYTES] = {0};
 
     cr_assert(eq(int, code_of(client, LEAT_CMD_RELEASE, token, sizeof token, 1), LEAT_ERR_DENIED));
+    cr_assert(
+        eq(int, code_of(client, LEAT_CMD_CHECKPOINT, token, sizeof token, 1), LEAT_ERR_DENIED));
     peer_wait(worker, 1, 0, LEAT_GOAL_ALL, 0, 1);
     must_settle(&w);
     cr_assert(eq(int, worker->error, LEAT_ERR_DENIED));

@@ -647,3 +647,29 @@ Test(core_unique, a_halt_goes_on_after_a_restart)
     cr_assert(eq(u64, must_figure(client, batch, "done"), 1));
     cr_assert(eq(u64, must_figure(client, batch, "cancelled"), 7999));
 }
+
+/* A batch that joined a job which waits for that batch would never be over. */
+Test(core_unique, a_batch_does_not_join_a_job_that_waits_for_it)
+{
+    leat_send_head first = test_head("echo", 1);
+    const uint64_t batch = must_send(client, &first, 1)->sent.batch;
+    leat_send_head waits = unique_head("k", 2, 0);
+    waits.settings.after = LEAT_AFTER_ANY;
+    waits.settings.after_batch = batch;
+    const uint64_t other = must_send(client, &waits, 1)->sent.batch;
+
+    const leat_send_head again = unique_head("k", 1, 0);
+    const uint64_t sequence = peer_send(client, &again, 1, 0);
+    must_settle(&w);
+    cr_assert(eq(int, must_answer(client, sequence)->code, LEAT_ERR_BAD_STATE));
+
+    /* A third one may, and then waits for the batch as well: that must not wait for it. */
+    const uint64_t third = must_send_unique(client, "k", 3, 0).batch;
+    cr_assert(ne(u64, third, other));
+    leat_send_head back = test_head("echo", 1);
+    back.settings.after = LEAT_AFTER_ANY;
+    back.settings.after_batch = third;
+    const uint64_t refused = peer_send(client, &back, 1, 0);
+    must_settle(&w);
+    cr_assert(eq(int, must_answer(client, refused)->code, LEAT_ERR_BAD_STATE));
+}

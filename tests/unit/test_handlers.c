@@ -75,6 +75,7 @@ Test(handlers, where_each_runs_is_as_documented)
         {"noop",   LEAT_RUNS_INLINE},
         {"fail",   LEAT_RUNS_INLINE},
         {"burn",   LEAT_RUNS_POOL  },
+        {"count",  LEAT_RUNS_POOL  },
         {"primes", LEAT_RUNS_POOL  },
         {"pi",     LEAT_RUNS_POOL  },
         {"sha256", LEAT_RUNS_POOL  },
@@ -85,6 +86,28 @@ Test(handlers, where_each_runs_is_as_documented)
         cr_assert(row != NULL, "%s", want[i].name);
         cr_assert(eq(int, (int)row->runs, (int)want[i].runs), "%s", want[i].name);
     }
+}
+
+Test(handlers, count_goes_on_from_its_checkpoint)
+{
+    static const uint8_t five[8] = {0, 0, 0, 0, 0, 0, 0, 5};
+    must_end(leat_handle_count, "0", LEAT_END_DONE, "0 from 0");
+    must_refuse(leat_handle_count, "");
+    must_refuse(leat_handle_count, "1000001");
+    must_refuse(leat_handle_count, "10 60001");
+    must_refuse(leat_handle_count, "10 x");
+    leat_call call = call_with("5 60000");
+    call.checkpoint = (leat_bytes){five, sizeof five};
+    cr_assert(eq(int, (int)leat_handle_count(&call), LEAT_END_DONE));
+    cr_assert(answers(&call, "5 from 5"));
+}
+
+Test(handlers, a_call_knows_what_is_left_of_its_run_limit)
+{
+    leat_call call = call_with("");
+    cr_assert(eq(i64, leat_call_left_ms(&call), INT64_MAX));
+    call.until_ms = 1; /* long ago */
+    cr_assert(eq(i64, leat_call_left_ms(&call), 0));
 }
 
 Test(handlers, echo_answers_its_payload_and_noop_nothing)

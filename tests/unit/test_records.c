@@ -2,6 +2,7 @@
 #include "tests/lib/test.h"
 
 #include "proto/records.h"
+#include "proto/told.h"
 #include "tests/lib/transcript.h"
 
 #define TEXT(string) ((leat_text){.data = (string), .size = sizeof(string) - 1})
@@ -411,6 +412,64 @@ Test(records, jobs_are_exact)
     put_run(1);
 
     must_be_exact(LEAT_CMD_JOBS, 2);
+}
+
+Test(records, jobs_with_checkpoints_are_exact)
+{
+    leat_jobs_put_head(&body, &(leat_jobs_head){.epoch = 1763000000, .first_number = 12});
+    const leat_jobs_run run = {
+        .channel = TEXT("c"), .handler = TEXT("h"), .batch = 42, .checkpoints = true};
+    const size_t at = leat_jobs_put_run(&body, &run);
+    leat_jobs_put_job(&body, 43, 2, 1, BYTES("payload"));
+    leat_jobs_put_checkpoint(&body, BYTES("so far"));
+    leat_jobs_put_job(&body, 44, 2, 2, BYTES(""));
+    leat_jobs_put_checkpoint(&body, BYTES(""));
+    leat_jobs_set_run(&body, at, 2);
+    put_run(1);
+
+    must_be_exact(LEAT_CMD_JOBS, 2);
+}
+
+static void
+put_told(void)
+{
+    const leat_teller from = {
+        .token = {.id = 43, .attempt = 1, .epoch = 1763000000},
+          .batch = 42, .place = 1, .gap = 2
+    };
+    leat_progress_put(&body,
+                      &(leat_progress){.from = from, .done = 3, .of = 9, .text = TEXT("three")});
+}
+
+Test(records, progress_is_exact)
+{
+    put_told();
+    put_told();
+
+    must_be_exact(LEAT_CMD_PROGRESS, 2);
+}
+
+Test(records, a_log_is_exact_and_knows_its_streams)
+{
+    leat_output output = {.stream = LEAT_STREAM_ERR, .offset = 12, .data = BYTES("line\n")};
+    leat_output_put(&body, &output);
+    output.stream = LEAT_STREAM_LOG;
+    output.data = BYTES("");
+    leat_output_put(&body, &output);
+
+    must_be_exact(LEAT_CMD_LOG, 2);
+    must_refuse_byte(LEAT_CMD_LOG, 2, 36, 0);
+    must_refuse_byte(LEAT_CMD_LOG, 2, 36, 4);
+}
+
+Test(records, a_checkpoint_is_exact)
+{
+    leat_checkpoint_record record = {.token.id = 43, .data = BYTES("so far")};
+    leat_checkpoint_put(&body, &record);
+    record.data = BYTES("");
+    leat_checkpoint_put(&body, &record);
+
+    must_be_exact(LEAT_CMD_CHECKPOINT, 2);
 }
 
 Test(records, a_run_of_jobs_needs_a_channel_and_a_handler)

@@ -188,8 +188,7 @@ Test(vectors, every_bad_vector_is_refused_as_it_says)
 
 Test(vectors, every_command_that_is_served_has_one)
 {
-    static const uint8_t later[] = {LEAT_CMD_MOVED, LEAT_CMD_PROGRESS, LEAT_CMD_LOG,
-                                    LEAT_CMD_CHECKPOINT};
+    static const uint8_t later[] = {LEAT_CMD_MOVED};
     bool has[256] = {false};
     for (size_t i = 0; i < vector_count; i++)
         if (vectors[i].err == LEAT_ERR_OK)
@@ -289,35 +288,41 @@ Test(vectors, the_protocol_shows_the_limits_of_the_code)
         const char *what;
         uint64_t value;
     } limits[] = {
-        {"bytes of a frame",                   LEAT_FRAME_BYTES_MAX   },
-        {"bytes of a payload or a result",     LEAT_PAYLOAD_BYTES_MAX },
-        {"bytes of a name",                    LEAT_NAME_BYTES_MAX    },
-        {"bytes of a sentence",                LEAT_SENTENCE_BYTES_MAX},
-        {"words of a command",                 LEAT_EXEC_WORDS_MAX    },
-        {"bytes of a JSON body",               LEAT_JSON_BYTES_MAX    },
-        {"levels of a JSON body",              LEAT_JSON_DEPTH_MAX    },
-        {"tokens of a JSON body",              LEAT_JSON_TOKENS_MAX   },
-        {"records of a frame",                 LEAT_RECORDS_MAX       },
-        {"sequenced frames unanswered",        LEAT_WINDOW_FRAMES     },
-        {"broker frames unconfirmed",          LEAT_OUT_FRAMES        },
-        {"bytes of broker frames unconfirmed", LEAT_OUT_BYTES         },
-        {"handlers of a worker",               LEAT_HANDLERS_MAX      },
-        {"channels of a worker",               LEAT_SUBSCRIPTIONS_MAX },
-        {"slots of a worker",                  LEAT_SLOTS_MAX         },
-        {"waits of a session",                 LEAT_WAITS_MAX         },
-        {"bytes of the settings of a SEND",    LEAT_SETTINGS_BYTES_MAX},
-        {"jobs that follow a job",             LEAT_FINALLY_MAX       },
-        {"needs of a job",                     LEAT_NEEDS_MAX         },
-        {"traits of a worker",                 LEAT_TRAITS_MAX        },
-        {"amounts of a worker",                LEAT_HAVES_MAX         },
-        {"cases of a SELECT",                  LEAT_CASES_MAX         },
-        {"bytes of a session in line",         LEAT_PARKED_BYTES_MAX  },
-        {"batches that one waits for",         LEAT_AFTERS_MAX        },
-        {"dead jobs that are kept",            LEAT_DEAD_MAX          },
-        {"schedules",                          LEAT_SCHEDULES_MAX     },
-        {"channels",                           LEAT_CHANNELS_MAX      },
-        {"ms of a grace",                      LEAT_GRACE_MS_MAX      },
-        {"ms of a delay",                      LEAT_DELAY_MS_MAX      },
+        {"bytes of a frame",                   LEAT_FRAME_BYTES_MAX     },
+        {"bytes of a payload or a result",     LEAT_PAYLOAD_BYTES_MAX   },
+        {"bytes of a name",                    LEAT_NAME_BYTES_MAX      },
+        {"bytes of a sentence",                LEAT_SENTENCE_BYTES_MAX  },
+        {"words of a command",                 LEAT_EXEC_WORDS_MAX      },
+        {"bytes of a JSON body",               LEAT_JSON_BYTES_MAX      },
+        {"levels of a JSON body",              LEAT_JSON_DEPTH_MAX      },
+        {"tokens of a JSON body",              LEAT_JSON_TOKENS_MAX     },
+        {"records of a frame",                 LEAT_RECORDS_MAX         },
+        {"sequenced frames unanswered",        LEAT_WINDOW_FRAMES       },
+        {"broker frames unconfirmed",          LEAT_OUT_FRAMES          },
+        {"bytes of broker frames unconfirmed", LEAT_OUT_BYTES           },
+        {"handlers of a worker",               LEAT_HANDLERS_MAX        },
+        {"channels of a worker",               LEAT_SUBSCRIPTIONS_MAX   },
+        {"slots of a worker",                  LEAT_SLOTS_MAX           },
+        {"waits of a session",                 LEAT_WAITS_MAX           },
+        {"bytes of the settings of a SEND",    LEAT_SETTINGS_BYTES_MAX  },
+        {"jobs that follow a job",             LEAT_FINALLY_MAX         },
+        {"needs of a job",                     LEAT_NEEDS_MAX           },
+        {"traits of a worker",                 LEAT_TRAITS_MAX          },
+        {"amounts of a worker",                LEAT_HAVES_MAX           },
+        {"cases of a SELECT",                  LEAT_CASES_MAX           },
+        {"bytes of a checkpoint",              LEAT_CHECKPOINT_BYTES_MAX},
+        {"bytes of a piece of a log",          LEAT_LOG_BYTES_MAX       },
+        {"bytes of the text of a progress",    LEAT_PROGRESS_TEXT_MAX   },
+        {"watches of a session",               LEAT_WATCHES_MAX         },
+        {"jobs that have a checkpoint",        LEAT_CHECKPOINTS_MAX     },
+        {"jobs whose progress is kept",        LEAT_TOLD_JOBS_MAX       },
+        {"bytes of a session in line",         LEAT_PARKED_BYTES_MAX    },
+        {"batches that one waits for",         LEAT_AFTERS_MAX          },
+        {"dead jobs that are kept",            LEAT_DEAD_MAX            },
+        {"schedules",                          LEAT_SCHEDULES_MAX       },
+        {"channels",                           LEAT_CHANNELS_MAX        },
+        {"ms of a grace",                      LEAT_GRACE_MS_MAX        },
+        {"ms of a delay",                      LEAT_DELAY_MS_MAX        },
     };
     char *const text = must_read_file(PROTOCOL);
     char row[100];

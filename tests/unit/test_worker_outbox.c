@@ -153,3 +153,35 @@ Test(worker_outbox, an_end_for_which_there_is_no_memory_is_remembered)
     leat_outbox_flush(&outbox, peer);
     cr_assert(eq(u32, leat_link_unanswered(peer), 0));
 }
+
+/* The link keeps frames in the order in which it was given them: by their commands. */
+Test(worker_outbox, a_checkpoint_leaves_before_the_end_that_follows_it)
+{
+    static const uint8_t large[LEAT_CHECKPOINT_BYTES_MAX] = {1};
+    const leat_token token = {.id = 1, .attempt = 1, .epoch = 77};
+    leat_outbox_checkpoint(&outbox, &token, (leat_bytes){large, sizeof large});
+    cr_assert(not(leat_outbox_is_empty(&outbox)));
+    for (uint64_t id = 1; id <= LEAT_RECORDS_MAX + 1; id++) /* the frame of ends is closed */
+        add_done(id, "", 0);
+
+    cr_assert(eq(sz, outbox.count, 2));
+    cr_assert(eq(int, outbox.closed[outbox.first].data[3], LEAT_CMD_CHECKPOINT));
+    cr_assert(eq(int, outbox.closed[outbox.first + 1].data[3], LEAT_CMD_DONE));
+    cr_assert(not(leat_outbox_is_flowing(&outbox)));
+    leat_outbox_flush(&outbox, peer);
+    cr_assert(eq(u32, leat_link_unanswered(peer), 3));
+    cr_assert(leat_outbox_is_flowing(&outbox));
+}
+
+Test(worker_outbox, checkpoints_are_gathered_into_frames_of_a_legal_size)
+{
+    static const uint8_t large[LEAT_CHECKPOINT_BYTES_MAX] = {1};
+    for (uint64_t id = 1; id <= 7; id++) {
+        const leat_token token = {.id = id, .attempt = 1, .epoch = 77};
+        leat_outbox_checkpoint(&outbox, &token, (leat_bytes){large, sizeof large});
+    }
+
+    leat_outbox_flush(&outbox, peer);
+
+    cr_assert(eq(u32, leat_link_unanswered(peer), 3));
+}

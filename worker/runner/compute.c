@@ -4,6 +4,7 @@
 #include <errno.h>
 #include <pthread.h>
 #include <signal.h>
+#include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <sys/eventfd.h>
@@ -17,12 +18,14 @@
 
 struct leat_pool {
     pthread_mutex_t lock;
+    pthread_mutex_t words; /* of `telling` and what its tasks tell; never with the other one */
+    leat_list telling;     /* leat_teller_of.node: for the loop to look at */
     pthread_cond_t wake;
     leat_list queue;   /* under lock: not begun */
     leat_list running; /* under lock */
     leat_list ended;   /* under lock: for the loop to fetch */
     bool stopping;     /* under lock */
-    int ended_fd;      /* eventfd: `ended` was empty and is not any more */
+    int ended_fd;      /* eventfd: `ended` was empty and is not any more, or a task tells */
 
     /* the loop's own */
     leat_list fetched; /* taken from `ended` in one go */
@@ -86,6 +89,59 @@ thread_main(void *argument)
     return NULL;
 }
 
+/* --------------------------------------------------------------------------- what they tell */
+
+/* The loop has to look at it; unlocks. */
+static void
+end_telling(leat_teller_of *teller)
+{
+    leat_pool *const pool = teller->pool;
+    const bool is_new = leat_tell_has(&teller->tell) && !leat_list_is_linked(&teller->node);
+    if (is_new)
+        leat_list_append(&pool->telling, &teller->node);
+    pthread_mutex_unlock(&pool->words);
+    if (is_new)
+        tell_loop(pool);
+}
+
+void
+leat_call_progress(const leat_call *call, uint64_t done, uint64_t of, const char *text)
+{
+    if (call->teller == NULL)
+        return;
+    pthread_mutex_lock(&call->teller->pool->words);
+    leat_tell_progress(&call->teller->tell, done, of, leat_text_of(text));
+    end_telling(call->teller);
+}
+
+void
+leat_call_log(const leat_call *call, const char *format, ...)
+{
+    char text[2048];
+    va_list args;
+    va_start(args, format);
+    const int length = vsnprintf(text, sizeof text, format, args);
+    va_end(args);
+    assert(length >= 0);
+    if (call->teller == NULL)
+        return;
+    pthread_mutex_lock(&call->teller->pool->words);
+    leat_tell_log(&call->teller->tell, text,
+                  (size_t)length < sizeof text ? (size_t)length : sizeof text - 1);
+    end_telling(call->teller);
+}
+
+leat_err
+leat_call_checkpoint(const leat_call *call, const void *data, size_t size)
+{
+    if (call->teller == NULL)
+        return LEAT_ERR_UNSUPPORTED;
+    pthread_mutex_lock(&call->teller->pool->words);
+    const leat_err err = leat_tell_checkpoint(&call->teller->tell, data, size);
+    end_telling(call->teller);
+    return err;
+}
+
 /* ------------------------------------------------------------------------------------- life */
 
 static leat_err
@@ -117,7 +173,9 @@ leat_pool_new(uint32_t threads, leat_pool **out)
     leat_list_init(&pool->ended);
     leat_list_init(&pool->fetched);
     leat_list_init(&pool->stock);
+    leat_list_init(&pool->telling);
     pthread_mutex_init(&pool->lock, NULL);
+    pthread_mutex_init(&pool->words, NULL);
     pthread_cond_init(&pool->wake, NULL);
 
     leat_err err;
@@ -138,6 +196,7 @@ free_tasks(leat_list *tasks)
         leat_task *const task = LEAT_CONTAINER_OF(node, leat_task, node);
         leat_line_frame_drop(&task->frame);
         leat_buf_fini(&task->out);
+        leat_tell_reset(&task->teller.tell);
         free(task);
     }
     leat_list_init(tasks);
@@ -166,6 +225,7 @@ leat_pool_destroy(leat_pool **pool_p)
     free_tasks(&pool->stock);
     pthread_cond_destroy(&pool->wake);
     pthread_mutex_destroy(&pool->lock);
+    pthread_mutex_destroy(&pool->words);
     if (pool->ended_fd >= 0)
         close(pool->ended_fd);
     free(pool);
@@ -188,6 +248,7 @@ leat_pool_give_back(leat_pool *pool, leat_task **task_p)
     leat_task *const task = *task_p;
     *task_p = NULL;
     leat_line_frame_drop(&task->frame);
+    leat_tell_reset(&task->teller.tell);
     if (task->out.capacity > KEEP_BYTES)
         leat_buf_fini(&task->out);
     const leat_buf out = task->out;
@@ -204,6 +265,8 @@ leat_pool_submit(leat_pool *pool, leat_task *task)
     task->call.out = &task->out;
     task->call.cancel = &task->cancel;
 
+    task->teller.pool = pool;
+    task->call.teller = &task->teller;
     pthread_mutex_lock(&pool->lock);
     leat_list_append(&pool->queue, &task->node);
     pthread_cond_signal(&pool->wake);
@@ -243,6 +306,28 @@ leat_pool_cancel(leat_task *task)
     atomic_store_explicit(&task->cancel, true, memory_order_relaxed);
 }
 
+void
+leat_pool_each_telling(leat_pool *pool, leat_pool_visit *visit, void *context)
+{
+    pthread_mutex_lock(&pool->words);
+    LEAT_LIST_FOREACH_SAFE (node, after, &pool->telling) {
+        leat_teller_of *const teller = LEAT_CONTAINER_OF(node, leat_teller_of, node);
+        if (visit(context, LEAT_CONTAINER_OF(teller, leat_task, teller)))
+            leat_list_remove(node);
+    }
+    pthread_mutex_unlock(&pool->words);
+}
+
+/* A task that has ended tells no more: what it has told is its owner's. */
+static void
+stop_telling(leat_pool *pool, leat_task *task)
+{
+    pthread_mutex_lock(&pool->words);
+    if (leat_list_is_linked(&task->teller.node))
+        leat_list_remove(&task->teller.node);
+    pthread_mutex_unlock(&pool->words);
+}
+
 leat_task *
 leat_pool_next_ended(leat_pool *pool)
 {
@@ -260,6 +345,7 @@ leat_pool_next_ended(leat_pool *pool)
     if (node == NULL)
         return NULL;
     pool->count--;
+    stop_telling(pool, LEAT_CONTAINER_OF(node, leat_task, node));
     return LEAT_CONTAINER_OF(node, leat_task, node);
 }
 

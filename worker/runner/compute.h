@@ -13,6 +13,16 @@
 #include "proto/base/list.h"
 #include "worker/line.h"
 #include "worker/slot.h"
+#include "worker/tell.h"
+
+typedef struct leat_pool leat_pool;
+
+/* What a task tells, and the way to it. */
+struct leat_teller_of {
+    leat_pool *pool;
+    leat_list_node node; /* under the pool's lock of words: while the loop has to look at it */
+    leat_tell tell;      /* the same */
+};
 
 struct leat_task {
     leat_list_node node;
@@ -21,14 +31,13 @@ struct leat_task {
     const leat_handler *handler; /* borrowed */
     leat_call call;
     leat_buf out;           /* what call.out points to */
+    leat_teller_of teller;  /* what call.teller points to */
     leat_line_frame *frame; /* owned: holds the payload */
     leat_slot *slot;        /* borrowed; NULL: nobody wants the result any more. Loop only */
     leat_given *given;      /* what call.given points to. Loop only, which takes it back */
     leat_end end;           /* set when it has ended */
     uint64_t run_us;
 };
-
-typedef struct leat_pool leat_pool;
 
 /* A pool of `threads` (at least 1) threads, started with all signals blocked.
  * LEAT_ERR_NOMEM, LEAT_ERR_LIMIT (no more threads), LEAT_ERR_IO. */
@@ -58,7 +67,14 @@ void leat_pool_cancel(leat_task *task);
 /* The next task whose handler has returned (it is the caller's again), or NULL. */
 leat_task *leat_pool_next_ended(leat_pool *pool);
 
-/* Readable when leat_pool_next_ended may have something; the same for the pool's life. */
+/* Call visit for each task that has told something since; it takes what it can send, and returns
+ * false to be called with this task again even if that tells no more. A task that has ended is not
+ * among them. */
+typedef bool leat_pool_visit(void *context, leat_task *task);
+void leat_pool_each_telling(leat_pool *pool, leat_pool_visit *visit, void *context);
+
+/* Readable when leat_pool_next_ended or _each_telling may have something; the same for the pool's
+ * life. */
 int leat_pool_fd(const leat_pool *pool);
 
 /* Tasks that the pool has: queued, running, or ended and not fetched yet. */

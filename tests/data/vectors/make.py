@@ -20,7 +20,7 @@ COMMANDS = {
     "HELLO": 1, "WELCOME": 2, "HEARTBEAT": 3, "BYE": 4, "ERROR": 5, "QUERY": 7, "COMMAND": 8,
     "REPLY": 9, "SEND": 16, "SENT": 17, "CREDIT": 18, "JOBS": 19, "DONE": 20, "ACKED": 21,
     "ITEMS": 22, "ACK": 23, "CANCEL": 24, "STOP": 25, "RELEASE": 26, "SNOOZE": 27, "CLAIM": 28,
-    "END": 29, "RECALL": 30, "SELECT": 34, "SELECTED": 35, "WITHDRAW": 36, "WITHDRAWN": 37,
+    "END": 29, "RECALL": 30, "PROGRESS": 31, "LOG": 32, "CHECKPOINT": 33, "SELECT": 34, "SELECTED": 35, "WITHDRAW": 36, "WITHDRAWN": 37,
 }
 OUTCOMES = {1: "done", 2: "dead", 3: "cancelled", 4: "expired", 5: "skipped", 6: "lost"}
 ERRORS = {"MALFORMED": 2, "FULL": 8, "CLOSED": 9, "STALE": 12, "HELLO_FIRST": 14,
@@ -535,6 +535,52 @@ def working_vectors():
     Vector("end", "That was all that I hold: one claim.", "peer", "END", seen=5).u64("claims", 1)
 
 
+def told_vectors():
+    def teller(v, job_id, attempt, batch, place, gap):
+        return v.token(job_id, attempt, EPOCH).u64("batch", batch).u32("place", place) \
+            .u32("gap", gap)
+
+    v = Vector("progress", "Job 43 has done 300 of 1000; job 45 does not know how much there is.",
+               "peer", "PROGRESS", count=2, seen=3)
+    teller(v, 43, 1, 0, 0, 0).u64("done", 300).u64("of", 1000).text16("text", "reading b.csv")
+    teller(v, 45, 1, 0, 0, 0).u64("done", 7).u64("of", 0).text16("text", "")
+    v = Vector("progress-watched", "The same for somebody who watches batch 42; two before it were "
+               "dropped.", "broker", "PROGRESS", sequence=9, seen=4)
+    teller(v, 43, 1, 42, 1, 2).u64("done", 300).u64("of", 1000).text16("text", "reading b.csv")
+    v = Vector("progress-over", "Nothing more will be told of batch 42.", "broker", "PROGRESS",
+               sequence=10, seen=4)
+    v.u64("id", 0).u32("attempt", 0).u64("epoch", 0).u64("batch", 42).u32("place", 0)
+    v.u32("gap", 0).u64("done", 0).u64("of", 0).text16("text", "")
+    v = Vector("log", "A line on job 43's standard output, behind 120 bytes.", "peer", "LOG",
+               seen=3)
+    teller(v, 43, 1, 0, 0, 0).u8("stream", 1, "stream 1, standard output").u64("offset", 120)
+    v.bytes32("data", b"row 300\n")
+    v = Vector("log-watched", "The same for somebody who watches batch 42.", "broker", "LOG",
+               sequence=11, seen=4)
+    teller(v, 43, 1, 42, 1, 0).u8("stream", 1, "stream 1, standard output").u64("offset", 120)
+    v.bytes32("data", b"row 300\n")
+    v = Vector("checkpoint", "Job 46 has come so far: its next attempt will be told.", "peer",
+               "CHECKPOINT", sequence=4, seen=6)
+    v.token(46, 2, EPOCH).bytes32("data", b'{"row":300}')
+    v = Vector("jobs-checkpoint", "The third attempt of job 46 goes on where the second came to.",
+               "broker", "JOBS", sequence=12, seen=7)
+    v.u64("epoch", EPOCH).u64("first_number", 9)
+    v.number("H", "jobs_with_checkpoints", 0x8001, "1 job, with a checkpoint", field=False)
+    v.field("jobs_with_checkpoints", 1)
+    v.text8("channel", "default").text8("handler", "thumb")
+    v.u64("batch", 46).u64("run_limit_ms", 0).text8("needs", "")
+    job(v, 46, 3, 1, b"{\"image\":7}")
+    v.bytes32("checkpoint", b'{"row":300}')
+    v = Vector("bad-log-stream", "A stream that there is not.", "peer", "LOG", error="MALFORMED")
+    teller(v, 43, 1, 0, 0, 0).u8("stream", 4).u64("offset", 0).bytes32("data", b"")
+    v = Vector("bad-progress-text", "257 bytes of words.", "peer", "PROGRESS", error="TOO_LARGE")
+    teller(v, 43, 1, 0, 0, 0).u64("done", 1).u64("of", 2).text16("text", "x" * 257)
+    v = Vector("query-watch", "Tell what the jobs of batch 42 tell.", "peer", "QUERY")
+    v.json({"id": "8", "query": "watch", "arguments": {"batch": "42"}})
+    v = Vector("reply-watch", "They are told from now on.", "broker", "REPLY", sequence=8)
+    v.json({"id": "8", "result": {"batch": "42", "over": False}})
+
+
 def refused_vectors():
     bad = dict(error="MALFORMED")
     Vector("bad-magic", "Not Leat at all.", "peer", "BYE", count=0, magic=0x4854, **bad)
@@ -635,6 +681,7 @@ def main():
     waiting_vectors()
     select_vectors()
     working_vectors()
+    told_vectors()
     refused_vectors()
     vectors = {v.name: v for v in Vector.all}
     files = {os.path.join(HERE, v.name + ".txt"): v.file_text().encode() for v in Vector.all}
