@@ -42,6 +42,7 @@ struct leat_gate {
     void *sockets[SOCKETS_MAX];
     int locks[SOCKETS_MAX];  /* descriptors of the lock files of ipc paths, -1: none */
     bool curve[SOCKETS_MAX]; /* peers have keys */
+    bool tcp[SOCKETS_MAX];
     int socket_count;
     leat_table places;     /* by route; owns */
     leat_table identities; /* by socket and identity */
@@ -295,7 +296,8 @@ leat_gate_bind(leat_gate *gate, const char *url, bool insecure_loopback, char wh
         return err;
 
     void *const socket = new_router(gate);
-    const bool curve = gate->access != NULL && strncmp(url, "tcp://", 6) == 0;
+    const bool tcp = strncmp(url, "tcp://", 6) == 0;
+    const bool curve = gate->access != NULL && tcp;
     if (socket != NULL && curve)
         use_keys(gate, socket);
     if (socket == NULL || zmq_bind(socket, url) != 0) {
@@ -312,6 +314,7 @@ leat_gate_bind(leat_gate *gate, const char *url, bool insecure_loopback, char wh
     }
     gate->locks[gate->socket_count] = lock;
     gate->curve[gate->socket_count] = curve;
+    gate->tcp[gate->socket_count] = tcp;
     gate->sockets[gate->socket_count++] = socket;
     if (!curve)
         return LEAT_ERR_OK;
@@ -432,7 +435,7 @@ static void
 identify(leat_gate *gate, struct place *place, zmq_msg_t *message)
 {
     if (!gate->curve[place->socket]) {
-        place->principal = leat_principal_local;
+        place->principal = gate->tcp[place->socket] ? leat_principal_anybody : leat_principal_local;
         place->known = true;
         return;
     }

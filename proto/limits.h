@@ -22,6 +22,8 @@
 #define LEAT_CHECKPOINT_BYTES_MAX 65536U /* 64 KiB: what a job leaves for its next attempt */
 #define LEAT_PROGRESS_TEXT_MAX    256U   /* the words beside a progress */
 #define LEAT_LOG_BYTES_MAX        16384U /* one piece of a running job's output */
+/* Of what a command prints is kept; the rest of a result is its sentence and what happened. */
+#define LEAT_EXEC_OUTPUT_MAX (LEAT_PAYLOAD_BYTES_MAX - 1024U)
 
 /* ---- counts ---- */
 #define LEAT_RECORDS_MAX        8192U    /* records of one frame, jobs of one run */
@@ -38,6 +40,7 @@
 #define LEAT_LOSSES_DEFAULT     5U
 #define LEAT_SNOOZES_DEFAULT    1000U
 #define LEAT_SETTINGS_BYTES_MAX 16384U    /* of one SEND */
+#define LEAT_EXEC_WORDS_MAX     65536U    /* words of a command, variables that it is given */
 #define LEAT_FINALLY_MAX        8U        /* jobs that follow one job */
 #define LEAT_NEEDS_MAX          8U        /* amounts that one job asks for, traits as well */
 #define LEAT_HAVES_MAX          32U       /* amounts that one worker has */
@@ -105,6 +108,7 @@ static_assert(LEAT_OUT_BYTES >= LEAT_FRAME_BYTES_MAX, "one frame of any legal si
 static_assert(LEAT_FRAME_BYTES_CLOSE > LEAT_CHECKPOINT_BYTES_MAX + LEAT_LOG_BYTES_MAX,
               "a job of the largest payload and its checkpoint fit into a frame");
 static_assert(LEAT_WIRE_BYTES_MAX > LEAT_FRAME_BYTES_MAX, "an excess can be answered");
+static_assert(LEAT_SENTENCE_BYTES_MAX + 64U <= 1024U, "a sentence fits beside the output");
 static_assert(LEAT_HEARTBEAT_IDLE_MS * 2 <= LEAT_LOST_MS, "two beats may be lost");
 
 #endif

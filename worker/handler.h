@@ -8,6 +8,7 @@
  *   inline  run() is called on the loop and must be done in microseconds.
  *   pool    run() is called on a thread of the pool; it may take as long as it likes and asks
  *           leat_call_is_cancelled() at least every 10 ms. What does not ask is not interrupted.
+ *   child   there is no run(): a program does the job, as runner/command.h has it.
  *
  * A payload that the handler does not understand ends the job with LEAT_END_FATAL and a sentence
  * that says what would be right: trying again cannot help. */
@@ -22,6 +23,8 @@
 
 /* A number or duration as payload is at most this long. */
 #define LEAT_CALL_WORD_BYTES 64U
+/* Words of a handler's program. */
+#define LEAT_HANDLER_WORDS_MAX 64U
 
 typedef struct leat_teller_of leat_teller_of; /* of the runner: where what a handler tells goes */
 
@@ -43,10 +46,12 @@ typedef leat_end leat_handler_run(leat_call *call);
 
 typedef struct leat_handler {
     const char *name;
-    leat_runs runs;           /* LEAT_RUNS_TIMER, _INLINE or _POOL */
-    leat_handler_run *run;    /* for a timer LEAT_END_DONE means: sleep now */
-    leat_handler_run *finish; /* timer only; NULL: nothing is to do at the end */
-    const char *help;         /* one line: payload and result */
+    leat_runs runs;
+    leat_handler_run *run;      /* for a timer LEAT_END_DONE means: sleep now */
+    leat_handler_run *finish;   /* timer only; NULL: nothing is to do at the end */
+    const char *help;           /* one line: payload and result */
+    const char *const *program; /* child: its words, NULL behind the last one, and the payload is
+                                   its stdin; NULL: the payload says what to run (proto/exec.h) */
 } leat_handler;
 
 /* The handlers that every worker has; *count is set. Static storage. */

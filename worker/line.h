@@ -34,6 +34,9 @@ typedef struct leat_line_job {
     uint64_t run_limit_ms; /* 0: none */
     leat_bytes payload;    /* lies in frame */
     leat_bytes checkpoint; /* of an earlier attempt; lies in frame; empty: none */
+    leat_text channel;
+    uint64_t batch;
+    uint32_t place; /* in its batch, from 1 */
     leat_line_frame *frame;
 } leat_line_job;
 

@@ -9,6 +9,7 @@
 #include "worker/kept.h"
 #include "worker/line.h"
 #include "worker/outbox.h"
+#include "worker/runner/command.h"
 #include "worker/runner/compute.h"
 #include "worker/runner/sleep.h"
 #include "worker/slot.h"
@@ -43,6 +44,8 @@ struct leat_worker {
     leat_sleep sleep;
     leat_amounts amounts;
     leat_pool *pool;
+    leat_commands *commands; /* NULL: no handler runs as a child */
+    char name[LEAT_NAME_BYTES_MAX + 1];
     leat_outbox outbox;
     leat_kept kept;          /* results that the broker has no room for */
     leat_recorder *recorder; /* owned; NULL: nothing is recorded */
@@ -95,6 +98,8 @@ void leat_worker_start_jobs(leat_worker *worker);
 /* Report the ends of what has slept its time, and of what the pool has finished. */
 void leat_worker_end_sleepers(leat_worker *worker, int64_t now_us);
 void leat_worker_end_tasks(leat_worker *worker);
+/* The same of what the keepers have finished. */
+void leat_worker_end_commands(leat_worker *worker);
 
 /* Take what running handlers have told since, as far as its time has come. */
 void leat_worker_hear_tasks(leat_worker *worker, int64_t now_ms);
@@ -108,12 +113,16 @@ uint32_t leat_worker_running(const leat_worker *worker);
 /* End a job that has a slot because the broker asks for it. What sleeps or has not begun is ended
  * here and now; a handler that runs is only asked, and keeps its slot until it has returned. Nobody
  * waits for it here: it is the broker that loses patience with one that does not listen, and has
- * the job's end by itself then. */
+ * the job's end by itself then. A command is asked, and killed after the grace of `why` (NULL: at
+ * once, nobody wants it any more). */
 typedef enum leat_worker_stopping {
     LEAT_WORKER_STOP_ANSWER = 1, /* it goes back, or its end is reported if that was quicker */
     LEAT_WORKER_STOP_SILENTLY    /* the job is somebody else's */
 } leat_worker_stopping;
-void leat_worker_stop_slot(leat_worker *worker, leat_slot *slot, leat_worker_stopping how);
+void leat_worker_stop_slot(leat_worker *worker,
+                           leat_slot *slot,
+                           leat_worker_stopping how,
+                           const leat_token_record *why);
 
 /* The session is gone: whatever the worker holds belongs to nobody. */
 void leat_worker_drop_jobs(leat_worker *worker);

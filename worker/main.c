@@ -13,6 +13,7 @@
 
 #include "proto/base/log.h"
 #include "worker/options.h"
+#include "worker/runner/keeper.h"
 
 #define EXIT_NOT_ANSWERED 1
 #define EXIT_USAGE        2
@@ -124,6 +125,8 @@ main(int argc, char *argv[])
 {
     static leat_worker_settings settings;
     int code = 0;
+    if (argc > 0 && strcmp(argv[0], LEAT_KEEPER_NAME) == 0)
+        return leat_keeper_main(argc, argv);
     keep_memory();
     const leat_err err = leat_worker_settings_read(&settings, argc, argv);
     if (err != LEAT_ERR_OK) {

@@ -1,6 +1,7 @@
 /* leat-worker's table of options, and what it means. See options.h. */
 #include "worker/options.h"
 
+#include <pwd.h>
 #include <stdarg.h>
 #include <stdlib.h>
 #include <unistd.h>
@@ -15,12 +16,12 @@ static const leat_option rows[] = {
      .type = LEAT_OPTION_LIST,
      .value = "URL",
      .help = "where the broker is; several are tried in turn (default: your own, the system's, "
-             "tcp://127.0.0.1:5328)"                                                            },
+             "tcp://127.0.0.1:5328)"                                                                                                                                 },
     {.name = "key-file",
      .type = LEAT_OPTION_TEXT,
      .value = "F",
      .help = "who this worker is, made by `leat key new`; needed over TCP. It also says where the "
-             "broker is"                                                                        },
+             "broker is"                                                                                                                                             },
     {.name = "slots",
      .type = LEAT_OPTION_NUMBER,
      .value = "N",
@@ -36,7 +37,7 @@ static const leat_option rows[] = {
     {.name = "channel",
      .type = LEAT_OPTION_LIST,
      .value = "C",
-     .help = "take jobs from this channel; may be given again (default: \"default\")"                                                                       },
+     .help = "take jobs from this channel; may be given again (default: \"default\")"                                                                                                                                            },
     {.name = "trait",
      .type = LEAT_OPTION_LIST,
      .value = "NAME=VALUE",
@@ -45,15 +46,33 @@ static const leat_option rows[] = {
      .type = LEAT_OPTION_LIST,
      .value = "NAME=N",
      .help = "what there is for jobs that need it, as gpu=2 or scratch=200G; may be given again "
-             "(cpus and mem are known without)"                                                              },
+             "(cpus and mem are known without)"                                                                                                                                   },
+    {.name = "allow-commands",
+     .type = LEAT_OPTION_FLAG,
+     .help =
+         "run whatever programs jobs ask for (leat run); only over your own ipc, or with a key"                                                  },
+    {.name = "command",
+     .type = LEAT_OPTION_LIST,
+     .value = "NAME=PROGRAM [ARG...]",
+     .help = "a handler of this name: that program, with the payload as its stdin; may be given "
+             "again"},
+    {.name = "rlimit",
+     .type = LEAT_OPTION_LIST,
+     .value = "LIMIT=N",
+     .help = "what a program may have at most: cpu=10s, mem=2G, files=100, procs=50; may be given "
+             "again"},
+    {.name = "user",
+     .type = LEAT_OPTION_TEXT,
+     .value = "NAME",
+     .help = "whose programs these are, if root starts the worker"                                                                                                                                             },
     {.name = "name",
      .type = LEAT_OPTION_TEXT,
      .value = "N",
-     .help = "what `leat worker ls` calls it (default: HOST-PID)"},
+     .help = "what `leat worker ls` calls it (default: HOST-PID)"                                                                                                                                },
     {.name = "history",
      .type = LEAT_OPTION_TEXT,
      .value = "DIR",
-     .help = "write there what is started and reported, for tests"                                            },
+     .help = "write there what is started and reported, for tests"},
     {.name = "log-level",
      .type = LEAT_OPTION_TEXT,
      .value = "L",
@@ -72,7 +91,7 @@ static const leat_option rows[] = {
     {.name = "version",
      .type = LEAT_OPTION_FLAG,
      .help = "show the version",
-     .flags = LEAT_OPTION_NOT_IN_FILE                                                                   },
+     .flags = LEAT_OPTION_NOT_IN_FILE                                                                                                                                },
 };
 
 __attribute__((format(printf, 2, 3))) static leat_err
@@ -296,6 +315,168 @@ take_traits_and_haves(leat_worker_settings *settings)
     return err == LEAT_ERR_OK ? add_known_haves(settings) : err;
 }
 
+/* ---- what is run as a child ---- */
+
+/* "NAME=PROGRAM ARG…" into a row of the table; the words are split at blanks. */
+static leat_err
+take_command(leat_worker_settings *settings, const char *given)
+{
+    leat_worker_program *const program = &settings->programs[settings->program_count];
+    const char *const sign = strchr(given, '=');
+    char *rest = NULL;
+    size_t count = 0;
+    if (settings->program_count == LEAT_WORKER_PROGRAMS_MAX)
+        return wrong(settings, "--command: at most %u programs", LEAT_WORKER_PROGRAMS_MAX);
+    if (sign == NULL || sign[1] != '/' ||
+        !leat_name_is_valid((leat_text){.data = given, .size = (size_t)(sign - given)}))
+        return wrong(settings, "--command \"%.100s\": write it as NAME=/PATH/OF/PROGRAM ARG ARG",
+                     given);
+    program->text = strdup(given);
+    if (program->text == NULL)
+        return LEAT_ERR_NOMEM;
+    program->text[sign - given] = '\0';
+    settings->program_count++;
+    rest = program->text + (sign - given) + 1;
+    while (*(rest += strspn(rest, " ")) != '\0') {
+        if (count + 1 == LEAT_HANDLER_WORDS_MAX)
+            return wrong(settings, "--command \"%.100s\": at most %u words", given,
+                         LEAT_HANDLER_WORDS_MAX - 1);
+        program->words[count++] = rest;
+        rest += strcspn(rest, " ");
+        if (*rest != '\0')
+            *rest++ = '\0';
+    }
+    if (access(program->words[0], X_OK) != 0)
+        return wrong(settings, "--command \"%.100s\": \"%.200s\" is no program that can be run",
+                     program->text, program->words[0]);
+    return LEAT_ERR_OK;
+}
+
+static leat_err
+add_handler(leat_worker_settings *settings, const char *name, const char *const *program)
+{
+    size_t *const count = &settings->worker.handler_count;
+    if (leat_handler_find(settings->handlers, *count, leat_text_of(name)) != NULL)
+        return wrong(settings, "--command: there is a handler \"%.100s\" already", name);
+    settings->handlers[(*count)++] = (leat_handler){
+        .name = name, .runs = LEAT_RUNS_CHILD, .program = program, .help = "a program"};
+    return LEAT_ERR_OK;
+}
+
+/* One "cpu=10s". */
+static leat_err
+take_rlimit(leat_worker_settings *settings, const pair *one)
+{
+    static const char *const names[LEAT_EXEC_LIMITS] = {"cpu", "mem", "files", "procs"};
+    char text[32];
+    uint64_t *limit = NULL;
+    int64_t ms;
+    for (size_t i = 0; i < LEAT_EXEC_LIMITS; i++) {
+        if (leat_text_is(one->name, leat_text_of(names[i])))
+            limit = &settings->commands.rights.limits[i];
+    }
+    if (limit == NULL)
+        return wrong(settings, "--rlimit \"%.100s\": the limits are cpu, mem, files and procs",
+                     one->given);
+    const int size = snprintf(text, sizeof text, "%.*s", (int)one->value.size, one->value.data);
+    const bool is_cpu = limit == &settings->commands.rights.limits[LEAT_EXEC_CPU];
+    const bool is_read = size < (int)sizeof text &&
+                         (is_cpu ? leat_parse_duration(text, &ms) : leat_parse_amount(text, limit));
+    if (is_read && is_cpu)
+        *limit = (uint64_t)(ms + 999) / 1000;
+    if (!is_read || *limit == 0)
+        return wrong(settings, "--rlimit \"%.100s\": %s", one->given,
+                     is_cpu ? "a duration, of 1s or more" : "a number above 0, with K, M, G or T");
+    return LEAT_ERR_OK;
+}
+
+static leat_err
+take_user(leat_worker_settings *settings)
+{
+    char buffer[4096];
+    struct passwd entry;
+    struct passwd *found = NULL;
+    leat_launch_rights *const rights = &settings->commands.rights;
+    const char *const name = leat_options_text(settings->options, "user");
+    if (name == NULL)
+        return LEAT_ERR_OK;
+    if (getpwnam_r(name, &entry, buffer, sizeof buffer, &found) != 0 || found == NULL)
+        return wrong(settings, "--user \"%.100s\": there is no such user", name);
+    if (entry.pw_uid == geteuid())
+        return LEAT_ERR_OK;
+    if (geteuid() != 0)
+        return wrong(settings, "--user \"%.100s\": only root can run programs as somebody else",
+                     name);
+    rights->drops = true;
+    rights->uid = entry.pw_uid;
+    rights->gid = entry.pw_gid;
+    (void)snprintf(settings->user_variables[0], sizeof *settings->user_variables, "HOME=%s",
+                   entry.pw_dir);
+    (void)snprintf(settings->user_variables[1], sizeof *settings->user_variables, "USER=%s", name);
+    (void)snprintf(settings->user_variables[2], sizeof *settings->user_variables, "LOGNAME=%s",
+                   name);
+    for (size_t i = 0; i < 3; i++)
+        settings->variables[i] = settings->user_variables[i];
+    settings->commands.variables = settings->variables;
+    settings->commands.variable_count = 3;
+    return LEAT_ERR_OK;
+}
+
+/* Without a key everybody on this machine reaches a TCP address, and could have programs run by it.
+ * Of the usual places such an address is left out. */
+static leat_err
+check_endpoints(leat_worker_settings *settings)
+{
+    size_t kept = 0;
+    if (settings->worker.key != NULL)
+        return LEAT_ERR_OK;
+    for (size_t i = 0; i < settings->worker.endpoint_count; i++) {
+        char *const endpoint = settings->endpoints[i];
+        settings->endpoints[i] = NULL;
+        if (strncmp(endpoint, "tcp://", 6) != 0) {
+            settings->endpoints[kept++] = endpoint;
+        } else if (leat_options_given(settings->options, "broker")) {
+            settings->endpoints[i] = endpoint;
+            return wrong(settings,
+                         "--broker %.100s: programs are run only for your own ipc, or with "
+                         "--key-file: anybody on this machine reaches that address",
+                         endpoint);
+        } else {
+            free(endpoint);
+        }
+    }
+    settings->worker.endpoint_count = kept;
+    return kept > 0 ? LEAT_ERR_OK
+                    : wrong(settings, "LEAT_BROKER: programs are run only for your own ipc, or "
+                                      "with --key-file");
+}
+
+static leat_err
+take_commands(leat_worker_settings *settings)
+{
+    const char *const *given = NULL;
+    const size_t count = leat_options_list(settings->options, "command", &given);
+    const bool allowed = leat_options_flag(settings->options, "allow-commands");
+    const leat_handler *const built_in = leat_handlers(&settings->worker.handler_count);
+    memcpy(settings->handlers, built_in, settings->worker.handler_count * sizeof *built_in);
+    settings->worker.handlers = settings->handlers;
+    settings->commands.has_cgroup = true;
+    settings->worker.commands = &settings->commands;
+    leat_err err = allowed ? add_handler(settings, LEAT_EXEC_HANDLER, NULL) : LEAT_ERR_OK;
+    for (size_t i = 0; err == LEAT_ERR_OK && i < count; i++) {
+        err = take_command(settings, given[i]);
+        if (err == LEAT_ERR_OK)
+            err = add_handler(settings, settings->programs[i].text, settings->programs[i].words);
+    }
+    if (err == LEAT_ERR_OK)
+        err = take_pairs(settings, "rlimit", "--rlimit", take_rlimit);
+    if (err == LEAT_ERR_OK)
+        err = take_user(settings);
+    if (err == LEAT_ERR_OK && (allowed || count > 0))
+        err = check_endpoints(settings);
+    return err;
+}
+
 static leat_err
 take_name(leat_worker_settings *settings)
 {
@@ -388,7 +569,6 @@ leat_worker_settings_read(leat_worker_settings *settings, int argc, char *const 
 
     settings->worker.slots = number_or(settings->options, "slots", leat_host_cores());
     settings->worker.threads = number_or(settings->options, "threads", leat_host_cores());
-    settings->worker.handlers = leat_handlers(&settings->worker.handler_count);
     settings->worker.endpoints = (const char *const *)settings->endpoints;
     settings->worker.history = leat_options_text(settings->options, "history");
     err = take_key(settings);
@@ -398,6 +578,8 @@ leat_worker_settings_read(leat_worker_settings *settings, int argc, char *const 
         err = take_channels(settings);
     if (err == LEAT_ERR_OK)
         err = take_traits_and_haves(settings);
+    if (err == LEAT_ERR_OK)
+        err = take_commands(settings);
     if (err == LEAT_ERR_OK)
         err = take_name(settings);
     if (err == LEAT_ERR_OK)
@@ -410,6 +592,8 @@ leat_worker_settings_fini(leat_worker_settings *settings)
 {
     for (size_t i = 0; i < LEAT_LINK_ENDPOINTS_MAX; i++)
         free(settings->endpoints[i]);
+    for (size_t i = 0; i < settings->program_count; i++)
+        free(settings->programs[i].text);
     leat_options_destroy(&settings->options);
     leat_key_wipe(&settings->key);
 }
@@ -425,6 +609,8 @@ leat_worker_print_help(const leat_worker_settings *settings, FILE *out)
         "  leat-worker --broker ipc:///run/leat/broker.sock --slots 4\n"
         "  leat-worker --slots 1000000                    a million sleeping jobs\n"
         "  leat-worker --channel mail --channel thumbs --name w1\n"
+        "  leat-worker --allow-commands                   programs as jobs: leat run\n"
+        "  leat-worker --command thumb=/usr/local/bin/thumb   this one, and no other\n"
         "  leat-worker --trait zone=a --have gpu=2        for jobs that ask for zone a or a GPU\n"
         "\n"
         "Options (each is also a variable, LEAT_SLOTS, and a line in worker.ini, slots = 4):\n",

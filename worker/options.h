@@ -18,6 +18,14 @@ typedef enum leat_worker_wish {
     LEAT_WORKER_WISH_VERSION,
 } leat_worker_wish;
 
+#define LEAT_WORKER_PROGRAMS_MAX 64U
+
+/* What --command says. */
+typedef struct leat_worker_program {
+    char *text; /* owned: the name, and behind it the words */
+    const char *words[LEAT_HANDLER_WORDS_MAX];
+} leat_worker_program;
+
 typedef struct leat_worker_settings {
     leat_worker_wish wish;
     leat_worker_options worker; /* borrows from the rest; signal_fd is -1 */
@@ -29,6 +37,12 @@ typedef struct leat_worker_settings {
     const char *channels[LEAT_SUBSCRIPTIONS_MAX];
     leat_hello_trait traits[LEAT_TRAITS_MAX];
     leat_hello_have haves[LEAT_HAVES_MAX];
+    leat_commands_options commands;
+    leat_worker_program programs[LEAT_WORKER_PROGRAMS_MAX];
+    size_t program_count;
+    leat_handler handlers[LEAT_HANDLERS_MAX]; /* the built-in ones, and those that are programs */
+    char user_variables[3][256];
+    const char *variables[3];
     leat_key key; /* what worker.key points at, if it does; wiped by fini */
     char name[LEAT_NAME_BYTES_MAX + 1];
 } leat_worker_settings;

@@ -23,10 +23,17 @@ slots_of(const leat_worker *worker, uint32_t tasks)
     return tasks < threads ? tasks : threads;
 }
 
+static uint32_t
+commands_of(const leat_worker *worker)
+{
+    return worker->commands == NULL ? 0 : leat_commands_count(worker->commands);
+}
+
 uint32_t
 leat_worker_running(const leat_worker *worker)
 {
-    return leat_sleep_count(&worker->sleep) + slots_of(worker, leat_pool_count(worker->pool));
+    return leat_sleep_count(&worker->sleep) + slots_of(worker, leat_pool_count(worker->pool)) +
+           commands_of(worker);
 }
 
 /* ------------------------------------------------------------------------------------- ends */
@@ -206,6 +213,20 @@ leat_worker_end_tasks(leat_worker *worker)
     }
 }
 
+void
+leat_worker_end_commands(leat_worker *worker)
+{
+    leat_run *run;
+    while (worker->commands != NULL && (run = leat_commands_next_ended(worker->commands)) != NULL) {
+        if (run->slot != NULL) {
+            report(worker, &run->slot->token, run->end, run->run_us, run->result);
+            leat_slots_leave(&worker->slots, &run->slot);
+        }
+        leat_amounts_take_back(&worker->amounts, &run->given);
+        leat_commands_give_back(worker->commands, &run);
+    }
+}
+
 bool
 leat_worker_release_last_task(leat_worker *worker)
 {
@@ -278,6 +299,62 @@ start_task(leat_worker *worker, const leat_line_job *job, leat_given **given_p, 
     leat_pool_submit(worker->pool, task);
 }
 
+/* A payload that is none will never be one; a keeper may be had another time, or elsewhere. */
+static void
+report_not_prepared(leat_worker *worker, const leat_line_job *job, leat_err err)
+{
+    char text[160];
+    if (err == LEAT_ERR_MALFORMED || err == LEAT_ERR_UNSUPPORTED || err == LEAT_ERR_TOO_LARGE) {
+        (void)snprintf(text, sizeof text,
+                       "the payload says no command (%s); send it by `leat run` or `leat submit`",
+                       leat_err_message(err));
+        report_text(worker, &job->token, LEAT_END_FATAL, 0, text);
+        return;
+    }
+    (void)snprintf(text, sizeof text, "the worker cannot start a process: %s",
+                   leat_err_message(err));
+    report_text(worker, &job->token, LEAT_END_FAILED, 0, text);
+}
+
+static void
+start_command(leat_worker *worker, const leat_line_job *job, leat_given **given_p, int64_t now_us)
+{
+    const leat_run_job what = {
+        .job = job,
+        .given = *given_p,
+        .worker = worker->name,
+        .broker = leat_link_endpoint(worker->link),
+    };
+    leat_slot *slot;
+    leat_run *run;
+    if (leat_slots_enter(&worker->slots, &job->token, job->handler, now_us, &slot) != LEAT_ERR_OK) {
+        report_nomem(worker, job);
+        return;
+    }
+    const leat_err err = leat_commands_prepare(worker->commands, &what, &run);
+    if (err != LEAT_ERR_OK) {
+        leat_slots_leave(&worker->slots, &slot);
+        report_not_prepared(worker, job, err);
+        return;
+    }
+    slot->run = run;
+    run->slot = slot;
+    run->given = *given_p;
+    *given_p = NULL;
+}
+
+/* What has been prepared runs now: first the broker is told that it has been started, so that a
+ * worker that dies over it does not leave it uncounted. */
+static void
+begin_commands(leat_worker *worker)
+{
+    if (worker->commands == NULL || !leat_commands_has_prepared(worker->commands))
+        return;
+    leat_link_set_beat(worker->link, worker->started, leat_worker_running(worker));
+    leat_link_beat_now(worker->link);
+    leat_commands_go(worker->commands);
+}
+
 static void
 report_no_handler(leat_worker *worker, const leat_line_job *job)
 {
@@ -304,10 +381,13 @@ has_room(const leat_worker *worker, const leat_line_job *job)
     if (job->handler == NULL || job->handler->runs == LEAT_RUNS_INLINE)
         return true;
     const uint32_t sleepers = leat_sleep_count(&worker->sleep);
+    const uint32_t commands = commands_of(worker);
     const uint32_t tasks = leat_pool_count(worker->pool);
-    if (job->handler->runs == LEAT_RUNS_TIMER)
-        return sleepers + slots_of(worker, tasks) < worker->slot_max;
-    return sleepers + slots_of(worker, tasks + 1) <= worker->slot_max &&
+    if (job->handler->runs == LEAT_RUNS_CHILD && commands >= LEAT_COMMANDS_MAX)
+        return false;
+    if (job->handler->runs == LEAT_RUNS_TIMER || job->handler->runs == LEAT_RUNS_CHILD)
+        return sleepers + commands + slots_of(worker, tasks) < worker->slot_max;
+    return sleepers + commands + slots_of(worker, tasks + 1) <= worker->slot_max &&
            tasks < leat_pool_threads(worker->pool) + LEAT_WORKER_AHEAD;
 }
 
@@ -321,6 +401,10 @@ run(leat_worker *worker, const leat_line_job *job, leat_given **given_p, int64_t
     }
     if (job->handler->runs == LEAT_RUNS_POOL) {
         start_task(worker, job, given_p, now_us);
+        return leat_clock_mono_us();
+    }
+    if (job->handler->runs == LEAT_RUNS_CHILD) {
+        start_command(worker, job, given_p, now_us);
         return leat_clock_mono_us();
     }
     leat_call call = call_on_loop(worker, job->payload, *given_p);
@@ -377,6 +461,7 @@ leat_worker_start_jobs(leat_worker *worker)
             break;
         leat_line_advance(&worker->line);
     }
+    begin_commands(worker);
 }
 
 /* --------------------------------------------------------------------------------------- stops */
@@ -405,10 +490,30 @@ stop_task(leat_worker *worker, leat_slot *slot, leat_worker_stopping how)
         leat_slots_leave(&worker->slots, &task->slot);
 }
 
-void
-leat_worker_stop_slot(leat_worker *worker, leat_slot *slot, leat_worker_stopping how)
+static void
+stop_command(leat_worker *worker,
+             leat_slot *slot,
+             leat_worker_stopping how,
+             const leat_token_record *why)
 {
-    if (slot->task == NULL)
+    leat_run *const run = slot->run;
+    const bool is_limit = why != NULL && why->reason == LEAT_STOP_LIMIT;
+    if (how == LEAT_WORKER_STOP_SILENTLY)
+        leat_slots_leave(&worker->slots, &run->slot);
+    leat_commands_stop(worker->commands, run,
+                       how == LEAT_WORKER_STOP_SILENTLY || why == NULL ? 0 : why->grace_ms,
+                       is_limit ? LEAT_ENDING_LIMIT : LEAT_ENDING_CANCELLED);
+}
+
+void
+leat_worker_stop_slot(leat_worker *worker,
+                      leat_slot *slot,
+                      leat_worker_stopping how,
+                      const leat_token_record *why)
+{
+    if (slot->handler->runs == LEAT_RUNS_CHILD)
+        stop_command(worker, slot, how, why);
+    else if (slot->task == NULL)
         stop_sleeper(worker, slot, how);
     else
         stop_task(worker, slot, how);
@@ -420,7 +525,7 @@ leat_worker_drop_jobs(leat_worker *worker)
     uint32_t next = 0;
     leat_slot *slot;
     while ((slot = leat_slots_each(&worker->slots, &next)) != NULL)
-        leat_worker_stop_slot(worker, slot, LEAT_WORKER_STOP_SILENTLY);
+        leat_worker_stop_slot(worker, slot, LEAT_WORKER_STOP_SILENTLY, NULL);
     leat_line_drop(&worker->line);
     leat_outbox_drop(&worker->outbox);
     leat_tellings_fini(&worker->tellings);

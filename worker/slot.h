@@ -12,16 +12,20 @@
 #include "worker/handler.h"
 
 typedef struct leat_task leat_task;
+typedef struct leat_run leat_run;
 
 typedef struct leat_slot {
     leat_token token;
     int64_t started_us;          /* monotonic */
     uint64_t value;              /* timer: what run() left for finish() */
     const leat_handler *handler; /* borrowed; NULL: the record is free */
-    leat_task *task;             /* pool: owned by the pool; NULL for a timer */
-    leat_given *given;           /* timer: to be taken back at the end; NULL: nothing */
-    uint32_t heap_at;            /* timer: position in the heap of runner/sleep */
-    uint32_t handle;             /* of this record; its own index, for ever */
+    union {
+        leat_task *task; /* pool: owned by the pool; NULL for a timer */
+        leat_run *run;   /* child: owned by the commands */
+    };
+    leat_given *given; /* timer: to be taken back at the end; NULL: nothing */
+    uint32_t heap_at;  /* timer: position in the heap of runner/sleep */
+    uint32_t handle;   /* of this record; its own index, for ever */
     uint32_t next_free;
 } leat_slot;
 

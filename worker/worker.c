@@ -97,6 +97,8 @@ make_descriptors(leat_worker *worker)
         err = watch(worker, leat_link_fd_beside_due(worker->link));
     if (err == LEAT_ERR_OK)
         err = watch(worker, leat_pool_fd(worker->pool));
+    if (err == LEAT_ERR_OK && worker->commands != NULL)
+        err = watch(worker, leat_commands_fd(worker->commands));
     if (err == LEAT_ERR_OK && worker->signal_fd >= 0)
         err = watch(worker, worker->signal_fd);
     return err;
@@ -115,6 +117,24 @@ open_history(leat_worker *worker, const char *folder)
     LEAT_LOG(LEAT_LOG_ERROR, "worker.history", "no history can be written",
              LEAT_KV_TEXT("why", why));
     return LEAT_ERR_CONFIG;
+}
+
+static leat_err
+make_commands(leat_worker *worker, const leat_worker_options *options)
+{
+    static const leat_commands_options plain = {.has_cgroup = true};
+    bool wanted = false;
+    for (size_t i = 0; i < options->handler_count; i++)
+        wanted |= options->handlers[i].runs == LEAT_RUNS_CHILD;
+    if (!wanted)
+        return LEAT_ERR_OK;
+    fill_name(worker->name, sizeof worker->name, options->name);
+    const leat_err err = leat_commands_new(options->commands == NULL ? &plain : options->commands,
+                                           &worker->commands);
+    if (err == LEAT_ERR_OK)
+        LEAT_LOG(LEAT_LOG_INFO, "worker.commands", "programs may be run as jobs",
+                 LEAT_KV_TEXT("cgroup", leat_commands_cgroup(worker->commands)));
+    return err;
 }
 
 leat_err
@@ -147,6 +167,8 @@ leat_worker_new(const leat_worker_options *options, leat_worker **out)
     if (err == LEAT_ERR_OK)
         err = leat_pool_new(all.threads < all.slots ? all.threads : all.slots, &worker->pool);
     if (err == LEAT_ERR_OK)
+        err = make_commands(worker, &all);
+    if (err == LEAT_ERR_OK)
         err = make_link(worker, &all);
     if (err == LEAT_ERR_OK)
         err = make_descriptors(worker);
@@ -167,6 +189,7 @@ leat_worker_destroy(leat_worker **worker_p)
         return;
     leat_beat_destroy(&worker->beat);
     leat_pool_destroy(&worker->pool);
+    leat_commands_destroy(&worker->commands);
     leat_link_destroy(&worker->link);
     leat_outbox_fini(&worker->outbox);
     leat_tellings_fini(&worker->tellings);
@@ -246,7 +269,8 @@ static void
 check_drained(leat_worker *worker, int64_t now_ms)
 {
     if (worker->phase != LEAT_WORKER_DRAINING || leat_pool_count(worker->pool) > 0 ||
-        leat_sleep_count(&worker->sleep) > 0)
+        leat_sleep_count(&worker->sleep) > 0 ||
+        (worker->commands != NULL && leat_commands_count(worker->commands) > 0))
         return;
     if (leat_outbox_is_empty(&worker->outbox) && !leat_worker_is_blocked(worker) &&
         leat_link_unanswered(worker->link) == 0) {
@@ -366,6 +390,7 @@ leat_worker_run(leat_worker *worker)
         worker->backlog = false;
         handle_events(worker);
         leat_worker_end_tasks(worker);
+        leat_worker_end_commands(worker);
         leat_worker_hear_tasks(worker, leat_clock_mono_ms());
         leat_worker_end_sleepers(worker, leat_clock_mono_us());
         if (worker->phase == LEAT_WORKER_WORKING)

@@ -13,6 +13,7 @@
 
 #include "proto/link/key.h"
 #include "worker/handler.h"
+#include "worker/runner/command.h"
 
 typedef struct leat_worker leat_worker;
 
@@ -33,6 +34,8 @@ typedef struct leat_worker_options {
     size_t have_count;              /* at most LEAT_HAVES_MAX */
     const leat_handler *handlers;   /* borrowed for the worker's life; NULL: leat_handlers() */
     size_t handler_count;
+    const leat_commands_options *commands; /* for handlers that run as a child; copied. NULL: as if
+                                              nothing was said */
     int signal_fd; /* a signalfd whose first SIGTERM or SIGINT drains and whose second one stops;
                       borrowed; -1: none */
 } leat_worker_options;

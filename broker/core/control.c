@@ -160,6 +160,17 @@ may_be(const leat_principal *principal, leat_role role)
     return role == LEAT_ROLE_CLIENT ? principal->may_ask : principal->may_work;
 }
 
+/* A worker that runs programs would run those of anybody. */
+static bool
+is_too_open(const leat_principal *principal, const leat_hello *hello)
+{
+    for (uint32_t i = 0; principal->is_anybody && i < hello->handler_count; i++) {
+        if (hello->handlers[i].runs == LEAT_RUNS_CHILD)
+            return true;
+    }
+    return false;
+}
+
 void
 leat_control_on_hello(leat_core *core,
                       leat_connection *connection,
@@ -183,6 +194,12 @@ leat_control_on_hello(leat_core *core,
                        principal->name, principal->role,
                        hello->role == LEAT_ROLE_CLIENT ? "client" : "worker");
         leat_outbox_error(core, connection->route, NULL, LEAT_ERR_DENIED, 0, sentence);
+        return;
+    }
+    if (is_too_open(principal, hello)) {
+        leat_outbox_error(core, connection->route, NULL, LEAT_ERR_DENIED, 0,
+                          "no worker that runs programs is let in without a key over TCP, where "
+                          "any user of the machine could send it some: use ipc, or keys");
         return;
     }
     leat_peer *peer = leat_peer_find(core, &hello->session);

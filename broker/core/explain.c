@@ -367,7 +367,9 @@ explain_one_channel(leat_core *core, const cJSON *arguments, cJSON **result, cha
 static void
 add_dead(cJSON *row, const leat_corpse *corpse, const leat_obituary *about, size_t error_max)
 {
-    const size_t size = about->error.size < error_max ? about->error.size : error_max;
+    /* What is text of it ends at the first NUL; a command's output may stand behind. */
+    const size_t most = about->error.size < error_max ? about->error.size : error_max;
+    const size_t size = strnlen((const char *)about->error.data, most);
     char *const channel = strndup(about->channel.data, about->channel.size);
     char *const handler = strndup(about->handler.data, about->handler.size);
     (void)leat_json_add_u64(row, "job", corpse->job);

@@ -270,8 +270,8 @@ find_oldest(leat_history *history, leat_kv *kv, struct chunk *chunk)
     }
 }
 
-/* Drop the oldest chunk, if it is out of retention or room is short. *dropped tells. A chunk that is
- * young holds back the ones behind it: order is by id, not by end. */
+/* Drop the oldest chunk, if it is out of retention or room is short. *dropped tells. A chunk that
+ * is young holds back the ones behind it: order is by id, not by end. */
 static leat_err
 drop_oldest(leat_history *history, leat_kv *kv, bool pressed, bool *dropped)
 {

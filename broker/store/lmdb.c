@@ -63,8 +63,8 @@
 #define WALK_MS    50
 #define WALK_SHARE 20 /* … and of this many ms one, at most, is spent on it */
 /* A record of the largest size fits: no walk. */
-#define RUN_BYTES  ((uint64_t)(LEAT_FRAME_BYTES_MAX))
-#define LOCK_BYTES 8192U
+#define RUN_BYTES     ((uint64_t)(LEAT_FRAME_BYTES_MAX))
+#define LOCK_BYTES    8192U
 #define LOOK_AFTER_MS 60000
 
 struct waiting {
@@ -783,13 +783,15 @@ open_extent(lmdb_store *self, char *why)
     errno = 0;
     const leat_err err = leat_extent_open(self->data_path, &self->extent);
     if (err != LEAT_ERR_OK)
-        return leat_folder_refuse(why, "cannot extend", self->data_path, errno == 0 ? ENOMEM : errno);
+        return leat_folder_refuse(why, "cannot extend", self->data_path,
+                                  errno == 0 ? ENOMEM : errno);
     (void)mdb_env_info(self->env, &info);
     (void)mdb_env_stat(self->env, &stat);
     (void)leat_extent_wait(self->extent,
                            ((uint64_t)info.me_last_pgno + 1) * stat.ms_psize + FIRST_BYTES);
     const int error = leat_extent_error(self->extent);
-    return error == 0 ? LEAT_ERR_OK : leat_folder_refuse(why, "cannot extend", self->data_path, error);
+    return error == 0 ? LEAT_ERR_OK
+                      : leat_folder_refuse(why, "cannot extend", self->data_path, error);
 }
 
 static leat_err

@@ -15,6 +15,7 @@ look_at_long(leat_arguments *out, const char *argument)
     const leat_option *const row = leat_option_anywhere(name, size);
     if (row == NULL)
         return false;
+    out->has_handler |= strcmp(row->name, "handler") == 0;
     if (row->type != LEAT_OPTION_FLAG)
         return name[size] == '\0';
     out->help |= strcmp(row->name, "help") == 0;
@@ -86,6 +87,24 @@ ends_here(leat_arguments *out, int argc, char *const argv[], int i)
     return false;
 }
 
+/* Does the user's own command line begin with this word? Then it goes up to ":::". */
+static bool
+begins_own(leat_arguments *out, int argc, char *const argv[], int i)
+{
+    const leat_cli_command *const command =
+        out->noun == NULL ? NULL : leat_cli_command_find(out->noun, out->verb);
+    if (command == NULL || (command->flags & LEAT_CLI_COMMAND_OWN) == 0 || out->has_handler)
+        return false;
+    out->tail = argv + i;
+    while (i < argc && strcmp(argv[i], ":::") != 0) {
+        out->tail_count++;
+        i++;
+    }
+    if (i < argc)
+        (void)ends_here(out, argc, argv, i);
+    return true;
+}
+
 leat_err
 leat_arguments_split(int argc, char *const argv[], leat_arguments *out)
 {
@@ -110,6 +129,8 @@ leat_arguments_split(int argc, char *const argv[], leat_arguments *out)
             is_value = look_at_long(out, word);
         } else if (!words_only && word[0] == '-' && word[1] != '\0') {
             is_value = look_at_letters(out, word);
+        } else if (begins_own(out, argc, argv, i)) {
+            break;
         } else if (take_word(out, word)) {
             continue;
         }

@@ -22,11 +22,12 @@ typedef struct leat_arguments {
     size_t rest_count;
     char *const *inputs; /* NULL: no ":::" */
     size_t input_count;
-    char *const *tail; /* NULL: no "--" */
+    char *const *tail; /* NULL: no "--", and no command of the user's own */
     size_t tail_count;
     bool help; /* -h or --help stands somewhere before ":::", "--" */
     bool version;
     bool json;
+    bool has_handler; /* --handler stands there */
 } leat_arguments;
 
 /* argv is borrowed and must outlive the result. LEAT_ERR_NOMEM only. */

@@ -41,6 +41,23 @@ leat_batches_number(leat_cli *cli, const char *text, uint64_t *batch)
     return LEAT_EXIT_OK;
 }
 
+bool
+leat_batches_has(const leat_selector *which, const leat_completed *done)
+{
+    switch (which->kind) {
+    case LEAT_SELECTOR_JOBS:
+        return done->place >= which->first && done->place <= which->last;
+    case LEAT_SELECTOR_FAILED:
+        return done->outcome != LEAT_DONE;
+    case LEAT_SELECTOR_BATCH:
+    case LEAT_SELECTOR_NAME:
+    case LEAT_SELECTOR_LAST:
+    case LEAT_SELECTOR_ALL:
+    default:
+        return true;
+    }
+}
+
 void
 leat_batches_words(const leat_selector *which, char *out, size_t size)
 {

@@ -14,6 +14,9 @@ int leat_batches_select(leat_cli *cli, const char *text, leat_selector *out);
 /* The same for a command that takes whole batches only. */
 int leat_batches_number(leat_cli *cli, const char *text, uint64_t *batch);
 
+/* Does the selector mean the job that has ended so? */
+bool leat_batches_has(const leat_selector *which, const leat_completed *done);
+
 /* "batch 42", "job 42/17", "jobs 42/10-20". */
 void leat_batches_words(const leat_selector *which, char *out, size_t size);
 

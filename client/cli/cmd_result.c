@@ -5,6 +5,7 @@
 #include "client/cli/batches.h"
 #include "client/cli/command.h"
 #include "client/cli/json.h"
+#include "client/cli/output.h"
 #include "client/cli/stop.h"
 
 typedef struct reading {
@@ -15,27 +16,11 @@ typedef struct reading {
     uint64_t failed;
 } reading;
 
-static bool
-is_wanted(const leat_selector *which, const leat_completed *done)
-{
-    switch (which->kind) {
-    case LEAT_SELECTOR_JOBS:
-        return done->place >= which->first && done->place <= which->last;
-    case LEAT_SELECTOR_FAILED:
-        return done->outcome != LEAT_DONE;
-    case LEAT_SELECTOR_BATCH:
-    case LEAT_SELECTOR_NAME:
-    case LEAT_SELECTOR_LAST:
-    case LEAT_SELECTOR_ALL:
-    default:
-        return true;
-    }
-}
-
 static void
 show_json(const leat_completed *done)
 {
     char job[64];
+    leat_ending ending;
     cJSON *json = cJSON_CreateObject();
     (void)snprintf(job, sizeof job, "%" PRIu64 "/%" PRIu32, done->batch, done->place);
     (void)cJSON_AddStringToObject(json, "job", job);
@@ -45,7 +30,10 @@ show_json(const leat_completed *done)
     leat_json_put_bytes(json, "worker", done->worker, strlen(done->worker));
     leat_json_put_time(json, "ended", done->ended_ms);
     (void)cJSON_AddNumberToObject(json, "run_s", (double)done->run_us / 1e6);
-    leat_json_put_bytes(json, "result", done->result, done->result_size);
+    if (leat_output_read(done, &ending))
+        leat_output_json(json, &ending);
+    else
+        leat_json_put_bytes(json, "result", done->result, done->result_size);
     (void)leat_json_print(&json, stdout);
 }
 
@@ -53,6 +41,7 @@ static void
 show(reading *self, const leat_completed *done)
 {
     char safe[1024];
+    leat_ending ending;
     self->shown++;
     self->failed += done->outcome != LEAT_DONE;
     if (self->cli->json) {
@@ -60,10 +49,13 @@ show(reading *self, const leat_completed *done)
         return;
     }
     if (done->outcome != LEAT_DONE) {
-        (void)leat_screen_safe(done->result, done->result_size, self->cli->err.utf8, 200, safe,
-                               sizeof safe);
+        leat_output_reason(done, self->cli->err.utf8, safe, sizeof safe);
         leat_cli_say(self->cli, "%" PRIu64 "/%" PRIu32 " %s%s%s", done->batch, done->place,
                      leat_batches_outcome(done->outcome), *safe == '\0' ? "" : ": ", safe);
+        return;
+    }
+    if (leat_output_read(done, &ending)) {
+        leat_output_show_stdout(&ending);
         return;
     }
     if (done->result_size > 0)
@@ -84,7 +76,7 @@ read_log(reading *self, uint64_t ended)
         status = leat_stop_wanted() ? LEAT_REFUSED : leat_wait_next(wait, &done, -1);
         if (status != LEAT_OK)
             break;
-        if (is_wanted(&self->which, &done)) {
+        if (leat_batches_has(&self->which, &done)) {
             show(self, &done);
             if (self->single || ferror(stdout) != 0)
                 break;
@@ -156,8 +148,9 @@ const leat_cli_command leat_cli_command_result = {
     .noun = "result",
     .summary = "print what jobs answered",
     .operands = "SEL",
-    .about = "One job: its bytes and nothing else. Several: one after the other, with a line feed\n"
-             "behind each. What failed goes to stderr, and the exit code is then 1.\n",
+    .about =
+        "One job: its bytes and nothing else. Several: one after the other, with a line feed\n"
+        "behind each; of a command, what it wrote to stdout. What failed goes to stderr, and the exit code is then 1.\n",
     .examples = examples,
     .example_count = LEAT_COUNT_OF(examples),
     .run = run,

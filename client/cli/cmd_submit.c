@@ -1,15 +1,13 @@
-/* leat submit: jobs for a handler, one batch; its number alone on stdout. */
+/* leat submit: commands, or jobs for a handler, as one batch; its number alone on stdout. */
 #include <errno.h>
 #include <inttypes.h>
-#include <poll.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/stat.h>
-#include <unistd.h>
 
 #include "client/cli/command.h"
 #include "client/cli/inputs.h"
 #include "client/cli/json.h"
+#include "client/cli/order.h"
 #include "client/cli/state.h"
 #include "client/cli/stop.h"
 #include "client/cli/treatment.h"
@@ -34,6 +32,7 @@ static const leat_option rows[] = {
       .value = "NAME",
       .help = "name of the batch",
       .flags = LEAT_OPTION_NOT_IN_FILE                     },
+    LEAT_ROWS_OF_ORDER,
     LEAT_ROWS_OF_ATTEMPTS,
     {.name = "in",
       .type = LEAT_OPTION_DURATION,
@@ -80,54 +79,112 @@ static const leat_option rows[] = {
     LEAT_ROW_TIMEOUT("how long this command tries"),
 };
 
-/* Where the payloads come from; `inputs` is to be given to leat_inputs_fini in any case. */
+/* Payloads as they were given, or made from a command. */
+typedef struct payloads {
+    leat_inputs given;
+    char *word; /* owned: the payload operand */
+    leat_order order;
+    leat_buf made;
+    bool is_command;
+} payloads;
+
+static const leat_inputs *
+inputs_of(const payloads *from)
+{
+    return from->is_command ? &from->order.inputs : &from->given;
+}
+
+/* The next one, borrowed until the next call. */
+static bool
+next_payload(payloads *from, const char **data, size_t *size)
+{
+    leat_text input;
+    if (!from->is_command)
+        return leat_inputs_next(&from->given, data, size);
+    if (!leat_order_next(&from->order, &from->made, &input))
+        return false;
+    *data = (const char *)from->made.data;
+    *size = from->made.size;
+    return true;
+}
+
+static void
+free_payloads(payloads *from)
+{
+    leat_inputs_fini(&from->given);
+    leat_order_fini(&from->order);
+    leat_buf_fini(&from->made);
+    free(from->word);
+}
+
+/* The operands of a handler: behind the options, or what began a command before a variable or file
+ * said that it is none. */
+static size_t
+operand_count(const leat_cli *cli)
+{
+    return cli->tail != NULL ? cli->tail_count : leat_options_operand_count(cli->options);
+}
+
+static const char *
+operand(const leat_cli *cli, size_t index)
+{
+    return cli->tail != NULL ? cli->tail[index] : leat_options_operand(cli->options, index);
+}
+
 static int
-open_inputs(leat_cli *cli, leat_inputs *inputs, char **word)
+open_given(leat_cli *cli, payloads *from)
 {
     char reason[64];
     const char separator = leat_options_flag(cli->options, "null") ? '\0' : '\n';
     const char *const file = leat_options_text(cli->options, "arg-file");
-    const size_t words = leat_options_operand_count(cli->options);
-    const char *const first = words > 0 ? leat_options_operand(cli->options, 0) : NULL;
-    *inputs = (leat_inputs){0};
+    const size_t words = operand_count(cli);
+    const char *const first = words > 0 ? operand(cli, 0) : NULL;
     if ((file != NULL) + (cli->inputs != NULL) + (words > 0) > 1)
         return leat_cli_usage(cli, "payloads come from one place: PAYLOAD, -a FILE or \":::\"");
     if (words > 1)
         return leat_cli_usage(cli, "one payload, or several after \":::\", not \"%.100s\" too",
-                              leat_options_operand(cli->options, 1));
+                              operand(cli, 1));
     if (cli->inputs != NULL) {
         for (size_t i = 0; i < cli->input_count; i++) {
             if (strcmp(cli->inputs[i], ":::") == 0)
                 return leat_cli_usage(cli, "a handler has one payload: only one \":::\"");
         }
-        leat_inputs_of_words(inputs, cli->inputs, cli->input_count);
+        leat_inputs_of_words(&from->given, cli->inputs, cli->input_count);
         return LEAT_EXIT_OK;
     }
     if (file == NULL && (first == NULL || strcmp(first, "-") != 0)) {
-        *word = strdup(first == NULL ? "" : first);
-        if (*word == NULL)
+        from->word = strdup(first == NULL ? "" : first);
+        if (from->word == NULL)
             return leat_cli_fail(cli, LEAT_EXIT_LEAT, "NO_MEMORY", NULL, "out of memory");
-        leat_inputs_of_words(inputs, word, 1);
+        leat_inputs_of_words(&from->given, &from->word, 1);
+        if (first == NULL && leat_inputs_lie_unused())
+            leat_cli_say(cli, "input not used; add - to make its lines payloads");
         return LEAT_EXIT_OK;
     }
-    if (leat_inputs_of_file(inputs, file == NULL ? "-" : file, separator) != LEAT_ERR_OK)
+    if (leat_inputs_of_file(&from->given, file == NULL ? "-" : file, separator) != LEAT_ERR_OK)
         return leat_cli_fail(cli, LEAT_EXIT_USAGE, "NO_FILE", NULL, "cannot read \"%.300s\": %s",
                              file, leat_log_errno_text(errno, reason, sizeof reason));
     return LEAT_EXIT_OK;
 }
 
-/* A pipe with something in it that nobody reads is likely a mistake. */
-static void
-mention_unused_input(const leat_cli *cli)
+/* Where the payloads come from: --handler NAME [PAYLOAD], or a command. */
+static int
+open_payloads(leat_cli *cli, payloads *from, const char **handler)
 {
-    struct stat info;
-    struct pollfd ready = {.fd = STDIN_FILENO, .events = POLLIN};
-    if (leat_options_operand_count(cli->options) > 0 || cli->inputs != NULL ||
-        leat_options_given(cli->options, "arg-file"))
-        return;
-    if (fstat(STDIN_FILENO, &info) == 0 && S_ISFIFO(info.st_mode) && poll(&ready, 1, 0) == 1 &&
-        (ready.revents & POLLIN) != 0)
-        leat_cli_say(cli, "input not used; add - to make its lines payloads");
+    const bool is_command = leat_options_given(cli->options, "shell") ||
+                            (!leat_options_given(cli->options, "handler") && cli->tail != NULL);
+    if (is_command && leat_options_given(cli->options, "handler"))
+        return leat_cli_usage(cli,
+                              "--shell runs a command, --handler code of the worker: give one");
+    if (!is_command && !leat_options_given(cli->options, "handler"))
+        return leat_cli_usage(cli, "give a command (leat submit make -C docs), or --handler NAME");
+    if (!is_command) {
+        *handler = leat_treatment_handler(cli);
+        return *handler == NULL ? LEAT_EXIT_USAGE : open_given(cli, from);
+    }
+    *handler = LEAT_EXEC_HANDLER;
+    from->is_command = true;
+    return leat_order_read(cli, cli->tail, cli->tail_count, &from->order);
 }
 
 static int
@@ -150,7 +207,7 @@ fail_input(leat_cli *cli, const leat_inputs *inputs, leat_status status, uint64_
 /* Several jobs, or a named one: a batch of its own. The first payload has been read already. */
 static int
 submit_batch(leat_cli *cli,
-             leat_inputs *inputs,
+             payloads *from,
              const leat_batch_options *settings,
              const char *handler,
              const char *data,
@@ -164,7 +221,8 @@ submit_batch(leat_cli *cli,
         return leat_cli_failed(cli, status, "submit");
     do {
         status = leat_stop_wanted() ? LEAT_REFUSED : leat_batch_add(batch, handler, data, size);
-    } while (status == LEAT_OK && leat_inputs_next(inputs, &data, &size));
+    } while (status == LEAT_OK && next_payload(from, &data, &size));
+    const leat_inputs *const inputs = inputs_of(from);
     if (status == LEAT_OK && inputs->failed == 0)
         status = leat_batch_seal(batch);
     *id = leat_batch_id(batch);
@@ -205,72 +263,65 @@ print_number(const leat_cli *cli, uint64_t id, uint64_t jobs)
                      jobs == 1 ? "" : "s", id, id);
 }
 
+/* The first payload is kept while the next one decides how they all go. */
 static int
-run(leat_cli *cli)
+submit_all(leat_cli *cli, payloads *from, const leat_batch_options *settings, const char *handler)
 {
-    leat_inputs inputs = {0};
-    leat_treatment treatment = {0};
-    const leat_batch_options *const settings = &treatment.options;
-    char *word = NULL; /* the payload operand */
-    char *first = NULL;
+    const leat_inputs *const inputs = inputs_of(from);
     const char *data;
     size_t size;
     uint64_t id = 0;
     uint64_t jobs = 1;
-    bool single;
-    const char *const handler = leat_treatment_handler(cli);
-    if (handler == NULL)
-        return LEAT_EXIT_USAGE;
-    if (leat_options_given(cli->options, "timeout"))
-        leat_stop_after(leat_options_ms(cli->options, "timeout"));
-
-    int code = leat_treatment_read(cli, &treatment);
-    if (code == LEAT_EXIT_OK)
-        code = leat_treatment_read_relations(cli, &treatment);
-    if (code == LEAT_EXIT_OK)
-        code = open_inputs(cli, &inputs, &word);
-    if (code != LEAT_EXIT_OK)
-        goto done;
-    mention_unused_input(cli);
-    if (!leat_inputs_next(&inputs, &data, &size)) {
-        if (inputs.failed != 0 || leat_stop_wanted())
-            code = fail_input(cli, &inputs, LEAT_OK, 0);
-        else
-            code = leat_cli_fail(cli, LEAT_EXIT_USAGE, "NO_INPUT", NULL,
-                                 "the input is empty, nothing was submitted");
-        goto done;
+    if (!next_payload(from, &data, &size)) {
+        if (inputs->failed != 0 || leat_stop_wanted())
+            return fail_input(cli, inputs, LEAT_OK, 0);
+        return leat_cli_fail(cli, LEAT_EXIT_USAGE, "NO_INPUT", NULL,
+                             "the input is empty, nothing was submitted");
     }
-    code = leat_cli_connect(cli);
+    int code = leat_cli_connect(cli);
     if (code != LEAT_EXIT_OK)
-        goto done;
-
-    /* Whether the first payload is the only one decides how it goes; reading on spoils its place.
-     */
-    first = malloc(size + 1);
-    if (first == NULL) {
-        code = leat_cli_fail(cli, LEAT_EXIT_LEAT, "NO_MEMORY", NULL, "out of memory");
-        goto done;
-    }
+        return code;
+    char *const first = malloc(size + 1);
+    if (first == NULL)
+        return leat_cli_fail(cli, LEAT_EXIT_LEAT, "NO_MEMORY", NULL, "out of memory");
     memcpy(first, data, size);
     /* A unique job that joins another one is told apart from it by a batch of its own. */
-    single = inputs.stream == NULL && inputs.word_count == 1 && settings->name == NULL &&
-             settings->unique == NULL;
+    const bool is_one = from->is_command && !from->order.has_inputs;
+    const bool single = (is_one || (inputs->stream == NULL && inputs->word_count == 1)) &&
+                        settings->name == NULL && settings->unique == NULL;
     code = single ? submit_one(cli, settings, handler, first, size, &id)
-                  : submit_batch(cli, &inputs, settings, handler, first, size, &id, &jobs);
+                  : submit_batch(cli, from, settings, handler, first, size, &id, &jobs);
     if (code == LEAT_EXIT_OK) {
         leat_state_set_last(id);
         print_number(cli, id, jobs);
     }
-
-done:
-    leat_treatment_fini(&treatment);
-    leat_inputs_fini(&inputs);
-    free(word);
     free(first);
     return code;
 }
 
+static int
+run(leat_cli *cli)
+{
+    payloads from = {0};
+    leat_treatment treatment = {0};
+    const char *handler = NULL;
+    if (leat_options_given(cli->options, "timeout"))
+        leat_stop_after(leat_options_ms(cli->options, "timeout"));
+    int code = open_payloads(cli, &from, &handler);
+    if (code == LEAT_EXIT_OK)
+        code = leat_treatment_read(cli, &treatment);
+    if (code == LEAT_EXIT_OK)
+        code = leat_treatment_read_relations(cli, &treatment);
+    if (code == LEAT_EXIT_OK)
+        code = submit_all(cli, &from, &treatment.options, handler);
+    leat_treatment_fini(&treatment);
+    free_payloads(&from);
+    return code;
+}
+
 static const leat_example examples[] = {
+    {"leat submit ./backup.sh --full",                            "one command"                 },
+    {"leat submit gzip {} ::: *.log",                             "a command for each file"     },
     {"leat submit --handler echo hello",                          "one job"                     },
     {"leat submit --handler seed ::: 1 2 3",                      "three jobs, one batch"       },
     {"seq 1000 | leat submit --handler echo -",                   "a job for each line of stdin"},
@@ -282,17 +333,17 @@ static const leat_example examples[] = {
 const leat_cli_command leat_cli_command_submit = {
     .noun = "submit",
     .summary = "put jobs into a channel and return at once",
-    .operands = "--handler NAME [PAYLOAD|-|::: PAYLOAD…]",
-    .about =
-        "Prints the number of the batch, alone, on stdout. A payload is any bytes; - takes the\n"
-        "lines of stdin, a job each. When the number is printed, the jobs are on disk (in a\n"
-        "durable channel, the default).\n"
-        "\n"
-        "What is not said here is as the channel has it (leat channel set).\n",
+    .operands = "CMD [ARG…] [::: INPUT…] | --handler NAME [PAYLOAD|-|::: PAYLOAD…]",
+    .about = "Prints the number of the batch, alone, on stdout. A command is put together as by\n"
+             "leat run. For a handler, a payload is any bytes; - takes the\n"
+             "lines of stdin, a job each. When the number is printed, the jobs are on disk (in a\n"
+             "durable channel, the default).\n"
+             "\n"
+             "What is not said here is as the channel has it (leat channel set).\n",
     .examples = examples,
     .example_count = LEAT_COUNT_OF(examples),
     .rows = rows,
     .row_count = LEAT_COUNT_OF(rows),
-    .flags = LEAT_CLI_COMMAND_INPUTS,
+    .flags = LEAT_CLI_COMMAND_INPUTS | LEAT_CLI_COMMAND_OWN,
     .run = run,
 };

@@ -111,6 +111,7 @@ start_all(up *self)
     if (err != LEAT_ERR_OK)
         return LEAT_EXIT_LEAT;
     self->service.worker_count = 1;
+    self->service.allows_commands = true;
     if (leat_service_start_worker(cli, &self->service, 0, self->worker_name, self->slots, -1) !=
         LEAT_ERR_OK)
         return LEAT_EXIT_LEAT;

@@ -8,6 +8,7 @@
 #include "client/cli/command.h"
 #include "client/cli/duration.h"
 #include "client/cli/json.h"
+#include "client/cli/output.h"
 #include "client/cli/progress.h"
 #include "client/cli/stop.h"
 #include "proto/base/clock.h"
@@ -18,7 +19,6 @@
 #define FRESH_MS       2000 /* how long its answer counts */
 #define FAILURES_SHOWN 20U
 #define FAILURES_KEPT  1000U
-#define REASON_COLUMNS 120U
 
 static const leat_option rows[] = {
     LEAT_ROW_COUNT("wait for N completions instead of all", NULL),
@@ -89,8 +89,7 @@ keep_failure(waiting *self, const leat_completed *done)
         if (self->failures == NULL)
             return;
     }
-    (void)leat_screen_safe(done->result, done->result_size, true, REASON_COLUMNS, safe,
-                           sizeof safe);
+    leat_output_reason(done, true, safe, sizeof safe);
     self->failures[self->failure_count++] = (failure){.batch = done->batch,
                                                       .place = done->place,
                                                       .attempt = done->attempt,
@@ -464,21 +463,6 @@ is_one_of(const char *word, const char *const *words)
     return false;
 }
 
-static leat_progress_form
-form_of(const leat_cli *cli)
-{
-    const char *const how = leat_options_text(cli->options, "progress");
-    if (strcmp(how, "bar") == 0)
-        return LEAT_PROGRESS_BAR;
-    if (strcmp(how, "plain") == 0)
-        return LEAT_PROGRESS_PLAIN;
-    if (strcmp(how, "json") == 0)
-        return LEAT_PROGRESS_JSON;
-    if (strcmp(how, "none") == 0 || cli->quiet || cli->json)
-        return LEAT_PROGRESS_NONE;
-    return cli->err.terminal ? LEAT_PROGRESS_BAR : LEAT_PROGRESS_PLAIN;
-}
-
 /* Numbers of the batches, each once. */
 static int
 select_batches(waiting *self)
@@ -530,14 +514,14 @@ static int
 begin(waiting *self)
 {
     static const char *const hows[] = {"any", "count", "job", "none", NULL};
-    static const char *const forms[] = {"auto", "bar", "plain", "json", "none", NULL};
+    leat_progress_form chosen;
     char name[160];
     leat_cli *const cli = self->cli;
     const char *const how = leat_options_text(cli->options, "exit");
     const char *const form = leat_options_text(cli->options, "progress");
     if (!is_one_of(how, hows))
         return leat_cli_usage(cli, "--exit is any, count, job or none, not \"%.100s\"", how);
-    if (!is_one_of(form, forms))
+    if (!leat_progress_form_of(form, cli->quiet || cli->json, cli->err.terminal, &chosen))
         return leat_cli_usage(cli, "--progress is auto, bar, plain, json or none, not \"%.100s\"",
                               form);
     self->goal_ok = leat_options_flag(cli->options, "ok");
@@ -556,7 +540,7 @@ begin(waiting *self)
     (void)snprintf(name, sizeof name,
                    self->count == 1 ? "batch %" PRIu64 : "batch %" PRIu64 " and others",
                    self->waiters[0].batch);
-    leat_progress_init(&self->progress, form_of(cli), &cli->err, stderr, name);
+    leat_progress_init(&self->progress, chosen, &cli->err, stderr, name);
     code = leat_cli_connect(cli);
     if (code != LEAT_EXIT_OK)
         return code;

@@ -14,6 +14,9 @@ typedef struct leat_example {
 
 #define LEAT_CLI_COMMAND_INPUTS 1U /* ":::" and what follows are inputs, never options */
 #define LEAT_CLI_COMMAND_TAIL   2U /* "--" and what follows are another program's command line */
+#define LEAT_CLI_COMMAND_OWN                                                   \
+    8U /* the first word that is no option begins the user's own command line, \
+          unless --handler was given */
 #define LEAT_CLI_COMMAND_LOCAL                                         \
     4U /* connects to no broker that is named: no --broker, --key-file \
         */
@@ -102,8 +105,10 @@ const leat_option *leat_option_letter_anywhere(char letter);
 extern const leat_cli_command leat_cli_command_demo;
 extern const leat_cli_command leat_cli_command_up;
 extern const leat_cli_command leat_cli_command_down;
+extern const leat_cli_command leat_cli_command_run;
 extern const leat_cli_command leat_cli_command_submit;
 extern const leat_cli_command leat_cli_command_wait;
+extern const leat_cli_command leat_cli_command_logs;
 extern const leat_cli_command leat_cli_command_result;
 extern const leat_cli_command leat_cli_command_status;
 extern const leat_cli_command leat_cli_command_explain;

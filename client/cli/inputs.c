@@ -2,8 +2,11 @@
 #include "client/cli/inputs.h"
 
 #include <errno.h>
+#include <poll.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
 
 void
 leat_inputs_of_words(leat_inputs *inputs, char *const *words, size_t count)
@@ -50,6 +53,15 @@ leat_inputs_next(leat_inputs *inputs, const char **data, size_t *size)
         (*size)--;
     inputs->number++;
     return true;
+}
+
+bool
+leat_inputs_lie_unused(void)
+{
+    struct stat info;
+    struct pollfd ready = {.fd = STDIN_FILENO, .events = POLLIN};
+    return fstat(STDIN_FILENO, &info) == 0 && S_ISFIFO(info.st_mode) && poll(&ready, 1, 0) == 1 &&
+           (ready.revents & POLLIN) != 0;
 }
 
 void

@@ -34,6 +34,9 @@ LEAT_NODISCARD leat_err leat_inputs_of_file(leat_inputs *inputs, const char *pat
  * counts, an empty rest does not. */
 bool leat_inputs_next(leat_inputs *inputs, const char **data, size_t *size);
 
+/* Is there something in the pipe on stdin, which nobody has been told to read? Likely a mistake. */
+bool leat_inputs_lie_unused(void);
+
 void leat_inputs_fini(leat_inputs *inputs);
 
 #endif

@@ -103,6 +103,28 @@ leat_progress_line(const leat_progress_facts *facts,
 
 /* ---- drawing ---- */
 
+bool
+leat_progress_form_of(const char *how, bool silent, bool terminal, leat_progress_form *out)
+{
+    static const struct {
+        const char *word;
+        leat_progress_form form;
+    } forms[] = {
+        {"bar",   LEAT_PROGRESS_BAR  },
+        {"plain", LEAT_PROGRESS_PLAIN},
+        {"json",  LEAT_PROGRESS_JSON },
+        {"none",  LEAT_PROGRESS_NONE },
+    };
+    for (size_t i = 0; i < sizeof forms / sizeof *forms; i++) {
+        if (strcmp(how, forms[i].word) == 0) {
+            *out = forms[i].form;
+            return true;
+        }
+    }
+    *out = silent ? LEAT_PROGRESS_NONE : terminal ? LEAT_PROGRESS_BAR : LEAT_PROGRESS_PLAIN;
+    return strcmp(how, "auto") == 0;
+}
+
 void
 leat_progress_init(leat_progress *progress,
                    leat_progress_form form,

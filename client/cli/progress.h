@@ -55,6 +55,10 @@ typedef struct leat_progress {
     uint64_t rate_ended;
 } leat_progress;
 
+/* The form that `how` names ("auto", "bar", "plain", "json", "none"); false: it names none. silent:
+ * what auto is where nothing but data is wanted. */
+bool leat_progress_form_of(const char *how, bool silent, bool terminal, leat_progress_form *out);
+
 void leat_progress_init(leat_progress *progress,
                         leat_progress_form form,
                         const leat_screen *screen,

@@ -341,6 +341,7 @@ leat_service_start_worker(leat_cli *cli,
     char slots_option[] = "--slots";
     char name_option[] = "--name";
     char config_option[] = "--config";
+    char allow_option[] = "--allow-commands";
     char slots_text[16];
     char name_text[160];
     char log_name[32];
@@ -355,6 +356,8 @@ leat_service_start_worker(leat_cli *cli,
     argv[count++] = slots_text;
     argv[count++] = name_option;
     argv[count++] = name_text;
+    if (service->allows_commands)
+        argv[count++] = allow_option;
     if (service->config[0] != '\0') {
         argv[count++] = config_option;
         argv[count++] = service->config;

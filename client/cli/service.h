@@ -17,6 +17,7 @@ typedef struct leat_service {
     char listen[256];           /* bound by the broker too; "": nothing */
     char keys[LEAT_PATH_BYTES]; /* given to the broker as --keys; "": none */
     char **environment;         /* owned; of the children */
+    bool allows_commands;       /* workers run programs */
     int death_signal;           /* what the children get when this process dies */
     leat_child broker;
     leat_child *workers; /* owned */

@@ -35,7 +35,7 @@ run(leat_call *call)
                          (const char *)call->payload.data);
 }
 
-static const leat_handler handler = {"twice", LEAT_RUNS_POOL, run, NULL, ""};
+static const leat_handler handler = {"twice", LEAT_RUNS_POOL, run, NULL, "", NULL};
 
 static void
 take_checkpoint(leat_task *task)

@@ -26,7 +26,7 @@ def braces(text):
 
 def is_path(token):
     """Looks like a path in the tree: has a slash or a known ending, and is nothing else."""
-    if re.search(r"[\s$<>…=]|://|^[/~-]|^build/|^LEAT/|NAME|FILE|PORT|UID", token):
+    if re.search(r"[\s$<>…=]|://|^[/~{-]|^build/|^LEAT/|NAME|FILE|PORT|UID", token):
         return False
     return "/" in token or re.search(ENDINGS, token) is not None
 

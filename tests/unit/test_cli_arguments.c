@@ -171,3 +171,34 @@ Test(cli_arguments, a_verb_of_another_noun)
     cr_assert(eq(int, split.kind, LEAT_ARGUMENTS_NO_VERB));
     LEAT_SAME_TEXT(split.verb, "ping");
 }
+
+Test(cli_arguments, a_command_of_the_user_s_own_begins_with_its_first_word)
+{
+    SPLIT("run", "-k", "--retries", "2", "make", "-h", "--", "-j", ":::", "a", ":::", "--json");
+
+    cr_assert(split.command == &leat_cli_command_run);
+    cr_assert(eq(sz, split.tail_count, 4));
+    LEAT_SAME_TEXT(split.tail[0], "make");
+    LEAT_SAME_TEXT(split.tail[3], "-j");
+    cr_assert(eq(sz, split.input_count, 3));
+    cr_assert(not(split.help));
+    cr_assert(not(split.json));
+    rest_is("-k|--retries|2|");
+}
+
+Test(cli_arguments, two_dashes_may_stand_before_it)
+{
+    SPLIT("submit", "--name", "n", "--", "--odd", ":::");
+
+    cr_assert(eq(sz, split.tail_count, 1));
+    LEAT_SAME_TEXT(split.tail[0], "--odd");
+    cr_assert(split.inputs != NULL);
+}
+
+Test(cli_arguments, with_a_handler_it_is_a_payload_and_options_may_follow)
+{
+    SPLIT("submit", "--handler", "echo", "hello", "--retries", "2");
+
+    cr_assert(split.tail == NULL);
+    rest_is("--handler|echo|hello|--retries|2|");
+}

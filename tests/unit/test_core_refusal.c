@@ -192,3 +192,23 @@ Test(core_refusal, a_command_of_the_brokers_side_is_refused)
 
     cr_assert(eq(int, client->error, LEAT_ERR_MALFORMED));
 }
+
+Test(core_refusal, a_worker_with_programs_is_not_let_in_where_anybody_could_send_them)
+{
+    test_peer *const open = world_peer(&w, "open", 1, "echo command:child");
+    test_peer *const safe = world_peer(&w, "safe", 1, "echo burn:pool");
+    test_peer *const own = world_peer(&w, "own", 1, "command:child");
+    open->principal = &leat_principal_anybody;
+    safe->principal = &leat_principal_anybody;
+
+    peer_connect(open, false);
+    peer_connect(safe, false);
+    peer_connect(own, false);
+    must_settle(&w);
+
+    cr_assert(not(open->welcome));
+    cr_assert(eq(int, open->error, LEAT_ERR_DENIED));
+    cr_assert(strstr(open->error_sentence, "without a key over TCP") != NULL);
+    cr_assert(safe->welcome);
+    cr_assert(own->welcome);
+}

@@ -292,6 +292,7 @@ Test(vectors, the_protocol_shows_the_limits_of_the_code)
         {"bytes of a payload or a result",     LEAT_PAYLOAD_BYTES_MAX   },
         {"bytes of a name",                    LEAT_NAME_BYTES_MAX      },
         {"bytes of a sentence",                LEAT_SENTENCE_BYTES_MAX  },
+        {"words of a command",                 LEAT_EXEC_WORDS_MAX      },
         {"bytes of a JSON body",               LEAT_JSON_BYTES_MAX      },
         {"levels of a JSON body",              LEAT_JSON_DEPTH_MAX      },
         {"tokens of a JSON body",              LEAT_JSON_TOKENS_MAX     },

@@ -381,3 +381,79 @@ Test(worker_options, a_key_file_that_is_missing_or_open_to_others_is_refused)
     cr_assert(settings.worker.key == NULL);
     leat_tmp_fini(&tmp);
 }
+
+/* ---- programs as jobs ---- */
+
+static const leat_handler *
+handler_of(const char *name)
+{
+    return leat_handler_find(settings.worker.handlers, settings.worker.handler_count,
+                             leat_text_of(name));
+}
+
+Test(worker_options, commands_are_off_unless_they_are_allowed)
+{
+    LEAT_PASS(READ("--broker", "ipc:///a"));
+    for (size_t i = 0; i < settings.worker.handler_count; i++)
+        cr_assert(ne(int, (int)settings.worker.handlers[i].runs, LEAT_RUNS_CHILD));
+    leat_worker_settings_fini(&settings);
+
+    LEAT_PASS(READ("--broker", "ipc:///a", "--allow-commands"));
+    cr_assert(handler_of("command") != NULL);
+    cr_assert(eq(int, (int)handler_of("command")->runs, LEAT_RUNS_CHILD));
+    cr_assert(handler_of("command")->program == NULL);
+}
+
+Test(worker_options, a_program_under_a_name_has_its_words_and_nothing_else)
+{
+    LEAT_PASS(READ("--broker", "ipc:///a", "--command", "up=/bin/sh  -c upper", "--command",
+                   "ls=/bin/ls"));
+
+    cr_assert(handler_of("command") == NULL);
+    const leat_handler *const up = handler_of("up");
+    cr_assert(up != NULL && up->program != NULL);
+    LEAT_SAME_TEXT(up->program[0], "/bin/sh");
+    LEAT_SAME_TEXT(up->program[1], "-c");
+    LEAT_SAME_TEXT(up->program[2], "upper");
+    cr_assert(up->program[3] == NULL);
+    LEAT_SAME_TEXT(handler_of("ls")->program[0], "/bin/ls");
+}
+
+Test(worker_options, a_program_that_is_none_is_refused)
+{
+    must_refuse(READ("--command", "up"), "NAME=/PATH");
+    must_refuse(READ("--command", "up=sh"), "NAME=/PATH");
+    must_refuse(READ("--command", "=/bin/sh"), "NAME=/PATH");
+    must_refuse(READ("--command", "up=/no/such"), "/no/such");
+    must_refuse(READ("--command", "echo=/bin/sh"), "\"echo\" already");
+    must_refuse(READ("--command", "a=/bin/sh", "--command", "a=/bin/sh"), "\"a\" already");
+    must_refuse(READ("--allow-commands", "--command", "command=/bin/sh"), "\"command\" already");
+}
+
+Test(worker_options, limits_of_programs_have_names_and_units)
+{
+    LEAT_PASS(READ("--rlimit", "cpu=1500ms,mem=2G", "--rlimit", "files=100", "--rlimit=procs=7"));
+
+    const uint64_t *const limits = settings.worker.commands->rights.limits;
+    cr_assert(eq(u64, limits[LEAT_EXEC_CPU], 2));
+    cr_assert(eq(u64, limits[LEAT_EXEC_MEMORY], 2ULL << 30));
+    cr_assert(eq(u64, limits[LEAT_EXEC_FILES], 100));
+    cr_assert(eq(u64, limits[LEAT_EXEC_PROCESSES], 7));
+    leat_worker_settings_fini(&settings);
+    must_refuse(READ("--rlimit", "cpu"), "NAME=VALUE");
+    must_refuse(READ("--rlimit", "disk=1"), "cpu, mem, files and procs");
+    must_refuse(READ("--rlimit", "mem=lots"), "--rlimit");
+    must_refuse(READ("--rlimit", "files=0"), "--rlimit");
+    must_refuse(READ("--user", "nobody-of-that-name"), "no such user");
+}
+
+Test(worker_options, programs_do_not_go_over_tcp_without_a_key)
+{
+    must_refuse(READ("--allow-commands", "--broker", "tcp://127.0.0.1:5328"), "--key-file");
+    must_refuse(READ("--command", "ls=/bin/ls", "--broker", "ipc:///a", "--broker", "tcp://h:1"),
+                "tcp://h:1");
+    LEAT_PASS(READ("--allow-commands"));
+    cr_assert(ge(sz, settings.worker.endpoint_count, 1));
+    for (size_t i = 0; i < settings.worker.endpoint_count; i++)
+        cr_assert(strncmp(settings.worker.endpoints[i], "ipc://", 6) == 0);
+}

@@ -43,7 +43,7 @@ is "$(wc -l <"$dir/err")" 1
 
 # wrong usage names what is wrong
 run 2 leat submit
-said "--handler NAME is missing"
+said "give a command (leat submit make -C docs), or --handler NAME"
 run 2 leat submit --handler echo a b
 said 'not "b" too'
 run 2 leat submit --handler echo a ::: b
