@@ -450,7 +450,8 @@ def main():
     else:
         print(text)
     if given.write:
-        into_page(pathlib.Path(given.write), text, f"./dev bench --rounds {given.rounds}")
+        into_page(pathlib.Path(given.write), text,
+                  f"./dev bench --rounds {given.rounds} --scale {given.scale:g}")
     return 1 if broken else 0
 
 
