@@ -165,8 +165,8 @@ stream(leat_load *self)
         if (status == LEAT_TIMED_OUT && plan->rate > 0 && wait_ms < plan->patience_ms)
             status = LEAT_OK;
     }
-    if (status == LEAT_OK && plan->depth == 0)
-        status = leat_batch_seal(self->batch);
+    if (status == LEAT_OK) /* with a depth, jobs are left over */
+        status = plan->depth == 0 ? leat_batch_seal(self->batch) : leat_batch_flush(self->batch);
     while (status == LEAT_OK && self->ended < plan->jobs)
         status = receive(self, plan->patience_ms);
     return status == LEAT_END ? LEAT_OK : status;

@@ -13,6 +13,7 @@ import argparse
 import json
 import os
 import pathlib
+import re
 import subprocess
 import sys
 import time
@@ -287,12 +288,13 @@ def ratio(a, b):
 
 
 def table(head, rows):
+    """Aligned columns. Leat is written as a name here: `leat …` in a page is a command."""
     widths = [max(len(str(row[i])) for row in [head, *rows]) for i in range(len(head))]
     lines = []
     for row in [head, *rows]:
         cells = [str(cell).ljust(width) if i in (0, len(row) - 1) else str(cell).rjust(width)
                  for i, (cell, width) in enumerate(zip(row, widths))]
-        lines.append("  ".join(cells).rstrip())
+        lines.append(re.sub("^leat ", "Leat ", "  ".join(cells).rstrip()))
     return "\n".join(lines)
 
 
@@ -448,7 +450,8 @@ def main():
     else:
         print(text)
     if given.write:
-        into_page(pathlib.Path(given.write), text, f"./dev bench --rounds {given.rounds}")
+        into_page(pathlib.Path(given.write), text,
+                  f"./dev bench --rounds {given.rounds} --scale {given.scale:g}")
     return 1 if broken else 0
 
 

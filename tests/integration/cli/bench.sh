@@ -46,6 +46,7 @@ is "$(figure mode)" latency
 measure 200 --handler sleep:20
 measure 20 --handler burn:500
 measure 100 --pace 1000
+measure 5000 --depth 10 # what is collected last must leave by itself
 measure 500 --depth 2000
 [ -n "$(figure depth_bytes_per_job)" ] || fail "no memory a waiting job"
 measure 30 --cpu 0
