@@ -108,7 +108,7 @@ run 3 leat result "$long/4"
 said "there is no $long/4"
 for command in wait status result; do
     run 3 leat $command 99999999999
-    said "there is no batch 99999999999"
+    said "no batch 99999999999"
 done
 
 # Ctrl-C ends the wait, not the batch
