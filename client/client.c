@@ -28,6 +28,7 @@ leat_fail(leat *self, leat_status status, const char *format, ...)
 {
     va_list args;
     va_start(args, format);
+    /* NOLINTNEXTLINE(clang-analyzer-valist.Uninitialized) */
     (void)vsnprintf(self->sentence, sizeof self->sentence, format, args);
     va_end(args);
     return status;

@@ -246,7 +246,7 @@ on_stop(leat_worker *worker, const leat_link_event *event, leat_reader records)
             leat_worker_stop_slot(worker, slot,
                                   record.reason == LEAT_STOP_STALE ? LEAT_WORKER_STOP_SILENTLY
                                                                    : LEAT_WORKER_STOP_ANSWER,
-                                   &record);
+                                  &record);
         else if (!leat_kept_drop(&worker->kept, &record.token))
             s.records[s.count++] = record;
         else if (record.reason != LEAT_STOP_STALE)

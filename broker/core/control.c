@@ -374,10 +374,8 @@ query(leat_core *core,
             return LEAT_ERR_NOT_FOUND;
         }
         *result = leat_query_batch(core, batch);
-    } else if (leat_watch_query(core, peer, arguments, name, result, message, &err)) {
-        if (err != LEAT_ERR_OK)
-            return err;
-    } else if (leat_explain_query(core, arguments, name, result, message, &err)) {
+    } else if (leat_watch_query(core, peer, arguments, name, result, message, &err) ||
+               leat_explain_query(core, arguments, name, result, message, &err)) {
         if (err != LEAT_ERR_OK)
             return err;
     } else if (strcmp(name, "status") == 0) {

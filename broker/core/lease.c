@@ -484,26 +484,26 @@ leat_lease_of(leat_core *core, const leat_peer *peer, const leat_token *token)
 }
 
 void
-leat_acking_except(struct leat_acking *reply, const leat_token *token, leat_err err)
+leat_acking_except(struct leat_acking *acking, const leat_token *token, leat_err err)
 {
-    if (reply->acked.exceptions == UINT16_MAX)
+    if (acking->acked.exceptions == UINT16_MAX)
         return;
-    reply->acked.exceptions++;
-    leat_acked_put_exception(&reply->exceptions,
+    acking->acked.exceptions++;
+    leat_acked_put_exception(&acking->exceptions,
                              &(leat_acked_exception){token->id, token->attempt, (uint16_t)err});
 }
 
 void
-leat_acking_finish(leat_core *core, leat_peer *peer, uint64_t sequence, struct leat_acking *reply)
+leat_acking_finish(leat_core *core, leat_peer *peer, uint64_t sequence, struct leat_acking *acking)
 {
     leat_buf record = {0};
-    reply->acked.sequence = sequence;
-    leat_acked_put(&record, &reply->acked);
-    leat_put_bytes(&record, reply->exceptions.data, reply->exceptions.size);
-    record.failed |= reply->exceptions.failed;
-    leat_window_decide(core, peer, sequence, LEAT_CMD_ACKED, &record, reply->depends);
+    acking->acked.sequence = sequence;
+    leat_acked_put(&record, &acking->acked);
+    leat_put_bytes(&record, acking->exceptions.data, acking->exceptions.size);
+    record.failed |= acking->exceptions.failed;
+    leat_window_decide(core, peer, sequence, LEAT_CMD_ACKED, &record, acking->depends);
     leat_buf_fini(&record);
-    leat_buf_fini(&reply->exceptions);
+    leat_buf_fini(&acking->exceptions);
 }
 
 void

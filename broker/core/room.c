@@ -31,18 +31,18 @@
 /* ------------------------------------------------------------------------------ what ends need */
 
 uint64_t
-leat_room_end_of(const leat_settings *s, bool message)
+leat_room_end_of(const leat_settings *settings, bool message)
 {
     uint64_t bytes = END_BYTES;
     if (message)
         return MESSAGE_BYTES;
-    for (uint8_t i = 0; i < s->finally_count; i++)
-        bytes += FOLLOWER_BYTES + s->finally[i].payload.size;
-    if (s->recover.handler.size > 0)
-        bytes += FOLLOWER_BYTES + FAILURE_BYTES + (uint64_t)s->recover.payload.size * 2;
-    if (s->reply.size > 0)
+    for (uint8_t i = 0; i < settings->finally_count; i++)
+        bytes += FOLLOWER_BYTES + settings->finally[i].payload.size;
+    if (settings->recover.handler.size > 0)
+        bytes += FOLLOWER_BYTES + FAILURE_BYTES + (uint64_t)settings->recover.payload.size * 2;
+    if (settings->reply.size > 0)
         bytes += FOLLOWER_BYTES + (uint64_t)LEAT_ROOM_RESULT_BYTES * 2;
-    if (s->unique_for_ms > 0)
+    if (settings->unique_for_ms > 0)
         bytes += END_BYTES;
     return bytes;
 }

@@ -12,6 +12,7 @@
 #include <time.h>
 #include <unistd.h>
 
+#include "broker/store/fault.h"
 #include "proto/base/log.h"
 
 #define PIECE_BYTES    ((size_t)1024 * 1024) /* appended and synced at once; what waits sees it */
@@ -84,6 +85,12 @@ append(leat_extent *extent, size_t size, bool *full)
     return true;
 }
 
+static bool
+sync_file(int fd)
+{
+    return LEAT_STORE_FAULT(NO_SYNC) || fdatasync(fd) == 0;
+}
+
 /* One piece more, on disk. */
 static void
 grow(leat_extent *extent, uint64_t target)
@@ -93,7 +100,7 @@ grow(leat_extent *extent, uint64_t target)
     struct stat file;
     bool full = false;
     if (!append(extent, left < PIECE_BYTES ? (size_t)left : PIECE_BYTES, &full) ||
-        fdatasync(extent->fd) != 0 || fstat(extent->fd, &file) != 0) {
+        !sync_file(extent->fd) || fstat(extent->fd, &file) != 0) {
         fail(extent, errno);
         return;
     }
@@ -124,7 +131,7 @@ has_space(leat_extent *extent)
     struct stat file;
     bool full = false;
     const uint64_t before = atomic_load(&extent->bytes);
-    if (!append(extent, STEP_BYTES_MIN / 8, &full) || fdatasync(extent->fd) != 0 ||
+    if (!append(extent, STEP_BYTES_MIN / 8, &full) || !sync_file(extent->fd) ||
         fstat(extent->fd, &file) != 0) {
         fail(extent, errno);
         return false;

@@ -72,6 +72,7 @@ struct waiting {
     uint64_t number;
 };
 
+/* NOLINTNEXTLINE(clang-analyzer-optin.performance.Padding): by who may touch it */
 typedef struct lmdb_store {
     leat_store store;
     leat_guard guard;

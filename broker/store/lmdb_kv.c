@@ -203,7 +203,7 @@ join_parts(leat_lmdb_kv *kv, leat_row *row)
         struct key_bytes bytes;
         MDB_val at = *encode_key(LEAT_TABLE_OBJECTS, part_key(number, part), &bytes);
         MDB_val value;
-        leat_row piece;
+        leat_row piece = {0};
         if (part > PARTS_MAX)
             return LEAT_ERR_CORRUPT;
         const int rc = mdb_get(kv->txn, kv->dbis[LEAT_TABLE_OBJECTS], &at, &value);

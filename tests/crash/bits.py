@@ -19,6 +19,7 @@ import time
 import rig
 
 LIVE, ENDED, DEAD, MESSAGES = 40, 20, 4, 20
+PAGE_BYTES = 4096
 LIVES = 5  # starts of one broker after another; three that a signal ends are allowed
 FREE = ("a flip that changes nothing lies in a free page, behind the last row of a page, or in the "
         "older of the two first pages: nothing reads it before it is written anew")
@@ -65,6 +66,11 @@ class Bits:
         if r.stop("broker") != 0:
             raise rig.Broken("the broker does not stop")
         self.good = self.data.read_bytes()
+        code, text = r.run("leat", "store", "check", "--data", r.store, "--json")
+        if code != 0:
+            raise rig.Broken(f"the store is damaged before anything was done to it: {text}")
+        # What lies behind was taken ahead, and holds nothing.
+        self.used = json.loads(text)["pages"] * PAGE_BYTES
 
     def leat(self, *words):
         code, text = self.r.run("leat", *words)
@@ -78,13 +84,13 @@ class Bits:
         self.data.write_bytes(data)
 
     def flipped(self, at=None):
-        at = self.r.random.randrange(len(self.good)) if at is None else at
+        at = self.r.random.randrange(self.used) if at is None else at
         data = bytearray(self.good)
         data[at] ^= 1 << self.r.random.randrange(8)
         return bytes(data), f"bit in byte {at}"
 
     def cut(self):
-        size = self.r.random.randrange(len(self.good))
+        size = self.r.random.randrange(self.used)
         return self.good[:size], f"cut to {size} bytes"
 
     def in_payload(self):

@@ -61,7 +61,7 @@ send_batch(unsigned jobs)
         return true;
     if (strstr(leat_sentence(fill.broker), "no space left") == NULL) {
         (void)fprintf(stderr, "crash_fill: %s\n", leat_sentence(fill.broker));
-        exit(1);
+        exit(1); /* NOLINT(concurrency-mt-unsafe): one thread */
     }
     fill.refused++;
     (void)usleep(100000); /* as a client would: a little later there may be room */

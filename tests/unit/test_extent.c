@@ -56,8 +56,8 @@ Test(extent, what_is_waited_for_is_there_and_a_step_more)
     cr_assert(leat_extent_wait(extent, 100000));
     cr_assert(ge(u64, leat_extent_bytes(extent), 100000));
     /* The step is taken without being waited for; closing does not leave it half done. */
-    cr_assert(leat_extent_wait(extent, 100000 + 400 * 1024));
-    cr_assert(le(u64, file_bytes(), 2U * 1024 * 1024));
+    cr_assert(leat_extent_wait(extent, 100000 + (uint64_t)400 * 1024));
+    cr_assert(le(u64, file_bytes(), (uint64_t)2 * 1024 * 1024));
     cr_assert(not(leat_extent_is_stuck(extent)));
 }
 
@@ -92,7 +92,7 @@ Test(extent, the_end_of_the_disk_is_no_error)
     cr_assert(leat_extent_is_stuck(extent));
     cr_assert(eq(int, leat_extent_error(extent), 0));
     /* All that there was has been taken, whole pages of it are of use. */
-    cr_assert(eq(u64, leat_extent_bytes(extent), 1000000U / 4096U * 4096U));
+    cr_assert(eq(u64, leat_extent_bytes(extent), (uint64_t)1000000 / 4096 * 4096));
 }
 
 Test(extent, it_goes_on_when_there_is_space_again)

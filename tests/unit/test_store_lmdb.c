@@ -478,7 +478,7 @@ fill_disk(void)
     cr_assert(eq(int, stat(path, &file), 0));
     const struct rlimit limit = {.rlim_cur = (rlim_t)file.st_size + 65536,
                                  .rlim_max = RLIM_INFINITY};
-    signal(SIGXFSZ, SIG_IGN);
+    (void)signal(SIGXFSZ, SIG_IGN);
     cr_assert(eq(int, setrlimit(RLIMIT_FSIZE, &limit), 0));
 }
 
