@@ -240,8 +240,10 @@ read_store(struct task *task)
 {
     char why[512] = "";
     leat_store_facts facts;
-    const leat_store_lmdb_options options = {.path = task->store,
-                                             .retention = LEAT_RETENTION_DEFAULT};
+    /* Nothing may go out of retention while it is looked at. */
+    const leat_store_lmdb_options options = {
+        .path = task->store, .retention = {UINT64_MAX, UINT64_MAX, UINT64_MAX}
+    };
     const leat_load load = {.context = task, .object = on_object, .pack = on_pack, .turn = on_turn};
     leat_err err = leat_store_lmdb_open(&options, &task->open, why);
     if (err != LEAT_ERR_OK)
@@ -253,7 +255,7 @@ read_store(struct task *task)
     verdict_each_job(task->v, ask_for, task);
     fetch_ended(task);
     leat_store_get_facts(task->open, &facts);
-    task->limits.forgotten = facts.history_dropped > 0;
+    task->limits.forgotten_max = facts.history_dropped;
     return task->failed ? complain(task->store, "an ended job cannot be read") : 0;
 }
 

@@ -21,10 +21,16 @@ LAST_S = 3
 LONG_S = 2.5
 
 
+def start(r):
+    """The broker, keeping all that has ended: what is forgotten cannot be judged."""
+    return r.start_broker("--keep-jobs", 10**9, "--keep-bytes", 2**40, "--keep-dead", 10**7,
+                          fault=r.fault)
+
+
 def kill_once(r, lives, longest_s):
     """One life of the broker, from its start to its end. Returns how long the start took."""
     began = time.monotonic_ns()
-    took_s = r.start_broker(fault=r.fault)
+    took_s = start(r)
     # Most lives are short: what is young (sessions that come back) is where it is difficult. Some
     # last until everybody is back, so that the time until the first answer can be measured.
     if r.random.random() < 0.1:
@@ -43,7 +49,7 @@ def add_backlog(r, jobs):
 
 def begin(r, options, fault=None):
     r.fault = fault
-    r.start_broker(fault=fault)
+    start(r)
     add_backlog(r, options.live if fault is None else 100)
     r.start_loads(options.loads)
     for n in range(2):
@@ -62,7 +68,7 @@ def run_kills(options):
             starts.append(kill_once(r, lives, 1.2))
             if len(starts) % 50 == 0:
                 rig.say(f"{len(starts)} kills in {time.monotonic() - began:.0f} s")
-        r.start_broker()
+        start(r)
         time.sleep(LAST_S)
         r.stop_loads()
         r.start_worker("last", "--channel", BACKLOG, slots=50, history=True)
@@ -86,7 +92,7 @@ def run_control(options, fault):
             for _ in range(5):
                 kill_once(r, [], 0.7)
                 kills += 1
-            r.start_broker(fault=fault)
+            start(r)
             time.sleep(1)
             for name in list(r.programs):
                 r.kill(name)

@@ -611,8 +611,9 @@ judge_acknowledged(verdict *v, const verdict_limits *limits, const job *j)
         return;
     n->durable++;
     const bool is_there = j->live || j->ended || j->dead || j->recovering || j->finished;
-    const bool was_there = j->received || (limits->forgotten && (j->shown || j->done_reports > 0));
-    if (!is_there && !was_there)
+    if (!is_there && !j->received && n->forgotten < limits->forgotten_max)
+        n->forgotten++;
+    else if (!is_there && !j->received)
         WITNESS(v, lost,
                 "job %" PRIu64 " of batch %" PRIu64 " (history %u, record %" PRIu64
                 "): acknowledged, and neither in the store nor ended",
@@ -625,7 +626,7 @@ judge_end(verdict *v, const verdict_limits *limits, const job *j)
     if (j->memory || (!j->shown && j->done_reports == 0))
         return;
     const bool ended = j->ended || j->finished || j->recovering;
-    if (!ended && !(limits->forgotten && !j->live) && (j->acknowledged || j->live))
+    if (!ended && !(limits->forgotten_max > 0 && !j->live) && (j->acknowledged || j->live))
         WITNESS(v, lost, "the end of job %" PRIu64 " was %s, and is not in the store", j->id,
                 j->shown ? "shown to a waiter" : "accepted from its worker");
 }
@@ -939,7 +940,7 @@ judge_early(verdict *v, const verdict_limits *limits)
 {
     for (uint64_t i = 0; i < v->early[0]; i++)
         WITNESS(v, duplicated_completion, "a waiter was shown a position again");
-    for (uint64_t i = 0; i < v->early[1] && !limits->forgotten; i++)
+    for (uint64_t i = 0; i < v->early[1] && limits->forgotten_max == 0; i++)
         WITNESS(v, missed_completion, "a waiter was shown a position without the one before it");
     for (uint64_t i = 0; i < v->early[2]; i++)
         WITNESS(v, lost, "two records were acknowledged as the same job");
@@ -966,6 +967,7 @@ verdict_judge(verdict *v, const verdict_limits *limits, FILE *out, verdict_count
 #define VERDICT_SUM(name) violated |= counts->name > 0;
     VERDICT_VIOLATION_MAP(VERDICT_SUM)
 #undef VERDICT_SUM
-    counts->inconclusive = !violated && counts->acknowledged < limits->acknowledged_min;
+    counts->inconclusive =
+        !violated && (counts->acknowledged < limits->acknowledged_min || counts->forgotten > 0);
     counts->valid = !violated && !counts->inconclusive;
 }

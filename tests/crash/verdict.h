@@ -55,6 +55,7 @@
     X(shown)                /* completions to waiters */         \
     X(received)             /* messages */                       \
     X(live)                 /* not ended */                      \
+    X(forgotten)            /* out of retention: inconclusive */ \
     X(histories) X(stopped) /* of them, without room */
 
 typedef struct verdict_counts {
@@ -69,7 +70,7 @@ typedef struct verdict_counts {
 typedef struct verdict_limits {
     uint64_t acknowledged_min; /* fewer: inconclusive */
     bool all_ended;            /* what lives is a violation */
-    bool forgotten;            /* ended jobs may be out of retention: then a history is enough */
+    uint64_t forgotten_max;    /* so many ended jobs are out of retention */
     bool starts_may_lack;      /* workers without a history took part */
 } verdict_limits;
 

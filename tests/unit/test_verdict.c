@@ -967,14 +967,15 @@ Test(verdict, too_little_is_inconclusive)
     cr_expect(eq(u64, sum_of(&counts), 0));
 }
 
-Test(verdict, what_was_forgotten_by_retention_is_not_lost_if_it_was_seen)
+Test(verdict, what_is_out_of_retention_is_not_lost_and_not_judged)
 {
     make_world(3);
     struct fact *const f = find_acknowledged_end(LEAT_OUTCOME_DONE);
     cr_assert(ne(ptr, f, NULL));
     f->kind = FACT_NONE;
-    w.limits.forgotten = true;
-    cr_expect(judge().valid);
-    w.limits.forgotten = false;
+    w.limits.forgotten_max = 1;
+    cr_expect(judge().inconclusive);
+    cr_expect(eq(u64, judge().forgotten, 1));
+    w.limits.forgotten_max = 0;
     cr_expect(gt(u64, judge().lost, 0));
 }
