@@ -3,7 +3,8 @@
 
 So many jobs stay alive: for each that ends another one comes, a quarter of them delayed; a tenth of
 the attempts fails and comes again; a worker holds half of all and ends whichever chance says. All
-the while the file may have at most four times the bytes of what is alive and kept, and 64 MiB. What
+the while the file may have at most four times the bytes of what is alive and kept, what is reserved
+for the ends of what is alive, and 64 MiB. What
 a live job needs is measured in the beginning, when nothing has ended; what a kept one needs is the
 least that can be said of an end. Of what has ended as much is kept as is alive. A store may extend
 its file ahead: pages in use and the file are told apart. The negative control is a broker whose
@@ -44,6 +45,7 @@ class Growth:
     def __init__(self, live_bytes):
         self.live_bytes = live_bytes  # of one job
         self.worst = 0.0
+        self.limit = 0
         self.largest = self.used = self.looks = 0
 
     def look(self, r):
@@ -53,7 +55,11 @@ class Growth:
         live = sum(channel[state] for channel in seen["channels"]
                    for state in ("ready", "running", "delayed", "held"))
         kept = broker["history_jobs"]
-        limit = TIMES * (live * self.live_bytes + kept * KEPT_BYTES) + SPARE
+        # What was taken for the ends of live jobs, so that a full disk cannot hold them up, is
+        # neither waste nor data. The file does not shrink when less is kept.
+        limit = TIMES * (live * self.live_bytes + kept * KEPT_BYTES) + SPARE + \
+            int(broker["promised_bytes"])
+        limit = self.limit = max(self.limit, limit)
         self.looks += 1
         self.largest = max(self.largest, size)
         self.used = max(self.used, broker["used_bytes"])
