@@ -30,7 +30,7 @@ class Case:
         self.call = random.choice(COMMIT * 3 + CALLS)
         self.error = random.choice(ERRORS)
         late = self.call in COMMIT + ("write", "fsync")
-        self.at = random.randrange(1, 40 if late else 8)
+        self.at = random.randrange(1, 16 if late else 6)
 
     def __str__(self):
         return f"{self.call} {self.error} at {self.at}"
