@@ -667,8 +667,9 @@ judge_attempts(verdict *v, const job *j)
         WITNESS(v, attempts_exceeded,
                 "job %" PRIu64 " is poison of %u losses, and ran in %u of them", j->id,
                 j->dead_lost, j->starts - j->ends);
+    /* A batch that has left a job which it shares has an end of it without an attempt. */
     if (!j->memory && in_store && !has_flag(j, LEAT_NOTE_RECOVERS) &&
-        j->highest_start > j->stored_attempt)
+        !has_flag(j, LEAT_NOTE_UNIQUE) && j->highest_start > j->stored_attempt)
         WITNESS(v, attempts_exceeded,
                 "job %" PRIu64 ": attempt %u was started, the store knows of %u", j->id,
                 j->highest_start, j->stored_attempt);

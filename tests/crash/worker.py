@@ -109,13 +109,19 @@ class Ledger:
                     times.append(((min(later) - began) / 1e6, self.busy.between(began, min(later))))
         return slept, ran
 
+    def is_elsewhere(self, key, now_us):
+        """The job has been started again since: this attempt was given back."""
+        job, attempt = key
+        return any(other.attempt > attempt and other.time_us <= now_us for other in self.starts[job])
+
     def not_alone(self, when):
         """Starts of suspects beside something else in the same worker. What it has given back had
         not begun."""
         found = []
         suspects = {(job, note.attempt) for job, starts in self.starts.items()
                     for before, note in zip(starts, starts[1:])
-                    if before.extra == self.burn and (job, before.attempt) not in self.ended}
+                    if before.extra == self.burn and (job, before.attempt) not in self.ended and
+                    when.get(before.process, sys.maxsize) <= note.time_us}
         for history in self.histories:
             running = set()
             for note in history:
@@ -123,6 +129,7 @@ class Ledger:
                 if note.operation == rig.START:
                     if key not in self.ended and note.process not in when:
                         continue
+                    running = {key for key in running if not self.is_elsewhere(key, note.time_us)}
                     if running and (key in suspects or running & suspects):
                         found.append(note.job)
                     running.add(key)

@@ -416,6 +416,7 @@ end_by(int number, const char *wanted)
     const pid_t child = fork();
     if (child == 0) {
         const leat_store_lmdb_options options = {.path = t.path, .watch_signals = true};
+        (void)signal(number, SIG_DFL); /* a sanitizer has one of its own */
         if (leat_store_lmdb_open(&options, &t.store, why) != LEAT_ERR_OK)
             _exit(9);
         (void)raise(number);
