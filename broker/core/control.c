@@ -483,8 +483,9 @@ leat_control_on_query(
         cJSON_Delete(json);
         return;
     }
+    const bool early = is_early(core, json); /* before, since it may arrive meanwhile */
     err = query(core, peer, json, name, &result, message);
-    if (err == LEAT_ERR_NOT_FOUND && is_early(core, json)) {
+    if (err == LEAT_ERR_NOT_FOUND && early) {
         ask_later(core, peer, body, size);
         cJSON_Delete(json);
         return;

@@ -444,9 +444,11 @@ find_batch(leat_core *core, leat_cursor *cursor)
 {
     if (cursor->batch != NULL || cursor->told)
         return true;
+    /* Asked before, since it may arrive meanwhile. */
+    const bool on_its_way = leat_cursor_is_on_its_way(core, cursor->batch_id);
     cursor->batch = leat_batch_find(core, cursor->batch_id);
     if (cursor->batch == NULL)
-        return !leat_cursor_is_on_its_way(core, cursor->batch_id);
+        return !on_its_way;
     leat_list_append(&cursor->batch->cursors, &cursor->of_batch);
     return true;
 }

@@ -35,7 +35,8 @@ nothing_left() { until_true 5 is_clean; }
 # the check can fail: a process with the mark is seen
 sh -c "sleep 5; : $mark" &
 plant=$!
-until_true 5 test -n "$(left_running)"
+is_seen() { [ -n "$(left_running)" ]; }
+until_true 5 is_seen
 kill -KILL "$plant"
 wait "$plant" 2>/dev/null || :
 
