@@ -42,10 +42,10 @@ def status(r):
 class Growth:
     """What the store was seen to be."""
 
-    def __init__(self, live_bytes):
+    def __init__(self, live_bytes, jobs):
         self.live_bytes = live_bytes  # of one job
         self.worst = 0.0
-        self.limit = 0
+        self.limit = TIMES * jobs * live_bytes + SPARE  # so many have just been alive
         self.largest = self.used = self.looks = 0
 
     def look(self, r):
@@ -85,7 +85,7 @@ def churn(options, jobs, seconds, fault=None):
     it has broken the limit."""
     with rig.Rig(options, "growth") as r:
         r.start_broker("--keep-jobs", jobs, fault=fault)
-        growth = Growth(measure_live(r, jobs))
+        growth = Growth(measure_live(r, jobs), jobs)
         load = r.start("churn", "depth", "churn", "--broker", r.url, "--jobs", jobs, "--hold",
                        max(1024, jobs // 2), "--seconds", int(seconds))
         told = 0
