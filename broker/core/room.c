@@ -26,7 +26,7 @@
 #define PACK_BYTES     320U  /* … and itself: names, terms, key */
 #define PAGE_BYTES     4096U
 #define LARGE_BYTES    32768U
-#define RUN_BYTES      262144U
+#define RUN_BYTES      65536U /* a session with all its answers; rows of history are small then */
 
 /* ------------------------------------------------------------------------------ what ends need */
 

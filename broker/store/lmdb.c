@@ -300,6 +300,17 @@ extend_for(lmdb_store *self, size_t bytes)
     return self->writer.rc == 0 ? LEAT_ERR_OK : LEAT_ERR_IO;
 }
 
+/* How much history may be moved beside lists of so many bytes, so that all of it has its place in
+ * the tail, should none of the free pages be of use. */
+static size_t
+step_within(const lmdb_store *self, size_t bytes)
+{
+    const uint64_t tail = tail_bytes(self, self->account.end_bytes);
+    const uint64_t taken = (uint64_t)bytes * 2 + LIST_BYTES;
+    const uint64_t step = tail > taken ? (tail - taken) / 4 : 0;
+    return step > FULL_STEP_BYTES ? (size_t)step : FULL_STEP_BYTES;
+}
+
 /* Apply the lists, take a step of history, sync. */
 static leat_err
 commit_lists(lmdb_store *self, const struct waiting *lists, unsigned count)
@@ -317,7 +328,7 @@ commit_lists(lmdb_store *self, const struct waiting *lists, unsigned count)
     self->writer.split = full;
     for (unsigned i = 0; i < count && err == LEAT_ERR_OK; i++)
         err = leat_tables_apply(&self->history, &self->writer.kv, &lists[i].changes);
-    self->history.step_bytes_max = full ? FULL_STEP_BYTES : 0;
+    self->history.step_bytes_max = full ? FULL_STEP_BYTES : step_within(self, bytes);
     self->history.haul_bytes_max = full ? FULL_HAUL_BYTES : 0;
     if (err == LEAT_ERR_OK)
         err = leat_history_step(&self->history, &self->writer.kv, bytes);

@@ -200,6 +200,7 @@ typedef struct payload {
 } payload;
 
 struct verdict {
+    uint64_t gone; /* acknowledged jobs that are nowhere, for which retention may answer */
     rows jobs;
     map job_of;
     rows payloads;
@@ -611,9 +612,11 @@ judge_acknowledged(verdict *v, const verdict_limits *limits, const job *j)
         return;
     n->durable++;
     const bool is_there = j->live || j->ended || j->dead || j->recovering || j->finished;
-    if (!is_there && !j->received && n->forgotten < limits->forgotten_max)
-        n->forgotten++;
-    else if (!is_there && !j->received)
+    /* So many have gone by the store's own count. Whose end was seen has ended. */
+    if (!is_there && !j->received && v->gone < limits->forgotten_max) {
+        v->gone++;
+        n->forgotten += !j->shown && j->done_reports == 0;
+    } else if (!is_there && !j->received)
         WITNESS(v, lost,
                 "job %" PRIu64 " of batch %" PRIu64 " (history %u, record %" PRIu64
                 "): acknowledged, and neither in the store nor ended",

@@ -300,8 +300,10 @@ born_scheduled(sim *s, const sim_job *job, unsigned which)
     if (which >= SIM_SCHEDULES || !schedule->added)
         sim_fail(s, "job %" PRIu64 " is of schedule %u, which nobody has made", job->id, which);
     s->figures.scheduled++;
-    /* Resumed after the clock was put back, it goes by the clock. */
-    if (minute > schedule->last_minute || (schedule->resumed && minute < schedule->last_minute)) {
+    /* Resumed after the clock was put back, it goes by the clock: also when that comes to a minute
+     * in which it has run before. */
+    if (minute > schedule->last_minute || schedule->resumed) {
+        schedule->resumed &= minute != schedule->last_minute;
         schedule->last_minute = minute;
         return;
     }

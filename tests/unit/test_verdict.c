@@ -974,8 +974,8 @@ Test(verdict, what_is_out_of_retention_is_not_lost_and_not_judged)
     cr_assert(ne(ptr, f, NULL));
     f->kind = FACT_NONE;
     w.limits.forgotten_max = 1;
-    cr_expect(judge().inconclusive);
-    cr_expect(eq(u64, judge().forgotten, 1));
+    cr_expect(judge().valid); /* its end has been seen */
+    cr_expect(eq(u64, judge().forgotten, 0));
     w.limits.forgotten_max = 0;
     cr_expect(gt(u64, judge().lost, 0));
 }
