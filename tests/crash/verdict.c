@@ -588,6 +588,7 @@ witness(verdict *v, uint64_t *count, const char *kind, const char *format, ...)
         return;
     (void)fprintf(v->out, "%s: ", kind);
     va_start(args, format);
+    /* NOLINTNEXTLINE(clang-analyzer-valist.Uninitialized) */
     (void)vfprintf(v->out, format, args);
     va_end(args);
     (void)fputc('\n', v->out);
