@@ -46,7 +46,7 @@ signals_as_fd(void)
 }
 
 static void
-log_start(const leat_worker_options *options)
+log_start(const leat_engine_options *options)
 {
     char handlers[512];
     size_t used = 0;
@@ -61,47 +61,47 @@ log_start(const leat_worker_options *options)
 }
 
 static int
-exit_code(const leat_worker *worker, leat_err result)
+exit_code(const leat_engine *worker, leat_err result)
 {
     switch ((int)result) {
     case LEAT_ERR_OK:
         return 0;
     case LEAT_ERR_INTERRUPTED:
-        return EXIT_SIGNAL + leat_worker_signal(worker);
+        return EXIT_SIGNAL + leat_engine_signal(worker);
     case LEAT_ERR_TIMEOUT:
-        return complain(EXIT_NOT_ANSWERED, leat_worker_sentence(worker));
+        return complain(EXIT_NOT_ANSWERED, leat_engine_sentence(worker));
     case LEAT_ERR_DENIED:
-        return complain(EXIT_DENIED, leat_worker_sentence(worker));
+        return complain(EXIT_DENIED, leat_engine_sentence(worker));
     default:
-        return complain(EXIT_CANNOT, leat_worker_sentence(worker));
+        return complain(EXIT_CANNOT, leat_engine_sentence(worker));
     }
 }
 
 static int
-work(leat_worker_options *options)
+work(leat_engine_options *options)
 {
-    leat_worker *worker;
+    leat_engine *worker;
     options->signal_fd = signals_as_fd();
     if (options->signal_fd < 0)
         return complain(EXIT_CANNOT, leat_err_message(leat_err_from_errno(errno)));
     log_start(options);
-    const leat_err err = leat_worker_new(options, &worker);
+    const leat_err err = leat_engine_new(options, &worker);
     if (err == LEAT_ERR_CONFIG)
         return complain(EXIT_USAGE, "--broker: not an address that can be connected to, or "
                                     "--history: not a folder that can be written");
     if (err != LEAT_ERR_OK)
         return complain(EXIT_CANNOT, leat_err_message(err));
 
-    const leat_err result = leat_worker_run(worker);
+    const leat_err result = leat_engine_run(worker);
     const int code = exit_code(worker, result);
     LEAT_LOG(LEAT_LOG_INFO, "worker.stop", "worker stops", LEAT_KV_ERR(result),
-             LEAT_KV_U64("jobs", leat_worker_ended(worker)),
-             LEAT_KV_U64("failed", leat_worker_failed(worker)),
-             LEAT_KV_U64("stale", leat_worker_stale(worker)));
+             LEAT_KV_U64("jobs", leat_engine_ended(worker)),
+             LEAT_KV_U64("failed", leat_engine_failed(worker)),
+             LEAT_KV_U64("stale", leat_engine_stale(worker)));
     /* Handlers may still run: who asks twice does not want to wait for them. */
     if (result != LEAT_ERR_OK)
         _exit(code);
-    leat_worker_destroy(&worker);
+    leat_engine_destroy(&worker);
     close(options->signal_fd);
     return code;
 }

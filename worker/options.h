@@ -1,4 +1,4 @@
-/* leat_worker_settings: what leat-worker was told, checked, ready for leat_worker_new.
+/* leat_worker_settings: what leat-worker was told, checked, ready for leat_engine_new.
  *
  * Command line, environment (LEAT_SLOTS …) and worker.ini come from one table of options
  * (proto/base/option.h). */
@@ -10,7 +10,7 @@
 #include "proto/base/log.h"
 #include "proto/base/option.h"
 #include "proto/link/link.h"
-#include "worker/worker.h"
+#include "worker/engine.h"
 
 typedef enum leat_worker_wish {
     LEAT_WORKER_WISH_RUN = 1,
@@ -28,7 +28,7 @@ typedef struct leat_worker_program {
 
 typedef struct leat_worker_settings {
     leat_worker_wish wish;
-    leat_worker_options worker; /* borrows from the rest; signal_fd is -1 */
+    leat_engine_options worker; /* borrows from the rest; signal_fd is -1 */
     leat_log_level log_level;
     char why[512]; /* a sentence, after LEAT_ERR_CONFIG */
 

@@ -10,27 +10,27 @@
 #include <stdio.h>
 
 #include "proto/base/clock.h"
-#include "worker/machine.h"
+#include "worker/parts.h"
 
 /* Sleepers that are ended in one pass. */
 #define SLEEPERS_A_PASS 8192U
 
 /* Slots that `tasks` in the pool take. */
 static uint32_t
-slots_of(const leat_worker *worker, uint32_t tasks)
+slots_of(const leat_engine *worker, uint32_t tasks)
 {
     const uint32_t threads = leat_pool_threads(worker->pool);
     return tasks < threads ? tasks : threads;
 }
 
 static uint32_t
-commands_of(const leat_worker *worker)
+commands_of(const leat_engine *worker)
 {
     return worker->commands == NULL ? 0 : leat_commands_count(worker->commands);
 }
 
 uint32_t
-leat_worker_running(const leat_worker *worker)
+leat_engine_running(const leat_engine *worker)
 {
     return leat_sleep_count(&worker->sleep) + slots_of(worker, leat_pool_count(worker->pool)) +
            commands_of(worker);
@@ -39,7 +39,7 @@ leat_worker_running(const leat_worker *worker)
 /* ------------------------------------------------------------------------------------- ends */
 
 static void
-note_start(leat_worker *worker, const leat_line_job *job)
+note_start(leat_engine *worker, const leat_line_job *job)
 {
     leat_recorder_note(
         worker->recorder,
@@ -54,7 +54,7 @@ note_start(leat_worker *worker, const leat_line_job *job)
 }
 
 static void
-note_end(leat_worker *worker, const leat_done *done)
+note_end(leat_engine *worker, const leat_done *done)
 {
     leat_recorder_note(worker->recorder,
                        &(leat_note){.operation = LEAT_NOTE_END,
@@ -68,7 +68,7 @@ note_end(leat_worker *worker, const leat_done *done)
 
 static void
 report(
-    leat_worker *worker, const leat_token *token, leat_end end, uint64_t run_us, leat_bytes result)
+    leat_engine *worker, const leat_token *token, leat_end end, uint64_t run_us, leat_bytes result)
 {
     static const char too_large[] = "the result is larger than a result may be";
     leat_done done = {.token = *token, .end = end, .run_us = run_us, .result = result};
@@ -86,14 +86,14 @@ report(
 
 static void
 report_text(
-    leat_worker *worker, const leat_token *token, leat_end end, uint64_t run_us, const char *text)
+    leat_engine *worker, const leat_token *token, leat_end end, uint64_t run_us, const char *text)
 {
     const leat_bytes result = {.data = (const uint8_t *)text, .size = (uint32_t)strlen(text)};
     report(worker, token, end, run_us, result);
 }
 
 static leat_call
-call_on_loop(leat_worker *worker, leat_bytes payload, const leat_given *given)
+call_on_loop(leat_engine *worker, leat_bytes payload, const leat_given *given)
 {
     leat_buf_reset(&worker->scratch);
     return (leat_call){.payload = payload, .out = &worker->scratch, .given = given};
@@ -109,7 +109,7 @@ fill_call(leat_call *call, const leat_line_job *job, int64_t now_us)
 
 /* A sleeper has ended in whatever way. */
 static void
-leave(leat_worker *worker, leat_slot **slot_p)
+leave(leat_engine *worker, leat_slot **slot_p)
 {
     leat_amounts_take_back(&worker->amounts, &(*slot_p)->given);
     leat_slots_leave(&worker->slots, slot_p);
@@ -117,7 +117,7 @@ leave(leat_worker *worker, leat_slot **slot_p)
 
 /* A task has ended in whatever way, or never begun. */
 static void
-give_back(leat_worker *worker, leat_task **task_p)
+give_back(leat_engine *worker, leat_task **task_p)
 {
     leat_task *const task = *task_p;
     if (task->slot != NULL)
@@ -127,7 +127,7 @@ give_back(leat_worker *worker, leat_task **task_p)
 }
 
 void
-leat_worker_end_sleepers(leat_worker *worker, int64_t now_us)
+leat_engine_end_sleepers(leat_engine *worker, int64_t now_us)
 {
     leat_slot *slot;
     uint32_t left = SLEEPERS_A_PASS;
@@ -148,7 +148,7 @@ leat_worker_end_sleepers(leat_worker *worker, int64_t now_us)
 /* Its attempt is over: the last progress leaves, and the checkpoint if there will be another one.
  * Both before the end is reported. */
 static void
-take_last_words(leat_worker *worker, leat_task *task, bool comes_again)
+take_last_words(leat_engine *worker, leat_task *task, bool comes_again)
 {
     leat_tell *const tell = &task->teller.tell;
     if (!leat_tell_has(tell))
@@ -163,7 +163,7 @@ take_last_words(leat_worker *worker, leat_task *task, bool comes_again)
 }
 
 struct hearing {
-    leat_worker *worker;
+    leat_engine *worker;
     int64_t now_ms;
 };
 
@@ -171,7 +171,7 @@ static bool
 hear_task(void *context, leat_task *task)
 {
     const struct hearing *const h = context;
-    leat_worker *const worker = h->worker;
+    leat_engine *const worker = h->worker;
     leat_tell *const tell = &task->teller.tell;
     if (task->slot == NULL)
         return true; /* nobody wants to know */
@@ -191,7 +191,7 @@ hear_task(void *context, leat_task *task)
 }
 
 void
-leat_worker_hear_tasks(leat_worker *worker, int64_t now_ms)
+leat_engine_hear_tasks(leat_engine *worker, int64_t now_ms)
 {
     struct hearing hearing = {.worker = worker, .now_ms = now_ms};
     worker->telling_ms = INT64_MAX;
@@ -199,7 +199,7 @@ leat_worker_hear_tasks(leat_worker *worker, int64_t now_ms)
 }
 
 void
-leat_worker_end_tasks(leat_worker *worker)
+leat_engine_end_tasks(leat_engine *worker)
 {
     leat_task *task;
     while ((task = leat_pool_next_ended(worker->pool)) != NULL) {
@@ -214,7 +214,7 @@ leat_worker_end_tasks(leat_worker *worker)
 }
 
 void
-leat_worker_end_commands(leat_worker *worker)
+leat_engine_end_commands(leat_engine *worker)
 {
     leat_run *run;
     while (worker->commands != NULL && (run = leat_commands_next_ended(worker->commands)) != NULL) {
@@ -228,7 +228,7 @@ leat_worker_end_commands(leat_worker *worker)
 }
 
 bool
-leat_worker_release_last_task(leat_worker *worker)
+leat_engine_release_last_task(leat_engine *worker)
 {
     leat_task *task = leat_pool_withdraw_last(worker->pool);
     if (task == NULL)
@@ -243,7 +243,7 @@ leat_worker_release_last_task(leat_worker *worker)
 
 /* A job that cannot be started for lack of memory fails, and may succeed elsewhere. */
 static void
-report_nomem(leat_worker *worker, const leat_line_job *job)
+report_nomem(leat_engine *worker, const leat_line_job *job)
 {
     report_text(worker, &job->token, LEAT_END_FAILED, 0, "the worker is out of memory");
 }
@@ -251,7 +251,7 @@ report_nomem(leat_worker *worker, const leat_line_job *job)
 /* A starter takes *given_p for as long as the job runs; what it leaves there, the job does not need
  * any more. */
 static void
-start_timer(leat_worker *worker, const leat_line_job *job, leat_given **given_p, int64_t now_us)
+start_timer(leat_engine *worker, const leat_line_job *job, leat_given **given_p, int64_t now_us)
 {
     leat_call call = call_on_loop(worker, job->payload, *given_p);
     fill_call(&call, job, now_us);
@@ -278,7 +278,7 @@ start_timer(leat_worker *worker, const leat_line_job *job, leat_given **given_p,
 }
 
 static void
-start_task(leat_worker *worker, const leat_line_job *job, leat_given **given_p, int64_t now_us)
+start_task(leat_engine *worker, const leat_line_job *job, leat_given **given_p, int64_t now_us)
 {
     leat_task *task = leat_pool_task(worker->pool);
     if (task == NULL || leat_slots_enter(&worker->slots, &job->token, job->handler, now_us,
@@ -301,7 +301,7 @@ start_task(leat_worker *worker, const leat_line_job *job, leat_given **given_p, 
 
 /* A payload that is none will never be one; a keeper may be had another time, or elsewhere. */
 static void
-report_not_prepared(leat_worker *worker, const leat_line_job *job, leat_err err)
+report_not_prepared(leat_engine *worker, const leat_line_job *job, leat_err err)
 {
     char text[160];
     if (err == LEAT_ERR_MALFORMED || err == LEAT_ERR_UNSUPPORTED || err == LEAT_ERR_TOO_LARGE) {
@@ -317,7 +317,7 @@ report_not_prepared(leat_worker *worker, const leat_line_job *job, leat_err err)
 }
 
 static void
-start_command(leat_worker *worker, const leat_line_job *job, leat_given **given_p, int64_t now_us)
+start_command(leat_engine *worker, const leat_line_job *job, leat_given **given_p, int64_t now_us)
 {
     const leat_run_job what = {
         .job = job,
@@ -346,17 +346,17 @@ start_command(leat_worker *worker, const leat_line_job *job, leat_given **given_
 /* What has been prepared runs now: first the broker is told that it has been started, so that a
  * worker that dies over it does not leave it uncounted. */
 static void
-begin_commands(leat_worker *worker)
+begin_commands(leat_engine *worker)
 {
     if (worker->commands == NULL || !leat_commands_has_prepared(worker->commands))
         return;
-    leat_link_set_beat(worker->link, worker->started, leat_worker_running(worker));
+    leat_link_set_beat(worker->link, worker->started, leat_engine_running(worker));
     leat_link_beat_now(worker->link);
     leat_commands_go(worker->commands);
 }
 
 static void
-report_no_handler(leat_worker *worker, const leat_line_job *job)
+report_no_handler(leat_engine *worker, const leat_line_job *job)
 {
     char text[64 + LEAT_NAME_BYTES_MAX];
     (void)snprintf(text, sizeof text, "this worker has no handler \"%.*s\"",
@@ -366,7 +366,7 @@ report_no_handler(leat_worker *worker, const leat_line_job *job)
 
 /* The broker does not hand such a job to this worker; another one may have what it needs. */
 static void
-report_needs(leat_worker *worker, const leat_line_job *job)
+report_needs(leat_engine *worker, const leat_line_job *job)
 {
     char text[64 + LEAT_NAME_BYTES_MAX];
     (void)snprintf(text, sizeof text, "this worker does not have \"%.*s\"", (int)job->needs.size,
@@ -376,7 +376,7 @@ report_needs(leat_worker *worker, const leat_line_job *job)
 
 /* May the job start now? Handlers that run on the loop always may. */
 static bool
-has_room(const leat_worker *worker, const leat_line_job *job)
+has_room(const leat_engine *worker, const leat_line_job *job)
 {
     if (job->handler == NULL || job->handler->runs == LEAT_RUNS_INLINE)
         return true;
@@ -393,7 +393,7 @@ has_room(const leat_worker *worker, const leat_line_job *job)
 
 /* Run the handler, or hand it to what runs it; returns the time after that. */
 static int64_t
-run(leat_worker *worker, const leat_line_job *job, leat_given **given_p, int64_t now_us)
+run(leat_engine *worker, const leat_line_job *job, leat_given **given_p, int64_t now_us)
 {
     if (job->handler->runs == LEAT_RUNS_TIMER) {
         start_timer(worker, job, given_p, now_us);
@@ -418,7 +418,7 @@ run(leat_worker *worker, const leat_line_job *job, leat_given **given_p, int64_t
 /* Start the first job of the line; *now_us is the time before and after it. false: others hold what
  * it needs, it waits. */
 static bool
-start(leat_worker *worker, const leat_line_job *job, int64_t *now_us)
+start(leat_engine *worker, const leat_line_job *job, int64_t *now_us)
 {
     leat_given *given = NULL;
     leat_err err = LEAT_ERR_OK;
@@ -445,7 +445,7 @@ start(leat_worker *worker, const leat_line_job *job, int64_t *now_us)
 }
 
 void
-leat_worker_start_jobs(leat_worker *worker)
+leat_engine_start_jobs(leat_engine *worker)
 {
     leat_line_job job;
     if (worker->line.count == 0)
@@ -467,7 +467,7 @@ leat_worker_start_jobs(leat_worker *worker)
 /* --------------------------------------------------------------------------------------- stops */
 
 static void
-stop_sleeper(leat_worker *worker, leat_slot *slot, leat_worker_stopping how)
+stop_sleeper(leat_engine *worker, leat_slot *slot, leat_engine_stopping how)
 {
     leat_sleep_remove(&worker->sleep, slot);
     if (how == LEAT_WORKER_STOP_ANSWER)
@@ -476,7 +476,7 @@ stop_sleeper(leat_worker *worker, leat_slot *slot, leat_worker_stopping how)
 }
 
 static void
-stop_task(leat_worker *worker, leat_slot *slot, leat_worker_stopping how)
+stop_task(leat_engine *worker, leat_slot *slot, leat_engine_stopping how)
 {
     leat_task *task = slot->task;
     if (leat_pool_withdraw(worker->pool, task)) {
@@ -491,9 +491,9 @@ stop_task(leat_worker *worker, leat_slot *slot, leat_worker_stopping how)
 }
 
 static void
-stop_command(leat_worker *worker,
+stop_command(leat_engine *worker,
              leat_slot *slot,
-             leat_worker_stopping how,
+             leat_engine_stopping how,
              const leat_token_record *why)
 {
     leat_run *const run = slot->run;
@@ -506,9 +506,9 @@ stop_command(leat_worker *worker,
 }
 
 void
-leat_worker_stop_slot(leat_worker *worker,
+leat_engine_stop_slot(leat_engine *worker,
                       leat_slot *slot,
-                      leat_worker_stopping how,
+                      leat_engine_stopping how,
                       const leat_token_record *why)
 {
     if (slot->handler->runs == LEAT_RUNS_CHILD)
@@ -520,12 +520,12 @@ leat_worker_stop_slot(leat_worker *worker,
 }
 
 void
-leat_worker_drop_jobs(leat_worker *worker)
+leat_engine_drop_jobs(leat_engine *worker)
 {
     uint32_t next = 0;
     leat_slot *slot;
     while ((slot = leat_slots_each(&worker->slots, &next)) != NULL)
-        leat_worker_stop_slot(worker, slot, LEAT_WORKER_STOP_SILENTLY, NULL);
+        leat_engine_stop_slot(worker, slot, LEAT_WORKER_STOP_SILENTLY, NULL);
     leat_line_drop(&worker->line);
     leat_outbox_drop(&worker->outbox);
     leat_tellings_fini(&worker->tellings);

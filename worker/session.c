@@ -8,10 +8,10 @@
 
 #include "proto/base/clock.h"
 #include "proto/base/log.h"
-#include "worker/machine.h"
+#include "worker/parts.h"
 
 static void
-stop_with(leat_worker *worker, leat_err err, const char *sentence)
+stop_with(leat_engine *worker, leat_err err, const char *sentence)
 {
     if (worker->phase == LEAT_WORKER_STOPPED)
         return;
@@ -74,7 +74,7 @@ claim_ended(void *context, const leat_token *token)
 
 /* Name everything that is held, then say that this was all. */
 static void
-claim_all(leat_worker *worker)
+claim_all(leat_engine *worker)
 {
     claims c = {.link = worker->link};
     uint32_t next = 0;
@@ -98,15 +98,15 @@ claim_all(leat_worker *worker)
 /* ------------------------------------------------------------------------------- connections */
 
 bool
-leat_worker_is_blocked(const leat_worker *worker)
+leat_engine_is_blocked(const leat_engine *worker)
 {
     return worker->kept.count > 0 || worker->kept.asked;
 }
 
 void
-leat_worker_say_credit(leat_worker *worker)
+leat_engine_say_credit(leat_engine *worker)
 {
-    const bool draining = worker->phase != LEAT_WORKER_WORKING || leat_worker_is_blocked(worker);
+    const bool draining = worker->phase != LEAT_WORKER_WORKING || leat_engine_is_blocked(worker);
     const leat_credit credit = {
         .kind = LEAT_CREDIT_WORK,
         .handler = LEAT_CREDIT_ALL_HANDLERS,
@@ -126,7 +126,7 @@ leat_worker_say_credit(leat_worker *worker)
 }
 
 static void
-on_up(leat_worker *worker, const leat_link_event *event)
+on_up(leat_engine *worker, const leat_link_event *event)
 {
     const uint64_t held = worker->slots.count + worker->line.count;
     LEAT_LOG(LEAT_LOG_INFO, "worker.up", event->resumed ? "connected again" : "connected",
@@ -143,16 +143,16 @@ on_up(leat_worker *worker, const leat_link_event *event)
             LEAT_LOG(LEAT_LOG_WARN, "worker.dropped",
                      "the broker has given this worker's jobs to others",
                      LEAT_KV_U64("jobs", held));
-        leat_worker_drop_jobs(worker);
+        leat_engine_drop_jobs(worker);
     }
     claim_all(worker);
-    leat_worker_say_credit(worker);
+    leat_engine_say_credit(worker);
     leat_beat_set_session(worker->beat, leat_link_session(worker->link),
                           leat_link_endpoint(worker->link));
 }
 
 static void
-on_down(leat_worker *worker, const leat_link_event *event)
+on_down(leat_engine *worker, const leat_link_event *event)
 {
     const int64_t now_ms = leat_clock_mono_ms();
     worker->up = false;
@@ -170,21 +170,21 @@ on_down(leat_worker *worker, const leat_link_event *event)
 static bool
 release_waiting(void *context, const leat_line_job *job)
 {
-    leat_worker *const worker = context;
+    leat_engine *const worker = context;
     leat_outbox_release(&worker->outbox, &job->token);
     return true;
 }
 
 void
-leat_worker_release_all(leat_worker *worker)
+leat_engine_release_all(leat_engine *worker)
 {
     leat_line_walk(&worker->line, release_waiting, worker);
-    while (leat_worker_release_last_task(worker)) {
+    while (leat_engine_release_last_task(worker)) {
     }
 }
 
 static void
-on_jobs(leat_worker *worker, const leat_link_event *event)
+on_jobs(leat_engine *worker, const leat_link_event *event)
 {
     const leat_err err =
         leat_line_push(&worker->line, event->body, event->body_size, event->frame.count);
@@ -192,13 +192,13 @@ on_jobs(leat_worker *worker, const leat_link_event *event)
         /* Jobs that are ours and that we cannot name: only a new session gives them back. */
         LEAT_LOG(LEAT_LOG_ERROR, "worker.jobs", "cannot take a frame of jobs", LEAT_KV_ERR(err));
         stop_with(worker, err, leat_err_message(err));
-    } else if (worker->phase != LEAT_WORKER_WORKING || leat_worker_is_blocked(worker)) {
-        leat_worker_release_all(worker);
+    } else if (worker->phase != LEAT_WORKER_WORKING || leat_engine_is_blocked(worker)) {
+        leat_engine_release_all(worker);
     }
 }
 
 typedef struct stops {
-    leat_worker *worker;
+    leat_engine *worker;
     leat_token_record *records; /* by id, attempt */
     size_t count;
 } stops;
@@ -228,7 +228,7 @@ stop_waiting(void *context, const leat_line_job *job)
 }
 
 static void
-on_stop(leat_worker *worker, const leat_link_event *event, leat_reader records)
+on_stop(leat_engine *worker, const leat_link_event *event, leat_reader records)
 {
     const uint16_t count = event->frame.count;
     stops s = {.worker = worker, .records = calloc(count, sizeof *s.records)};
@@ -243,7 +243,7 @@ on_stop(leat_worker *worker, const leat_link_event *event, leat_reader records)
         leat_tokens_next(LEAT_CMD_STOP, &records, &record);
         leat_slot *const slot = leat_slots_find(&worker->slots, &record.token);
         if (slot != NULL)
-            leat_worker_stop_slot(worker, slot,
+            leat_engine_stop_slot(worker, slot,
                                   record.reason == LEAT_STOP_STALE ? LEAT_WORKER_STOP_SILENTLY
                                                                    : LEAT_WORKER_STOP_ANSWER,
                                   &record);
@@ -261,7 +261,7 @@ on_stop(leat_worker *worker, const leat_link_event *event, leat_reader records)
 }
 
 typedef struct recall {
-    leat_worker *worker;
+    leat_engine *worker;
     uint64_t skip; /* jobs at the front that stay */
 } recall;
 
@@ -282,22 +282,22 @@ recall_waiting(void *context, const leat_line_job *job)
  * lies in the pool's queue stays while there is a thread for it. So a suspect is never given back:
  * it has the worker to itself. */
 static void
-on_recall(leat_worker *worker, uint32_t items)
+on_recall(leat_engine *worker, uint32_t items)
 {
     if (worker->phase == LEAT_WORKER_WORKING)
-        leat_worker_start_jobs(worker);
+        leat_engine_start_jobs(worker);
     const uint64_t waiting = worker->line.count;
     recall r = {.worker = worker, .skip = waiting > items ? waiting - items : 0};
     leat_line_walk(&worker->line, recall_waiting, &r);
     for (uint64_t i = waiting; i < items; i++) {
         if (leat_pool_count(worker->pool) <= leat_pool_threads(worker->pool) ||
-            !leat_worker_release_last_task(worker))
+            !leat_engine_release_last_task(worker))
             break;
     }
 }
 
 static void
-on_tokens(leat_worker *worker, const leat_link_event *event)
+on_tokens(leat_engine *worker, const leat_link_event *event)
 {
     const leat_command command = event->frame.command;
     leat_reader records;
@@ -316,7 +316,7 @@ on_tokens(leat_worker *worker, const leat_link_event *event)
 }
 
 static void
-note_refused_end(leat_worker *worker, uint64_t sequence, const leat_acked_exception *exception)
+note_refused_end(leat_engine *worker, uint64_t sequence, const leat_acked_exception *exception)
 {
     leat_recorder_note(worker->recorder, &(leat_note){.operation = LEAT_NOTE_REPORT,
                                                       .phase = LEAT_PHASE_FAIL,
@@ -328,7 +328,7 @@ note_refused_end(leat_worker *worker, uint64_t sequence, const leat_acked_except
 
 /* After its exceptions: of what the frame reported, the rest was accepted. */
 static void
-note_answer(leat_worker *worker, const leat_acked *acked)
+note_answer(leat_engine *worker, const leat_acked *acked)
 {
     leat_recorder_note(
         worker->recorder,
@@ -341,11 +341,11 @@ note_answer(leat_worker *worker, const leat_acked *acked)
 /* The broker had no room for these results: keep them, give back what has not started, and take
  * nothing new. */
 static void
-keep_refused(leat_worker *worker, uint64_t sequence, const leat_token *tokens, size_t count)
+keep_refused(leat_engine *worker, uint64_t sequence, const leat_token *tokens, size_t count)
 {
     size_t size;
     const uint8_t *const frame = leat_link_refused(worker->link, sequence, &size);
-    const bool was_blocked = leat_worker_is_blocked(worker);
+    const bool was_blocked = leat_engine_is_blocked(worker);
     if (frame == NULL)
         return; /* answered twice: they are here already, or on their way again */
     if (frame[3] == LEAT_CMD_CHECKPOINT)
@@ -361,13 +361,13 @@ keep_refused(leat_worker *worker, uint64_t sequence, const leat_token *tokens, s
     LEAT_LOG(LEAT_LOG_WARN, "worker.kept",
              "the broker has no space for results: they are kept, nothing new is taken",
              LEAT_KV_U64("results", worker->kept.count), LEAT_KV_U64("bytes", worker->kept.bytes));
-    leat_worker_release_all(worker);
-    leat_worker_say_credit(worker);
+    leat_engine_release_all(worker);
+    leat_engine_say_credit(worker);
 }
 
 /* One answer to a frame of ours. */
 static void
-on_answer(leat_worker *worker, const leat_acked *acked, leat_reader *records)
+on_answer(leat_engine *worker, const leat_acked *acked, leat_reader *records)
 {
     leat_token *const refused = calloc((size_t)acked->exceptions + 1, sizeof *refused);
     leat_acked_exception exception = {0};
@@ -404,10 +404,10 @@ on_answer(leat_worker *worker, const leat_acked *acked, leat_reader *records)
 }
 
 static void
-on_acked(leat_worker *worker, const leat_link_event *event)
+on_acked(leat_engine *worker, const leat_link_event *event)
 {
     leat_reader records;
-    const bool was_blocked = leat_worker_is_blocked(worker);
+    const bool was_blocked = leat_engine_is_blocked(worker);
     if (leat_acked_open(event->body, event->body_size, event->frame.count, &records) != LEAT_ERR_OK)
         return;
     for (uint16_t i = 0; i < event->frame.count; i++) {
@@ -415,9 +415,9 @@ on_acked(leat_worker *worker, const leat_link_event *event)
         leat_acked_next(&records, &acked);
         on_answer(worker, &acked, &records);
     }
-    if (was_blocked && !leat_worker_is_blocked(worker)) {
+    if (was_blocked && !leat_engine_is_blocked(worker)) {
         LEAT_LOG(LEAT_LOG_INFO, "worker.room", "the broker has taken all results");
-        leat_worker_say_credit(worker);
+        leat_engine_say_credit(worker);
     }
 }
 
@@ -433,7 +433,7 @@ on_error(const leat_link_event *event)
 }
 
 static void
-on_frame(leat_worker *worker, const leat_link_event *event)
+on_frame(leat_engine *worker, const leat_link_event *event)
 {
     const leat_command command = event->frame.command;
     if (command == LEAT_CMD_JOBS)
@@ -450,7 +450,7 @@ on_frame(leat_worker *worker, const leat_link_event *event)
 }
 
 void
-leat_worker_on_event(leat_worker *worker, const leat_link_event *event)
+leat_engine_on_event(leat_engine *worker, const leat_link_event *event)
 {
     switch (event->kind) {
     case LEAT_LINK_UP:

@@ -19,7 +19,7 @@ NAP_MS, SLOTS = 400, 2
 WINDOW_S = (4, 6)  # short, usual; less than the 10 s after which the worker is given up
 KEPT_MIN = 0.95
 TURN_MAX_US = 50000
-CREDIT_BYTES = 64 << 20  # what a worker says that may lie with it (worker/machine.h)
+CREDIT_BYTES = 64 << 20  # what a worker says that may lie with it (worker/parts.h)
 LARGE_BYTES, LARGE_JOBS = 60000, 2000
 
 

@@ -14,7 +14,7 @@
 #include "tests/lib/jobs.h"
 #include "tests/lib/tmp.h"
 #include "worker/beat.h"
-#include "worker/worker.h"
+#include "worker/engine.h"
 
 #define EPOCH   77U
 #define SLOTS   2U
@@ -31,7 +31,7 @@ static leat_tmp tmp;
 static char endpoint[256];
 static void *context;
 static void *router;
-static leat_worker *worker;
+static leat_engine *worker;
 static pthread_t thread;
 static bool running;
 static leat_err result;
@@ -401,7 +401,7 @@ static void *
 thread_main(void *argument)
 {
     (void)argument;
-    result = leat_worker_run(worker);
+    result = leat_engine_run(worker);
     return NULL;
 }
 
@@ -439,7 +439,7 @@ setup(void)
     (void)zmq_msg_init(&message);
     open_router();
 
-    const leat_worker_options options = {
+    const leat_engine_options options = {
         .endpoints = endpoints,
         .endpoint_count = 1,
         .name = "w1",
@@ -455,7 +455,7 @@ setup(void)
         .handler_count = row_count,
         .signal_fd = -1,
     };
-    LEAT_PASS(leat_worker_new(&options, &worker));
+    LEAT_PASS(leat_engine_new(&options, &worker));
     cr_assert(eq(int, pthread_create(&thread, NULL, thread_main, NULL), 0));
     running = true;
 }
@@ -464,10 +464,10 @@ static void
 teardown(void)
 {
     if (running) {
-        leat_worker_stop(worker);
+        leat_engine_stop(worker);
         (void)must_join();
     }
-    leat_worker_destroy(&worker);
+    leat_engine_destroy(&worker);
     (void)zmq_msg_close(&message);
     if (router != NULL)
         close_router();
@@ -643,7 +643,7 @@ Test(worker, a_broker_that_refuses_it_ends_the_worker_with_its_words)
     must_send_to(&worker_route, &out);
 
     LEAT_FAILS(must_join(), LEAT_ERR_DENIED);
-    cr_assert(strstr(leat_worker_sentence(worker), "no workers here") != NULL);
+    cr_assert(strstr(leat_engine_sentence(worker), "no workers here") != NULL);
 }
 
 /* ------------------------------------------------------------------------------------ jobs */
@@ -836,7 +836,7 @@ Test(worker, a_worker_that_is_stopped_lets_go_of_what_its_jobs_hold)
     must_give_needing(2, "burn", HOUR, "gpu=1,mem=5");
     must_give_fence(3);
 
-    leat_worker_stop(worker);
+    leat_engine_stop(worker);
 
     LEAT_FAILS(must_join(), LEAT_ERR_INTERRUPTED);
 }
@@ -1105,9 +1105,9 @@ Test(worker, an_end_that_was_not_wanted_any_more_disturbs_nothing)
     must_give(2, "echo", "two");
 
     must_get_end_of(2, LEAT_END_DONE, "two");
-    leat_worker_stop(worker);
+    leat_engine_stop(worker);
     LEAT_FAILS(must_join(), LEAT_ERR_INTERRUPTED);
-    cr_assert(eq(u64, leat_worker_stale(worker), 1));
+    cr_assert(eq(u64, leat_engine_stale(worker), 1));
 }
 
 /* ----------------------------------------------------------------------------------- drain */
@@ -1124,7 +1124,7 @@ Test(worker, a_drained_worker_finishes_what_runs_gives_back_the_rest_and_says_by
     (void)must_get_token(LEAT_CMD_RELEASE, 1);
     must_ack();
 
-    leat_worker_drain(worker);
+    leat_engine_drain(worker);
 
     const leat_credit credit = must_get_credit();
     cr_assert(eq(u32, credit.items, 0));
@@ -1137,15 +1137,15 @@ Test(worker, a_drained_worker_finishes_what_runs_gives_back_the_rest_and_says_by
     must_get_back(2);
     must_get(LEAT_CMD_BYE);
     LEAT_PASS(must_join());
-    cr_assert(eq(u64, leat_worker_ended(worker), 1));
-    cr_assert(eq(u64, leat_worker_failed(worker), 0));
+    cr_assert(eq(u64, leat_engine_ended(worker), 1));
+    cr_assert(eq(u64, leat_engine_failed(worker), 0));
 }
 
 Test(worker, an_idle_worker_that_is_drained_leaves_at_once)
 {
     must_come_up();
 
-    leat_worker_drain(worker);
+    leat_engine_drain(worker);
 
     cr_assert(eq(u32, must_get_credit().items, 0));
     must_get(LEAT_CMD_BYE);
@@ -1156,7 +1156,7 @@ Test(worker, a_worker_without_a_broker_can_be_drained)
 {
     close_router();
 
-    leat_worker_drain(worker);
+    leat_engine_drain(worker);
 
     LEAT_PASS(must_join());
 }
@@ -1166,7 +1166,7 @@ Test(worker, a_worker_that_is_stopped_leaves_while_its_jobs_run)
     must_come_up();
     must_give(1, "burn", HOUR);
 
-    leat_worker_stop(worker);
+    leat_engine_stop(worker);
 
     LEAT_FAILS(must_join(), LEAT_ERR_INTERRUPTED);
 }

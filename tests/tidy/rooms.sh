@@ -85,7 +85,7 @@ plant proto/frame.c '"broker/core/core.h"' guilty
 plant proto/frame.c '"proto/link/link.h"' guilty
 plant proto/frame.c '<zmq.h>' guilty
 plant proto/link/link.c '<zmq.h>' innocent
-plant proto/link/link.c '"worker/worker.h"' guilty
+plant proto/link/link.c '"worker/engine.h"' guilty
 plant proto/base/log.c '"proto/frame.h"' guilty
 plant broker/core/item.c '"broker/store/lmdb.h"' guilty
 plant broker/core/item.c '"broker/gate.h"' guilty
@@ -95,14 +95,14 @@ plant broker/core/item.c '<leat.h>' guilty
 plant broker/core/item.c '"broker/store/turn.h"' innocent
 plant broker/store/pack.c '"broker/core/item.h"' guilty
 plant broker/loop.c '<lmdb.h>' guilty
-plant broker/loop.c '"worker/worker.h"' guilty
+plant broker/loop.c '"worker/engine.h"' guilty
 plant broker/loop.c '"gate.h"' guilty
 plant broker/gate.c '"broker/loop.h"' guilty
 plant broker/web/page.c '<leat.h>' innocent
 plant worker/slot.h '"client/cli/cli.h"' guilty
 plant worker/slot.h '"broker/loop.h"' guilty
 plant worker/slot.h '<leat.h>' innocent
-plant client/batch.c '"worker/worker.h"' guilty
+plant client/batch.c '"worker/engine.h"' guilty
 plant client/cli/demo.c '"client/batch.h"' guilty
 plant client/cli/demo.c '"broker/options.h"' guilty
 plant client/cli/demo.c '<leat.h>' innocent

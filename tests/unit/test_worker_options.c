@@ -87,7 +87,7 @@ Test(worker_options, every_option_arrives_where_it_belongs)
                    "--threads=3", "--channel", "mail", "--channel", "thumbs", "--name", "w1",
                    "--log-level", "debug"));
 
-    const leat_worker_options *const worker = &settings.worker;
+    const leat_engine_options *const worker = &settings.worker;
     cr_assert(eq(sz, worker->endpoint_count, 2));
     cr_assert(eq(int, strcmp(worker->endpoints[0], "tcp://h:1"), 0));
     cr_assert(eq(int, strcmp(worker->endpoints[1], "ipc:///a/b"), 0));

@@ -16,12 +16,12 @@
 
 #include "tests/bench/count/link.h"
 #include "tests/bench/count/shape.h"
-#include "worker/machine.h"
+#include "worker/parts.h"
 
 #define FRAMES_MAX 65536U
 
 void leat_count_client(leat_batch *batch, leat *broker, uint64_t jobs);
-void leat_count_worker(leat_worker *worker, uint64_t jobs);
+void leat_count_worker(leat_engine *worker, uint64_t jobs);
 
 static leat_buf frames[FRAMES_MAX];
 static size_t frame_count;
@@ -83,13 +83,13 @@ leat_count_client(leat_batch *batch, leat *broker, uint64_t jobs)
 }
 
 __attribute__((noinline)) void
-leat_count_worker(leat_worker *worker, uint64_t jobs)
+leat_count_worker(leat_engine *worker, uint64_t jobs)
 {
     leat_link_event event;
     while (worker->ended < jobs) {
         if (leat_link_next(worker->link, &event) && event.kind == LEAT_LINK_FRAME)
-            leat_worker_on_event(worker, &event);
-        leat_worker_start_jobs(worker);
+            leat_engine_on_event(worker, &event);
+        leat_engine_start_jobs(worker);
         leat_outbox_flush(&worker->outbox, worker->link);
     }
 }
@@ -116,7 +116,7 @@ count_client(uint64_t jobs)
 static bool
 count_worker(uint64_t jobs)
 {
-    leat_worker worker = {.phase = LEAT_WORKER_WORKING, .slot_max = 2, .signal_fd = -1, .up = true};
+    leat_engine worker = {.phase = LEAT_WORKER_WORKING, .slot_max = 2, .signal_fd = -1, .up = true};
     size_t handler_count;
     const leat_handler *const handlers = leat_handlers(&handler_count);
     leat_count_link_frames(frames, frame_count);

@@ -1,5 +1,5 @@
 /* The worker's life and its loop. See worker.h. */
-#include "worker/worker.h"
+#include "worker/engine.h"
 
 #include <errno.h>
 #include <stdlib.h>
@@ -10,7 +10,7 @@
 
 #include "proto/base/clock.h"
 #include "proto/base/log.h"
-#include "worker/machine.h"
+#include "worker/parts.h"
 
 /* Events of the link that are handled in one pass. */
 #define EVENTS_A_PASS 64U
@@ -29,7 +29,7 @@ fill_name(char *out, size_t size, const char *name)
 }
 
 static void
-fill_hello(leat_hello *hello, const leat_worker_options *options)
+fill_hello(leat_hello *hello, const leat_engine_options *options)
 {
     const leat_handler *const rows = options->handlers;
     hello->role = LEAT_ROLE_WORKER;
@@ -60,7 +60,7 @@ fill_hello(leat_hello *hello, const leat_worker_options *options)
 }
 
 static leat_err
-make_link(leat_worker *worker, const leat_worker_options *options)
+make_link(leat_engine *worker, const leat_engine_options *options)
 {
     leat_link_options *const link = calloc(1, sizeof *link);
     if (link == NULL)
@@ -78,7 +78,7 @@ make_link(leat_worker *worker, const leat_worker_options *options)
 }
 
 static leat_err
-watch(const leat_worker *worker, int fd)
+watch(const leat_engine *worker, int fd)
 {
     struct epoll_event event = {.events = EPOLLIN, .data.fd = fd};
     return epoll_ctl(worker->epoll_fd, EPOLL_CTL_ADD, fd, &event) == 0 ? LEAT_ERR_OK
@@ -86,7 +86,7 @@ watch(const leat_worker *worker, int fd)
 }
 
 static leat_err
-make_descriptors(leat_worker *worker)
+make_descriptors(leat_engine *worker)
 {
     worker->wake_fd = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
     worker->epoll_fd = epoll_create1(EPOLL_CLOEXEC);
@@ -105,7 +105,7 @@ make_descriptors(leat_worker *worker)
 }
 
 static leat_err
-open_history(leat_worker *worker, const char *folder)
+open_history(leat_engine *worker, const char *folder)
 {
     char why[512] = "";
     if (folder == NULL)
@@ -120,7 +120,7 @@ open_history(leat_worker *worker, const char *folder)
 }
 
 static leat_err
-make_commands(leat_worker *worker, const leat_worker_options *options)
+make_commands(leat_engine *worker, const leat_engine_options *options)
 {
     static const leat_commands_options plain = {.has_cgroup = true};
     bool wanted = false;
@@ -138,16 +138,16 @@ make_commands(leat_worker *worker, const leat_worker_options *options)
 }
 
 leat_err
-leat_worker_new(const leat_worker_options *options, leat_worker **out)
+leat_engine_new(const leat_engine_options *options, leat_engine **out)
 {
     assert(options->slots >= 1 && options->slots <= LEAT_SLOTS_MAX);
     assert(options->threads >= 1);
     leat_beat_process_init();
-    leat_worker *worker = calloc(1, sizeof *worker);
+    leat_engine *worker = calloc(1, sizeof *worker);
     if (worker == NULL)
         return LEAT_ERR_NOMEM;
 
-    leat_worker_options all = *options;
+    leat_engine_options all = *options;
     if (all.handlers == NULL)
         all.handlers = leat_handlers(&all.handler_count);
     worker->phase = LEAT_WORKER_WORKING;
@@ -173,7 +173,7 @@ leat_worker_new(const leat_worker_options *options, leat_worker **out)
     if (err == LEAT_ERR_OK)
         err = make_descriptors(worker);
     if (err != LEAT_ERR_OK) {
-        leat_worker_destroy(&worker);
+        leat_engine_destroy(&worker);
         return err;
     }
     *out = worker;
@@ -181,9 +181,9 @@ leat_worker_new(const leat_worker_options *options, leat_worker **out)
 }
 
 void
-leat_worker_destroy(leat_worker **worker_p)
+leat_engine_destroy(leat_engine **worker_p)
 {
-    leat_worker *const worker = *worker_p;
+    leat_engine *const worker = *worker_p;
     *worker_p = NULL;
     if (worker == NULL)
         return;
@@ -210,7 +210,7 @@ leat_worker_destroy(leat_worker **worker_p)
 /* -------------------------------------------------------------------------- drain and stop */
 
 static void
-ask(leat_worker *worker, atomic_bool *what)
+ask(leat_engine *worker, atomic_bool *what)
 {
     const uint64_t one = 1;
     atomic_store(what, true);
@@ -219,19 +219,19 @@ ask(leat_worker *worker, atomic_bool *what)
 }
 
 void
-leat_worker_drain(leat_worker *worker)
+leat_engine_drain(leat_engine *worker)
 {
     ask(worker, &worker->asked_drain);
 }
 
 void
-leat_worker_stop(leat_worker *worker)
+leat_engine_stop(leat_engine *worker)
 {
     ask(worker, &worker->asked_stop);
 }
 
 static void
-stop(leat_worker *worker, leat_err result)
+stop(leat_engine *worker, leat_err result)
 {
     if (worker->phase == LEAT_WORKER_STOPPED)
         return;
@@ -240,19 +240,19 @@ stop(leat_worker *worker, leat_err result)
 }
 
 static void
-begin_drain(leat_worker *worker)
+begin_drain(leat_engine *worker)
 {
     if (worker->phase != LEAT_WORKER_WORKING)
         return;
     worker->phase = LEAT_WORKER_DRAINING;
-    leat_worker_say_credit(worker);
-    leat_worker_release_all(worker);
+    leat_engine_say_credit(worker);
+    leat_engine_release_all(worker);
     LEAT_LOG(LEAT_LOG_INFO, "worker.drain", "finishing what runs, taking nothing new",
              LEAT_KV_U64("running", worker->slots.count));
 }
 
 static void
-read_signals(leat_worker *worker)
+read_signals(leat_engine *worker)
 {
     struct signalfd_siginfo info;
     while (read(worker->signal_fd, &info, sizeof info) == (ssize_t)sizeof info) {
@@ -266,13 +266,13 @@ read_signals(leat_worker *worker)
 
 /* A drained worker leaves when the broker has answered everything, or does not answer. */
 static void
-check_drained(leat_worker *worker, int64_t now_ms)
+check_drained(leat_engine *worker, int64_t now_ms)
 {
     if (worker->phase != LEAT_WORKER_DRAINING || leat_pool_count(worker->pool) > 0 ||
         leat_sleep_count(&worker->sleep) > 0 ||
         (worker->commands != NULL && leat_commands_count(worker->commands) > 0))
         return;
-    if (leat_outbox_is_empty(&worker->outbox) && !leat_worker_is_blocked(worker) &&
+    if (leat_outbox_is_empty(&worker->outbox) && !leat_engine_is_blocked(worker) &&
         leat_link_unanswered(worker->link) == 0) {
         stop(worker, LEAT_ERR_OK);
     } else if (worker->answer_due_ms == 0) {
@@ -287,12 +287,12 @@ check_drained(leat_worker *worker, int64_t now_ms)
 /* ---------------------------------------------------------------------------------- the loop */
 
 static void
-handle_events(leat_worker *worker)
+handle_events(leat_engine *worker)
 {
     leat_link_event event;
     uint32_t left = EVENTS_A_PASS;
     while (worker->phase != LEAT_WORKER_STOPPED && leat_link_next(worker->link, &event)) {
-        leat_worker_on_event(worker, &event);
+        leat_engine_on_event(worker, &event);
         if (--left == 0) {
             worker->backlog = true;
             break;
@@ -301,7 +301,7 @@ handle_events(leat_worker *worker)
 }
 
 static void
-handle_wishes(leat_worker *worker)
+handle_wishes(leat_engine *worker)
 {
     uint64_t asked;
     if (read(worker->wake_fd, &asked, sizeof asked) < 0)
@@ -313,7 +313,7 @@ handle_wishes(leat_worker *worker)
 }
 
 static void
-remind(leat_worker *worker, int64_t now_ms)
+remind(leat_engine *worker, int64_t now_ms)
 {
     if (worker->said_down_ms == 0 || leat_link_is_up(worker->link) ||
         now_ms - worker->said_down_ms < LEAT_WORKER_WAITING_MS)
@@ -325,7 +325,7 @@ remind(leat_worker *worker, int64_t now_ms)
 }
 
 static void
-look_at_history(leat_worker *worker)
+look_at_history(leat_engine *worker)
 {
     if (worker->recorder == NULL || worker->said_trouble ||
         leat_recorder_trouble(worker->recorder)[0] == '\0')
@@ -337,10 +337,10 @@ look_at_history(leat_worker *worker)
 
 /* Heartbeats come faster while jobs are held, also while none of them runs at this moment. */
 static void
-say_beat(leat_worker *worker)
+say_beat(leat_engine *worker)
 {
-    uint32_t running = leat_worker_running(worker);
-    if (running == 0 && (worker->line.count > 0 || leat_worker_is_blocked(worker)))
+    uint32_t running = leat_engine_running(worker);
+    if (running == 0 && (worker->line.count > 0 || leat_engine_is_blocked(worker)))
         running = 1;
     leat_link_set_beat(worker->link, worker->started, running);
     leat_beat_turn(worker->beat, worker->started, running);
@@ -349,7 +349,7 @@ say_beat(leat_worker *worker)
 /* How long the loop may wait now, ms: until the link or a sleeper is due, and at most the second in
  * which the beat wants to see it turn. */
 static int
-wait_ms(const leat_worker *worker)
+wait_ms(const leat_engine *worker)
 {
     if (worker->backlog || worker->phase == LEAT_WORKER_STOPPED)
         return 0;
@@ -370,7 +370,7 @@ wait_ms(const leat_worker *worker)
 }
 
 static void
-wait_for_work(leat_worker *worker)
+wait_for_work(leat_engine *worker)
 {
     struct epoll_event events[4];
     const int timeout_ms = wait_ms(worker);
@@ -384,17 +384,17 @@ wait_for_work(leat_worker *worker)
 }
 
 leat_err
-leat_worker_run(leat_worker *worker)
+leat_engine_run(leat_engine *worker)
 {
     while (worker->phase != LEAT_WORKER_STOPPED) {
         worker->backlog = false;
         handle_events(worker);
-        leat_worker_end_tasks(worker);
-        leat_worker_end_commands(worker);
-        leat_worker_hear_tasks(worker, leat_clock_mono_ms());
-        leat_worker_end_sleepers(worker, leat_clock_mono_us());
+        leat_engine_end_tasks(worker);
+        leat_engine_end_commands(worker);
+        leat_engine_hear_tasks(worker, leat_clock_mono_ms());
+        leat_engine_end_sleepers(worker, leat_clock_mono_us());
         if (worker->phase == LEAT_WORKER_WORKING)
-            leat_worker_start_jobs(worker);
+            leat_engine_start_jobs(worker);
         if (worker->up)
             leat_tellings_flush(&worker->tellings, worker->link, worker->tells,
                                 leat_clock_mono_ms());
@@ -422,31 +422,31 @@ leat_worker_run(leat_worker *worker)
 }
 
 uint64_t
-leat_worker_ended(const leat_worker *worker)
+leat_engine_ended(const leat_engine *worker)
 {
     return worker->ended;
 }
 
 uint64_t
-leat_worker_failed(const leat_worker *worker)
+leat_engine_failed(const leat_engine *worker)
 {
     return worker->failed;
 }
 
 uint64_t
-leat_worker_stale(const leat_worker *worker)
+leat_engine_stale(const leat_engine *worker)
 {
     return worker->stale;
 }
 
 const char *
-leat_worker_sentence(const leat_worker *worker)
+leat_engine_sentence(const leat_engine *worker)
 {
     return worker->sentence;
 }
 
 int
-leat_worker_signal(const leat_worker *worker)
+leat_engine_signal(const leat_engine *worker)
 {
     return worker->signal;
 }

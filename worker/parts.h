@@ -1,11 +1,12 @@
-/* What the files of the worker's machine share: worker.c (life, loop, drain), session.c (what the
+/* What the files of the engine share: engine.c (life, loop, drain), session.c (what the
  * broker says) and run.c (starting and ending jobs). Nobody else includes it. */
-#ifndef LEAT_WORKER_MACHINE_H
-#define LEAT_WORKER_MACHINE_H
+#ifndef LEAT_WORKER_PARTS_H
+#define LEAT_WORKER_PARTS_H
 
 #include "proto/link/link.h"
 #include "worker/amount.h"
 #include "worker/beat.h"
+#include "worker/engine.h"
 #include "worker/kept.h"
 #include "worker/line.h"
 #include "worker/outbox.h"
@@ -13,7 +14,6 @@
 #include "worker/runner/compute.h"
 #include "worker/runner/sleep.h"
 #include "worker/slot.h"
-#include "worker/worker.h"
 
 /* Jobs that may lie in the line beyond the slots: the broker decides how many it makes of them. */
 #define LEAT_WORKER_LINE_JOBS 8192U
@@ -28,15 +28,15 @@
 /* How often a worker without a broker says so. */
 #define LEAT_WORKER_WAITING_MS 30000
 
-typedef enum leat_worker_phase {
+typedef enum leat_engine_phase {
     LEAT_WORKER_WORKING = 1,
     LEAT_WORKER_DRAINING, /* no credit, nothing new is started */
-    LEAT_WORKER_STOPPED,  /* leat_worker_run returns `result` */
-} leat_worker_phase;
+    LEAT_WORKER_STOPPED,  /* leat_engine_run returns `result` */
+} leat_engine_phase;
 
-struct leat_worker {
-    leat_worker_phase phase;
-    leat_err result; /* STOPPED: what leat_worker_run returns */
+struct leat_engine {
+    leat_engine_phase phase;
+    leat_err result; /* STOPPED: what leat_engine_run returns */
     leat_link *link;
     leat_beat *beat;
     leat_line line;
@@ -78,53 +78,53 @@ struct leat_worker {
 /* ---- session.c ---- */
 
 /* Act on what the link has handed out. */
-void leat_worker_on_event(leat_worker *worker, const leat_link_event *event);
+void leat_engine_on_event(leat_engine *worker, const leat_link_event *event);
 
 /* Tell the broker how much may be outstanding: nothing while draining. */
-void leat_worker_say_credit(leat_worker *worker);
+void leat_engine_say_credit(leat_engine *worker);
 
 /* Results wait for room at the broker: nothing new is taken. */
-bool leat_worker_is_blocked(const leat_worker *worker);
+bool leat_engine_is_blocked(const leat_engine *worker);
 
 /* Give back everything in the line and in the pool's queue. */
-void leat_worker_release_all(leat_worker *worker);
+void leat_engine_release_all(leat_engine *worker);
 
 /* ---- run.c ---- */
 
 /* Start jobs from the line, in order, until no slot is free or the slice is over (then backlog is
  * set). */
-void leat_worker_start_jobs(leat_worker *worker);
+void leat_engine_start_jobs(leat_engine *worker);
 
 /* Report the ends of what has slept its time, and of what the pool has finished. */
-void leat_worker_end_sleepers(leat_worker *worker, int64_t now_us);
-void leat_worker_end_tasks(leat_worker *worker);
+void leat_engine_end_sleepers(leat_engine *worker, int64_t now_us);
+void leat_engine_end_tasks(leat_engine *worker);
 /* The same of what the keepers have finished. */
-void leat_worker_end_commands(leat_worker *worker);
+void leat_engine_end_commands(leat_engine *worker);
 
 /* Take what running handlers have told since, as far as its time has come. */
-void leat_worker_hear_tasks(leat_worker *worker, int64_t now_ms);
+void leat_engine_hear_tasks(leat_engine *worker, int64_t now_ms);
 
 /* Give back the task that is last in the pool's queue; false: all have begun. */
-bool leat_worker_release_last_task(leat_worker *worker);
+bool leat_engine_release_last_task(leat_engine *worker);
 
 /* Slots at work. */
-uint32_t leat_worker_running(const leat_worker *worker);
+uint32_t leat_engine_running(const leat_engine *worker);
 
 /* End a job that has a slot because the broker asks for it. What sleeps or has not begun is ended
  * here and now; a handler that runs is only asked, and keeps its slot until it has returned. Nobody
  * waits for it here: it is the broker that loses patience with one that does not listen, and has
  * the job's end by itself then. A command is asked, and killed after the grace of `why` (NULL: at
  * once, nobody wants it any more). */
-typedef enum leat_worker_stopping {
+typedef enum leat_engine_stopping {
     LEAT_WORKER_STOP_ANSWER = 1, /* it goes back, or its end is reported if that was quicker */
     LEAT_WORKER_STOP_SILENTLY    /* the job is somebody else's */
-} leat_worker_stopping;
-void leat_worker_stop_slot(leat_worker *worker,
+} leat_engine_stopping;
+void leat_engine_stop_slot(leat_engine *worker,
                            leat_slot *slot,
-                           leat_worker_stopping how,
+                           leat_engine_stopping how,
                            const leat_token_record *why);
 
 /* The session is gone: whatever the worker holds belongs to nobody. */
-void leat_worker_drop_jobs(leat_worker *worker);
+void leat_engine_drop_jobs(leat_engine *worker);
 
 #endif
