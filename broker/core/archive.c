@@ -3,10 +3,11 @@
  *     finished ──► log in history ──► out of memory (batch.c) ──► by its record (leat_batch_find)
  *         └──────────────► archive, by the time of their ends ──► record dropped
  *
- * A record goes when more batches have finished since than are kept, or when its time is over: the
- * oldest first. Not while somebody needs it: a batch that is in memory (who waits for it, jobs that
- * run after it) goes when it leaves memory, and one that has jobs among the dead with the last of
- * them. Both stay marked as `out`. What is kept is 16 bytes a batch. */
+ * A record goes when more batches have finished since than are kept, when its time is over, or when
+ * the disk is full and room is short, once its client is surely gone: the oldest first. Not while
+ * somebody needs it: a batch that is in memory (who waits for it, jobs that run after it) goes when
+ * it leaves memory, and one that has jobs among the dead with the last of them. Both stay marked as
+ * `out`. What is kept is 16 bytes a batch. */
 #include <stdio.h>
 #include <stdlib.h>
 
@@ -101,11 +102,13 @@ leat_archive_retain(leat_core *core)
     leat_archive *const archive = &core->archive;
     const leat_keep *const keep = &core->options.keep;
     uint32_t budget = RETAINED_A_TURN + 2 * archive->fresh;
+    const bool is_short = leat_room_is_short(core);
     archive->fresh = 0;
     for (; budget > 0 && archive->count > 0; budget--) {
         const leat_archived oldest = archive->rows[archive->first];
         const int64_t age_ms = core->now.wall_ms - (int64_t)oldest.ended_s * 1000;
-        if (archive->count <= keep->batches_max && age_ms < keep->batch_ms_max)
+        const bool pressed = is_short && !oldest.memory && age_ms > LEAT_SESSION_MS;
+        if (!pressed && archive->count <= keep->batches_max && age_ms < keep->batch_ms_max)
             return;
         archive->first++;
         archive->count--;

@@ -941,7 +941,8 @@ struct writing {
     leat_restored restored;
     uint32_t sent;
     bool failed;              /* a job's record could not be read: its grant says attempt 0 */
-    const uint8_t *pack_data; /* the pack that the last payload came from, NULL: none */
+    const uint8_t *pack_data; /* the store may use it again for another pack */
+    uint64_t pack_id;         /* the pack that the last payload came from, NULL: none */
     leat_pack pack;
     uint32_t pack_left; /* jobs of it behind `job` */
     leat_pack_job job;
@@ -990,10 +991,11 @@ static bool
 find_in_pack(struct writing *w, const leat_fetched *fetched, uint64_t id)
 {
     const uint64_t offset = id - fetched->pack_id;
-    if (w->pack_data != fetched->data || w->job.offset > offset) {
+    if (w->pack_data != fetched->data || w->pack_id != fetched->pack_id || w->job.offset > offset) {
         if (leat_pack_open(fetched->data, fetched->size, &w->pack) != LEAT_ERR_OK)
             return false;
         w->pack_data = fetched->data;
+        w->pack_id = fetched->pack_id;
         w->pack_left = w->pack.count;
         w->job = (leat_pack_job){0};
     }

@@ -689,12 +689,10 @@ struct leat_core {
     leat_book books[LEAT_DURABILITY_COUNT];
 
     struct leat_room {
-        uint64_t ends;        /* what the ends of all live items need */
-        uint64_t taken;       /* in this turn, beside that */
-        uint64_t results;     /* large ones of this turn */
-        uint64_t large_items; /* that are alive: their payload, should they die, is one piece */
-        bool known;           /* seen is of this turn */
-        bool full;            /* the disk gives no more */
+        uint64_t ends;  /* what the ends of all live items need */
+        uint64_t taken; /* in this turn, beside that */
+        bool known;     /* seen is of this turn */
+        bool full;      /* the disk gives no more */
         leat_store_room seen;
         uint64_t refused; /* since the broker's start */
     } room;
@@ -1634,9 +1632,11 @@ uint64_t leat_room_promised_to(const leat_core *core, const leat_item *item);
 void leat_room_join(leat_core *core, uint32_t count);
 void leat_room_leave(leat_core *core, uint32_t count);
 /* Take room for so many bytes now and for ends that will be promised, and leave a spare of so many
- * turns; run_bytes: the largest record of it. LEAT_ERR_NO_SPACE: it is not there. */
-LEAT_NODISCARD leat_err leat_room_ask(
-    leat_core *core, unsigned spare_turns, uint64_t bytes, uint64_t ends, uint64_t run_bytes);
+ * turns. LEAT_ERR_NO_SPACE: it is not there. */
+LEAT_NODISCARD leat_err leat_room_ask(leat_core *core,
+                                      unsigned spare_turns,
+                                      uint64_t bytes,
+                                      uint64_t ends);
 /* … for items that come in. */
 struct leat_sending {
     leat_durability durability;
@@ -1657,6 +1657,8 @@ LEAT_NODISCARD leat_err leat_room_ask_checkpoint(leat_core *core,
                                                  const leat_item *item,
                                                  uint32_t size);
 /* After loading, before anything is written. */
+/* The disk is full, and there is less than sends would leave free: what is only kept gives way. */
+bool leat_room_is_short(const leat_core *core);
 void leat_room_begin(leat_core *core);
 void leat_room_end_turn(leat_core *core);
 

@@ -25,8 +25,6 @@
 #define RECORD_BYTES   24U   /* what a pack needs for a job */
 #define PACK_BYTES     320U  /* … and itself: names, terms, key */
 #define PAGE_BYTES     4096U
-#define LARGE_BYTES    32768U
-#define RUN_BYTES      65536U /* a session with all its answers; rows of history are small then */
 
 /* ------------------------------------------------------------------------------ what ends need */
 
@@ -70,7 +68,6 @@ void
 leat_room_promise(leat_core *core, const leat_item *item)
 {
     core->room.ends += end_bytes(core, item);
-    core->room.large_items += item->payload_bytes > LARGE_BYTES;
 }
 
 void
@@ -79,7 +76,6 @@ leat_room_keep_promise(leat_core *core, const leat_item *item)
     const uint64_t bytes = end_bytes(core, item);
     assert(core->room.ends >= bytes);
     core->room.ends -= bytes;
-    core->room.large_items -= item->payload_bytes > LARGE_BYTES;
 }
 
 uint64_t
@@ -92,37 +88,27 @@ leat_room_promised_to(const leat_core *core, const leat_item *item)
 
 /* ------------------------------------------------------------------------------ asking */
 
-/* What cannot be refused and lies in one piece: rows of history, and a large payload of a job that
- * dies. (A turn is put in parts, see store/lmdb_kv.h.) */
-static uint64_t
-run_floor(const leat_core *core)
-{
-    return core->room.large_items > 0 ? LEAT_ROOM_TURN_BYTES : RUN_BYTES;
-}
-
 /* Is so much there beside what is promised? What is known is as fresh as it has to be. */
 static bool
-has(leat_core *core, uint64_t bytes, uint64_t run_bytes)
+has(leat_core *core, uint64_t bytes)
 {
     struct leat_room *const room = &core->room;
     const uint64_t wanted = room->ends + room->taken + bytes;
-    const uint64_t least = run_floor(core);
-    const uint64_t run = run_bytes > least ? run_bytes : least;
-    if (!room->known || room->seen.bytes < wanted || room->seen.run_bytes < run) {
-        leat_store_get_room(core->books[LEAT_DISK].store, wanted, run, true, &room->seen);
+    if (!room->known || room->seen.bytes < wanted) {
+        leat_store_get_room(core->books[LEAT_DISK].store, wanted, true, &room->seen);
         room->known = true;
         room->full = room->seen.full;
     }
-    return room->seen.bytes >= wanted && room->seen.run_bytes >= run;
+    return room->seen.bytes >= wanted;
 }
 
 leat_err
-leat_room_ask(leat_core *core, unsigned spare_turns, uint64_t bytes, uint64_t ends, uint64_t run)
+leat_room_ask(leat_core *core, unsigned spare_turns, uint64_t bytes, uint64_t ends)
 {
     const uint64_t spare = (uint64_t)spare_turns * LEAT_ROOM_TURN_BYTES;
     if (LEAT_FAULT(ROOM_IGNORED))
         return LEAT_ERR_OK;
-    if (!has(core, spare + bytes + ends, run)) {
+    if (!has(core, spare + bytes + ends)) {
         core->room.refused++;
         return LEAT_ERR_NO_SPACE;
     }
@@ -160,15 +146,13 @@ leat_room_ask_for(leat_core *core, const struct leat_sending *sending)
         ends += payloads + PAGE_BYTES;
     if (s->recover.handler.size > 0)
         ends += payloads * 2;
-    /* A large payload may come back as a large result, which needs a place of its own. */
-    const uint64_t run = payloads > LARGE_BYTES ? payloads + LEAT_ROOM_TURN_BYTES : payloads;
-    return leat_room_ask(core, LEAT_ROOM_SEND_TURNS, bytes, ends, run);
+    return leat_room_ask(core, LEAT_ROOM_SEND_TURNS, bytes, ends);
 }
 
 leat_err
 leat_room_ask_join(leat_core *core)
 {
-    return leat_room_ask(core, LEAT_ROOM_SEND_TURNS, PAGE_BYTES / 2, END_BYTES, 0);
+    return leat_room_ask(core, LEAT_ROOM_SEND_TURNS, PAGE_BYTES / 2, END_BYTES);
 }
 
 void
@@ -194,20 +178,13 @@ copies_of_result(const leat_core *core, const leat_item *item)
            (terms->follows ? 2 : 0);
 }
 
-/* Results of one turn come into history as one record, if they are neighbours. */
 leat_err
 leat_room_ask_result(leat_core *core, const leat_item *item, bool fails, uint32_t size)
 {
-    const uint64_t results = core->room.results + size;
     const uint64_t copies = copies_of_result(core, item) + (fails ? 1 : 0);
     if (size <= LEAT_ROOM_RESULT_BYTES || leat_item_durability(core, item) != LEAT_DISK)
         return LEAT_ERR_OK; /* promised */
-    const leat_err err =
-        leat_room_ask(core, LEAT_ROOM_RESULT_TURNS, copies * ((uint64_t)size + PAGE_BYTES), 0,
-                      results + PAGE_BYTES);
-    if (err == LEAT_ERR_OK)
-        core->room.results = results;
-    return err;
+    return leat_room_ask(core, LEAT_ROOM_RESULT_TURNS, copies * ((uint64_t)size + PAGE_BYTES), 0);
 }
 
 /* ------------------------------------------------------------------------------ the turn */
@@ -218,7 +195,7 @@ look_ahead(leat_core *core, bool wait)
 {
     struct leat_room *const room = &core->room;
     const uint64_t wanted = room->ends + (uint64_t)LEAT_ROOM_SEND_TURNS * LEAT_ROOM_TURN_BYTES;
-    leat_store_get_room(core->books[LEAT_DISK].store, wanted, run_floor(core), wait, &room->seen);
+    leat_store_get_room(core->books[LEAT_DISK].store, wanted, wait, &room->seen);
     room->full = room->seen.full;
 }
 
@@ -227,8 +204,15 @@ leat_room_ask_checkpoint(leat_core *core, const leat_item *item, uint32_t size)
 {
     if (leat_item_durability(core, item) != LEAT_DISK)
         return LEAT_ERR_OK;
-    const uint64_t bytes = (uint64_t)size + PAGE_BYTES;
-    return leat_room_ask(core, LEAT_ROOM_RESULT_TURNS, bytes, 0, bytes);
+    return leat_room_ask(core, LEAT_ROOM_RESULT_TURNS, (uint64_t)size + PAGE_BYTES, 0);
+}
+
+bool
+leat_room_is_short(const leat_core *core)
+{
+    const struct leat_room *const room = &core->room;
+    return room->full &&
+           room->seen.bytes < room->ends + (uint64_t)LEAT_ROOM_SEND_TURNS * LEAT_ROOM_TURN_BYTES;
 }
 
 void
@@ -242,6 +226,5 @@ leat_room_end_turn(leat_core *core)
 {
     core->room.known = false;
     core->room.taken = 0;
-    core->room.results = 0;
     look_ahead(core, false);
 }

@@ -804,7 +804,7 @@ leat_steer(struct leat_steering *s, const char *name)
         if (strcmp(rows[i].name, name) != 0)
             continue;
         if (rows[i].brings && leat_room_ask(s->core, LEAT_ROOM_COMMAND_TURNS, LEAT_JSON_BYTES_MAX,
-                                            0, 0) != LEAT_ERR_OK) {
+                                            0) != LEAT_ERR_OK) {
             (void)snprintf(s->message, sizeof s->message, "no space left in the store");
             return LEAT_ERR_NO_SPACE;
         }

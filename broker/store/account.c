@@ -9,7 +9,6 @@
 #define FREE_DBI   0U /* LMDB's own tables have these numbers … */
 #define MAIN_DBI   1U
 #define META_PAGES 2U /* … and the file begins with these */
-#define WALK_PAGES ((size_t)1 << 20)
 
 static int
 open_txn(leat_account *account, MDB_env *env)
@@ -118,77 +117,6 @@ leat_account_measure(leat_account *account, MDB_env *env, const MDB_dbi *dbis, u
     account->free_bytes = (unused - pending) * stat.ms_psize;
     account->pending_bytes = pending * stat.ms_psize;
     return MDB_SUCCESS;
-}
-
-static int
-compare_pages(const void *a, const void *b)
-{
-    const size_t x = *(const size_t *)a;
-    const size_t y = *(const size_t *)b;
-    return x < y ? -1 : x > y;
-}
-
-static uint64_t
-longest_run(size_t *pages, size_t count)
-{
-    uint64_t longest = 0;
-    uint64_t run = 0;
-    if (count > 1)
-        qsort(pages, count, sizeof *pages, compare_pages);
-    for (size_t i = 0; i < count; i++) {
-        run = i > 0 && pages[i] == pages[i - 1] + 1 ? run + 1 : 1;
-        longest = run > longest ? run : longest;
-    }
-    return longest;
-}
-
-/* The pages of records that are old enough, up to WALK_PAGES of them. */
-static int
-gather(const leat_account *account, MDB_cursor *cursor, size_t *pages, size_t *count)
-{
-    const uint64_t oldest = account->held_txn != 0 ? account->held_txn : account->last_txn;
-    MDB_val key;
-    MDB_val value;
-    int rc;
-    *count = 0;
-    for (rc = mdb_cursor_get(cursor, &key, &value, MDB_FIRST); rc == MDB_SUCCESS;
-         rc = mdb_cursor_get(cursor, &key, &value, MDB_NEXT)) {
-        size_t number;
-        size_t n;
-        memcpy(&number, key.mv_data, sizeof number);
-        memcpy(&n, value.mv_data, sizeof n);
-        if (number >= oldest || *count + n > WALK_PAGES || (n + 1) * sizeof n > value.mv_size)
-            break;
-        memcpy(pages + *count, (const uint8_t *)value.mv_data + sizeof n, n * sizeof n);
-        *count += n;
-    }
-    return rc == MDB_NOTFOUND ? MDB_SUCCESS : rc;
-}
-
-int
-leat_account_walk(leat_account *account, MDB_env *env)
-{
-    MDB_stat stat;
-    MDB_cursor *cursor = NULL;
-    size_t count = 0;
-    size_t *const pages = malloc(WALK_PAGES * sizeof *pages);
-    if (pages == NULL)
-        return ENOMEM;
-    int rc = open_txn(account, env);
-    if (rc == MDB_SUCCESS) {
-        rc = mdb_env_stat(env, &stat);
-        if (rc == MDB_SUCCESS)
-            rc = mdb_cursor_open(account->txn, FREE_DBI, &cursor);
-        if (rc == MDB_SUCCESS)
-            rc = gather(account, cursor, pages, &count);
-        if (rc == MDB_SUCCESS)
-            account->run_bytes = longest_run(pages, count) * stat.ms_psize;
-        if (cursor != NULL)
-            mdb_cursor_close(cursor);
-        mdb_txn_reset(account->txn);
-    }
-    free(pages);
-    return rc;
 }
 
 void

@@ -5,10 +5,7 @@
  * Every page below the end is in one of the trees, or free. LMDB counts the pages of each tree, so
  * what is free follows without a walk. Of it, pending is what the last commits have freed: a page
  * is used again by the next commit but one, and not while a reader is open that is older than its
- * freeing (a backup). LMDB keeps one record a commit of what that has freed.
- *
- * A record of more than half a page lies in pages beside each other. The free list may have enough
- * of them and no such run; only a walk tells. */
+ * freeing (a backup). LMDB keeps one record a commit of what that has freed. */
 #ifndef LEAT_STORE_ACCOUNT_H
 #define LEAT_STORE_ACCOUNT_H
 
@@ -20,7 +17,6 @@ typedef struct leat_account {
     uint64_t end_bytes;     /* of the last page that was ever used */
     uint64_t free_bytes;    /* of pages below it that the next commit may use */
     uint64_t pending_bytes; /* of pages that are free and that it may not use yet */
-    uint64_t run_bytes;     /* the longest run among the free ones, when it was last walked */
 
     MDB_txn *txn; /* owned; a reader, open during a call only */
     uint64_t last_txn;
@@ -33,9 +29,6 @@ typedef struct leat_account {
 
 /* Look at everything again; after a commit, by the thread that commits. LMDB's number. */
 int leat_account_measure(leat_account *account, MDB_env *env, const MDB_dbi *dbis, unsigned count);
-
-/* Find the longest run of free pages (among the first million). */
-int leat_account_walk(leat_account *account, MDB_env *env);
 
 void leat_account_fini(leat_account *account);
 

@@ -154,8 +154,8 @@ hand_out(const leat_load *load, leat_table table, const leat_row *row)
 {
     switch (table) {
     case LEAT_TABLE_OBJECTS:
-        if (row->key.high == 0)
-            return LEAT_ERR_OK; /* the store's own */
+        if (row->key.high == 0 || row->key.high == LEAT_PARTS_KIND)
+            return LEAT_ERR_OK; /* the store's own; parts, whose rows come whole */
         return load->object(load->context, (leat_object_kind)row->key.high, row->key.low, row->data,
                             row->size);
     case LEAT_TABLE_JOBS:

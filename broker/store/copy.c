@@ -43,10 +43,9 @@ refuse_rc(char *why, const char *what, const char *path, int rc)
 static void
 end_side(struct side *side)
 {
-    if (side->kv.txn != NULL) {
-        leat_lmdb_kv_forget(&side->kv);
+    leat_lmdb_kv_fini(&side->kv);
+    if (side->kv.txn != NULL)
         mdb_txn_abort(side->kv.txn);
-    }
     if (side->env != NULL)
         mdb_env_close(side->env);
     *side = (struct side){0};
@@ -156,8 +155,8 @@ struct rebuilding {
 static leat_err
 copy_row(struct rebuilding *r, leat_table table, const leat_row *row)
 {
-    /* The store's own row; parts of turns, which come whole (lmdb_kv.h). */
-    if (table == LEAT_TABLE_OBJECTS && row->key.high == 0)
+    /* The store's own row; parts of others, which come whole (lmdb_kv.h). */
+    if (table == LEAT_TABLE_OBJECTS && (row->key.high == 0 || row->key.high == LEAT_PARTS_KIND))
         return LEAT_ERR_OK;
     leat_kv *const kv = &r->new.kv.kv;
     leat_err err = kv->ops->put(kv, table, row->key, row->data, row->size);

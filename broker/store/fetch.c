@@ -595,6 +595,7 @@ look_in_unmoved(struct fetching *f, leat_fetched *fetched)
     leat_row first;
     if (fetcher->unmoved_end == 0)
         return LEAT_ERR_NOT_FOUND;
+    f->has_turn = false; /* others are read */
     leat_err err = f->kv->ops->at_or_after(f->kv, LEAT_TABLE_TURNS, (leat_key){0}, &first);
     if (err == LEAT_ERR_NOT_FOUND ||
         (err == LEAT_ERR_OK && first.key.low >= fetcher->unmoved_end)) {

@@ -59,11 +59,7 @@
 /* … what part of the file is kept free beyond what is wanted, at the cost of history … */
 #define FULL_SPARE 16U
 /* … and how often it is looked again whether something is free. */
-#define LOOK_MS    100
-#define WALK_MS    50
-#define WALK_SHARE 20 /* … and of this many ms one, at most, is spent on it */
-/* A record of the largest size fits: no walk. */
-#define RUN_BYTES     ((uint64_t)(LEAT_FRAME_BYTES_MAX))
+#define LOOK_MS       100
 #define LOCK_BYTES    8192U
 #define LOOK_AFTER_MS 60000
 
@@ -95,8 +91,6 @@ typedef struct lmdb_store {
     uint64_t used_bytes;
     uint64_t commits;
     leat_account account;
-    int64_t walk_ms;    /* no walk of the free list before */
-    bool press_for_run; /* history stands in the way of a long record, as far as a walk tells */
     int64_t look_after_ms;
     pthread_t thread;
     bool has_thread;
@@ -112,10 +106,9 @@ typedef struct lmdb_store {
     size_t applying_bytes; /* of the lists that the commit thread has */
     unsigned applying_count;
     _Atomic uint64_t wanted; /* room */
-    _Atomic uint64_t wanted_run;
-    bool look_again; /* commit something, so that what is pending gets free */
+    bool look_again;         /* commit something, so that what is pending gets free */
     int64_t looked_ms;
-    uint64_t end_bytes, free_bytes, run_bytes; /* of the account */
+    uint64_t end_bytes, free_bytes; /* of the account */
     bool stop;
     bool failed;
     char sentence[WHY_BYTES];
@@ -196,8 +189,7 @@ refuse_more(lmdb_store *self, const char *cause)
              LEAT_KV_U64("file_bytes", leat_extent_bytes(self->extent)),
              LEAT_KV_U64("end_bytes", self->account.end_bytes),
              LEAT_KV_U64("free_bytes", self->account.free_bytes),
-             LEAT_KV_U64("pending_bytes", self->account.pending_bytes),
-             LEAT_KV_U64("run_bytes", self->account.run_bytes));
+             LEAT_KV_U64("pending_bytes", self->account.pending_bytes));
     wake(self);
 }
 
@@ -230,7 +222,6 @@ note_facts(lmdb_store *self)
     self->facts.commits = self->commits;
     self->end_bytes = self->account.end_bytes;
     self->free_bytes = self->account.free_bytes;
-    self->run_bytes = self->account.run_bytes;
     self->applying_bytes = 0;
     self->applying_count = 0;
     pthread_cond_broadcast(&self->room);
@@ -245,31 +236,11 @@ tail_bytes(const lmdb_store *self, uint64_t end_bytes)
     return bytes > end_bytes ? bytes - end_bytes : 0;
 }
 
-/* The free list may have pages and no run of them. A walk tells, and takes at most a part of the
- * time; until the next one, what is written may have taken from the run that was found. */
-static int
-look_for_run(lmdb_store *self, size_t written)
-{
-    leat_account *const account = &self->account;
-    const uint64_t taken = (uint64_t)written * 2 + LIST_BYTES;
-    const int64_t now_ms = leat_clock_mono_ms();
-    account->run_bytes -= taken < account->run_bytes ? taken : account->run_bytes;
-    if (now_ms < self->walk_ms || tail_bytes(self, account->end_bytes) >= self->wanted_run)
-        return MDB_SUCCESS;
-    const int rc = leat_account_walk(account, self->env);
-    const int64_t took_ms = leat_clock_mono_ms() - now_ms;
-    self->walk_ms = now_ms + (took_ms * WALK_SHARE > WALK_MS ? took_ms * WALK_SHARE : WALK_MS);
-    self->press_for_run = account->run_bytes < self->wanted_run;
-    return rc;
-}
-
-/* Count what is free after a commit of so many bytes. */
+/* Count what is free after a commit. */
 static leat_err
-measure(lmdb_store *self, size_t written)
+measure(lmdb_store *self)
 {
-    int rc = leat_account_measure(&self->account, self->env, self->dbis, LEAT_TABLES);
-    if (rc == MDB_SUCCESS && leat_extent_is_stuck(self->extent))
-        rc = look_for_run(self, written);
+    const int rc = leat_account_measure(&self->account, self->env, self->dbis, LEAT_TABLES);
     return leat_lmdb_result(&self->writer, rc);
 }
 
@@ -279,8 +250,6 @@ is_pressed(lmdb_store *self)
 {
     if (!leat_extent_is_stuck(self->extent) || self->history.jobs == 0)
         return false;
-    if (self->press_for_run)
-        return true;
     const leat_account *const account = &self->account;
     const uint64_t spare = leat_extent_bytes(self->extent) / FULL_SPARE;
     return account->free_bytes + account->pending_bytes + tail_bytes(self, account->end_bytes) <
@@ -332,10 +301,8 @@ commit_lists(lmdb_store *self, const struct waiting *lists, unsigned count)
     self->history.haul_bytes_max = full ? FULL_HAUL_BYTES : 0;
     if (err == LEAT_ERR_OK)
         err = leat_history_step(&self->history, &self->writer.kv, bytes);
-    if (err == LEAT_ERR_OK && pressed) {
-        self->press_for_run = false; /* until the next walk */
+    if (err == LEAT_ERR_OK && pressed)
         err = leat_history_press(&self->history, &self->writer.kv, bytes);
-    }
     if (count > 0 && self->history.totals.is_copy) {
         /* The first list is the core's, which has left out the ids. */
         self->history.totals.is_copy = false;
@@ -345,7 +312,7 @@ commit_lists(lmdb_store *self, const struct waiting *lists, unsigned count)
         err = leat_history_save(&self->history, &self->writer.kv);
     self->used_bytes = used_bytes(self);
     err = end_write(self, err);
-    return err == LEAT_ERR_OK ? measure(self, bytes) : err;
+    return err == LEAT_ERR_OK ? measure(self) : err;
 }
 
 /* Once a minute: readers of processes that were killed keep pages from being used again, and a life
@@ -533,21 +500,11 @@ look_at_room(const lmdb_store *self, uint64_t *bytes, uint64_t *on_way)
     *on_way = (self->queue_bytes + self->applying_bytes) * 3 / 2 + lists * LIST_BYTES;
 }
 
-/* The file's length with which there is as much room as wanted, a run of it at the end. */
+/* The file's length with which there is as much room as wanted. */
 static uint64_t
-length_for(const lmdb_store *self, uint64_t wanted, uint64_t run)
+length_for(const lmdb_store *self, uint64_t wanted)
 {
-    const uint64_t more = wanted > self->free_bytes ? wanted - self->free_bytes : 0;
-    return self->end_bytes + (more > run ? more : run);
-}
-
-/* The longest run of pages that are surely free when everything on its way is in. */
-static uint64_t
-run_without(const lmdb_store *self, uint64_t on_way)
-{
-    const uint64_t tail = tail_bytes(self, self->end_bytes);
-    const uint64_t run = tail > self->run_bytes ? tail : self->run_bytes;
-    return run > on_way ? run - on_way : 0;
+    return self->end_bytes + (wanted > self->free_bytes ? wanted - self->free_bytes : 0);
 }
 
 static void
@@ -562,23 +519,22 @@ ask_to_look(lmdb_store *self)
 }
 
 static void
-lmdb_room(leat_store *store, uint64_t wanted, uint64_t run, bool wait, leat_store_room *room)
+lmdb_room(leat_store *store, uint64_t wanted, bool wait, leat_store_room *room)
 {
     lmdb_store *const self = self_of(store);
     uint64_t bytes;
     uint64_t on_way;
     pthread_mutex_lock(&self->mutex);
     self->wanted = wanted;
-    self->wanted_run = run;
     look_at_room(self, &bytes, &on_way);
-    leat_extent_want(self->extent, length_for(self, wanted + on_way, run + on_way));
-    while (wait && (bytes < wanted + on_way || run_without(self, on_way) < run) && !self->failed) {
+    leat_extent_want(self->extent, length_for(self, wanted + on_way));
+    while (wait && bytes < wanted + on_way && !self->failed) {
         if (!leat_extent_is_stuck(self->extent) && leat_extent_error(self->extent) == 0) {
-            const uint64_t length = length_for(self, wanted + on_way, run + on_way);
+            const uint64_t length = length_for(self, wanted + on_way);
             pthread_mutex_unlock(&self->mutex);
             (void)leat_extent_wait(self->extent, length);
             pthread_mutex_lock(&self->mutex);
-        } else if (bytes >= wanted && run_without(self, 0) >= run && on_way > 0) {
+        } else if (bytes >= wanted && on_way > 0) {
             pthread_cond_wait(&self->room, &self->mutex); /* it will be less than was feared */
         } else {
             ask_to_look(self);
@@ -588,7 +544,6 @@ lmdb_room(leat_store *store, uint64_t wanted, uint64_t run, bool wait, leat_stor
     }
     room->full = leat_extent_is_stuck(self->extent);
     room->bytes = bytes > on_way ? bytes - on_way : 0;
-    room->run_bytes = run_without(self, on_way);
     pthread_mutex_unlock(&self->mutex);
 }
 
@@ -618,12 +573,10 @@ lmdb_destroy(leat_store **store_p)
     }
     for (unsigned i = 0; i < self->queue_count; i++)
         leat_changes_fini(&self->queue[i].changes);
-    if (self->reader.txn != NULL) {
-        leat_lmdb_kv_forget(&self->reader);
+    leat_lmdb_kv_fini(&self->reader);
+    leat_lmdb_kv_fini(&self->writer);
+    if (self->reader.txn != NULL)
         mdb_txn_abort(self->reader.txn);
-    }
-    leat_buf_fini(&self->reader.whole);
-    leat_buf_fini(&self->writer.whole);
     leat_extent_close(&self->extent);
     leat_account_fini(&self->account);
     if (self->has_chores)
@@ -867,7 +820,7 @@ open_data(lmdb_store *self, char *why)
         return LEAT_ERR_CORRUPT;
     }
     err = read_state(self, why);
-    if (err == LEAT_ERR_OK && (err = measure(self, 0)) != LEAT_ERR_OK)
+    if (err == LEAT_ERR_OK && (err = measure(self)) != LEAT_ERR_OK)
         (void)snprintf(why, WHY_BYTES, "cannot look at %s", self->data_path);
     if (err == LEAT_ERR_OK && (err = leat_folder_sync(self->folder)) != LEAT_ERR_OK)
         (void)snprintf(why, WHY_BYTES, "cannot sync the folder %s", self->folder);

@@ -11,12 +11,10 @@
 
 #define CRC_BYTES 4U
 
-/* Turns in parts. */
+/* Rows in parts. */
 #define PART_BYTES  1900U
-#define PART_BITS   12U
-#define PARTS_MAX   ((1U << PART_BITS) - 1U)
-#define SPLIT_MARK  255U /* no entry of a turn begins with it */
-#define SPLIT_BYTES 5U
+#define SPLIT_MARK  255U
+#define SPLIT_BYTES 13U
 
 leat_err
 leat_lmdb_err(int rc)
@@ -179,33 +177,53 @@ show_row(
 }
 
 static leat_key
-part_key(uint64_t number, unsigned part)
+part_key(uint64_t number)
 {
-    return (leat_key){.low = number << PART_BITS | part};
+    return (leat_key){.high = LEAT_PARTS_KIND, .low = number};
 }
 
 static bool
-is_split(leat_table table, const uint8_t *data, size_t size)
+is_part(leat_table table, leat_key key)
 {
-    return table == LEAT_TABLE_TURNS && size == SPLIT_BYTES && data[0] == SPLIT_MARK;
+    return table == LEAT_TABLE_OBJECTS && key.high == LEAT_PARTS_KIND;
 }
 
-/* The row of a turn that was put in parts, as if it had not been. */
-static leat_err
-join_parts(leat_lmdb_kv *kv, leat_row *row)
+/* What stands for a row that was put in parts: u8 255 · u32 size · u64 number of the first. */
+static bool
+is_split(const uint8_t *data, size_t size)
 {
-    const uint64_t number = row->key.low;
+    return size == SPLIT_BYTES && data[0] == SPLIT_MARK;
+}
+
+static uint64_t
+parts_of(uint64_t size)
+{
+    return (size + PART_BYTES - 1) / PART_BYTES;
+}
+
+/* Where a row is put together. */
+static leat_buf *
+whole_of(leat_lmdb_kv *kv, leat_table table)
+{
+    return table == LEAT_TABLE_HISTORY ? &kv->rows[kv->next_row++ % LEAT_LMDB_KV_ROWS]
+                                       : &kv->whole[table];
+}
+
+/* The row as if it had not been put in parts. */
+static leat_err
+join_parts(leat_lmdb_kv *kv, leat_table table, leat_row *row)
+{
     const uint32_t size = leat_load_u32(row->data + 1);
-    leat_buf_reset(&kv->whole);
+    uint64_t number = leat_load_u64(row->data + 5);
+    leat_buf *const whole = whole_of(kv, table);
+    leat_buf_reset(whole);
     row->data = NULL;
     row->size = 0;
-    for (unsigned part = 1; kv->whole.size < size; part++) {
+    for (; whole->size < size; number++) {
         struct key_bytes bytes;
-        MDB_val at = *encode_key(LEAT_TABLE_OBJECTS, part_key(number, part), &bytes);
+        MDB_val at = *encode_key(LEAT_TABLE_OBJECTS, part_key(number), &bytes);
         MDB_val value;
         leat_row piece = {0};
-        if (part > PARTS_MAX)
-            return LEAT_ERR_CORRUPT;
         const int rc = mdb_get(kv->txn, kv->dbis[LEAT_TABLE_OBJECTS], &at, &value);
         if (rc == MDB_NOTFOUND)
             return LEAT_ERR_CORRUPT;
@@ -214,14 +232,14 @@ join_parts(leat_lmdb_kv *kv, leat_row *row)
                                  : leat_lmdb_result(kv, rc);
         if (err != LEAT_ERR_OK)
             return err;
-        if (piece.size == 0 || piece.size > size - kv->whole.size)
+        if (piece.size == 0 || piece.size > size - whole->size)
             return LEAT_ERR_CORRUPT;
-        leat_put_bytes(&kv->whole, piece.data, piece.size);
-        if (kv->whole.failed)
+        leat_put_bytes(whole, piece.data, piece.size);
+        if (whole->failed)
             return LEAT_ERR_NOMEM;
     }
-    row->data = kv->whole.data;
-    row->size = kv->whole.size;
+    row->data = whole->data;
+    row->size = whole->size;
     return LEAT_ERR_OK;
 }
 
@@ -229,7 +247,9 @@ static leat_err
 show(leat_lmdb_kv *kv, leat_table table, const MDB_val *key, const MDB_val *value, leat_row *row)
 {
     const leat_err err = show_row(kv, table, key, value, row);
-    return err == LEAT_ERR_OK && is_split(table, row->data, row->size) ? join_parts(kv, row) : err;
+    if (err != LEAT_ERR_OK || is_part(table, row->key) || !is_split(row->data, row->size))
+        return err;
+    return join_parts(kv, table, row);
 }
 
 static leat_err
@@ -318,21 +338,14 @@ put_row(leat_lmdb_kv *kv, leat_table table, leat_key key, const void *data, size
     return LEAT_ERR_OK;
 }
 
+static leat_err del_rows(leat_lmdb_kv *kv, leat_table table, leat_key from, leat_key upto);
+
 static leat_err
-kv_put(leat_kv *base, leat_table table, leat_key key, const void *data, size_t size)
+drop_parts(leat_lmdb_kv *kv, const uint8_t head[SPLIT_BYTES])
 {
-    leat_lmdb_kv *const kv = kv_of(base);
-    uint8_t head[SPLIT_BYTES] = {SPLIT_MARK};
-    if (table != LEAT_TABLE_TURNS || !kv->split || size <= PART_BYTES ||
-        size > (size_t)PARTS_MAX * PART_BYTES)
-        return put_row(kv, table, key, data, size);
-    leat_err err = LEAT_ERR_OK;
-    unsigned part = 1;
-    for (size_t at = 0; at < size && err == LEAT_ERR_OK; at += PART_BYTES, part++)
-        err = put_row(kv, LEAT_TABLE_OBJECTS, part_key(key.low, part), (const uint8_t *)data + at,
-                      size - at < PART_BYTES ? size - at : PART_BYTES);
-    leat_store_u32(head + 1, (uint32_t)size);
-    return err == LEAT_ERR_OK ? put_row(kv, table, key, head, sizeof head) : err;
+    const uint64_t count = parts_of(leat_load_u32(head + 1));
+    const uint64_t first = leat_load_u64(head + 5);
+    return del_rows(kv, LEAT_TABLE_OBJECTS, part_key(first), part_key(first + count - 1));
 }
 
 static leat_err
@@ -352,18 +365,91 @@ del_rows(leat_lmdb_kv *kv, leat_table table, leat_key from, leat_key upto)
             return LEAT_ERR_CORRUPT;
         if (leat_key_compare(found, upto) > 0)
             return LEAT_ERR_OK;
-        if (value.mv_size >= CRC_BYTES &&
-            is_split(table, value.mv_data, value.mv_size - CRC_BYTES)) {
-            const leat_err err = del_rows(kv, LEAT_TABLE_OBJECTS, part_key(found.low, 1),
-                                          part_key(found.low, PARTS_MAX));
+        uint8_t head[SPLIT_BYTES];
+        const bool split = !is_part(table, found) && value.mv_size == SPLIT_BYTES + CRC_BYTES &&
+                           is_split(value.mv_data, SPLIT_BYTES);
+        if (split)
+            memcpy(head, value.mv_data, sizeof head);
+        rc = mdb_cursor_del(cursor, 0);
+        if (rc == MDB_SUCCESS && split) {
+            const leat_err err = drop_parts(kv, head);
             if (err != LEAT_ERR_OK)
                 return err;
         }
-        rc = mdb_cursor_del(cursor, 0);
         if (leat_key_compare(found, upto) == 0)
             break;
     }
     return rc == MDB_NOTFOUND ? LEAT_ERR_OK : leat_lmdb_result(kv, rc);
+}
+
+/* A row that will be written over may have parts. */
+static leat_err
+drop_parts_at(leat_lmdb_kv *kv, leat_table table, leat_key key)
+{
+    struct key_bytes bytes;
+    MDB_val at = *encode_key(table, key, &bytes);
+    MDB_val value;
+    uint8_t head[SPLIT_BYTES];
+    const int rc = mdb_get(kv->txn, kv->dbis[table], &at, &value);
+    if (rc != MDB_SUCCESS && rc != MDB_NOTFOUND)
+        return leat_lmdb_result(kv, rc);
+    if (rc == MDB_NOTFOUND || value.mv_size != SPLIT_BYTES + CRC_BYTES ||
+        !is_split(value.mv_data, SPLIT_BYTES))
+        return LEAT_ERR_OK;
+    memcpy(head, value.mv_data, sizeof head);
+    return drop_parts(kv, head);
+}
+
+/* Parts are numbered on, so that they lie one behind the other and fill their pages. */
+static leat_err
+number_parts(leat_lmdb_kv *kv)
+{
+    struct key_bytes bytes;
+    MDB_val at = *encode_key(LEAT_TABLE_OBJECTS, part_key(UINT64_MAX), &bytes);
+    MDB_val value;
+    MDB_cursor *cursor;
+    leat_key last = {0};
+    int rc = kv_cursor(kv, LEAT_TABLE_OBJECTS, &cursor);
+    if (rc != MDB_SUCCESS)
+        return leat_lmdb_result(kv, rc);
+    rc = mdb_cursor_get(cursor, &at, &value, MDB_SET_RANGE);
+    if (rc == MDB_SUCCESS || rc == MDB_NOTFOUND)
+        rc = mdb_cursor_get(cursor, &at, &value, rc == MDB_SUCCESS ? MDB_PREV : MDB_LAST);
+    if (rc != MDB_SUCCESS && rc != MDB_NOTFOUND)
+        return leat_lmdb_result(kv, rc);
+    if (rc == MDB_SUCCESS && !decode_key(LEAT_TABLE_OBJECTS, &at, &last))
+        return LEAT_ERR_CORRUPT;
+    kv->parts = last.high == LEAT_PARTS_KIND ? last.low : 0;
+    kv->has_parts = true;
+    return LEAT_ERR_OK;
+}
+
+static leat_err
+put_parts(leat_lmdb_kv *kv, leat_table table, leat_key key, const uint8_t *data, size_t size)
+{
+    uint8_t head[SPLIT_BYTES] = {SPLIT_MARK};
+    leat_store_u32(head + 1, (uint32_t)size);
+    leat_store_u64(head + 5, kv->parts + 1);
+    leat_err err = LEAT_ERR_OK;
+    for (size_t at = 0; at < size && err == LEAT_ERR_OK; at += PART_BYTES)
+        err = put_row(kv, LEAT_TABLE_OBJECTS, part_key(++kv->parts), data + at,
+                      size - at < PART_BYTES ? size - at : PART_BYTES);
+    return err == LEAT_ERR_OK ? put_row(kv, table, key, head, sizeof head) : err;
+}
+
+static leat_err
+kv_put(leat_kv *base, leat_table table, leat_key key, const void *data, size_t size)
+{
+    leat_lmdb_kv *const kv = kv_of(base);
+    /* What looks like the head of parts is put in parts itself, so that nothing else does. */
+    const bool parts = size > 0 && ((kv->split && size > PART_BYTES) || is_split(data, size));
+    leat_err err = kv->has_parts ? LEAT_ERR_OK : number_parts(kv);
+    assert(!is_part(table, key));
+    if (err == LEAT_ERR_OK && kv->parts > 0) /* else nothing has to be looked up */
+        err = drop_parts_at(kv, table, key);
+    if (err != LEAT_ERR_OK)
+        return err;
+    return parts ? put_parts(kv, table, key, data, size) : put_row(kv, table, key, data, size);
 }
 
 static leat_err
@@ -401,6 +487,16 @@ void
 leat_lmdb_kv_init(leat_lmdb_kv *kv, const MDB_dbi *dbis)
 {
     *kv = (leat_lmdb_kv){.kv.ops = &lmdb_kv_ops, .dbis = dbis};
+}
+
+void
+leat_lmdb_kv_fini(leat_lmdb_kv *kv)
+{
+    leat_lmdb_kv_forget(kv);
+    for (unsigned i = 0; i < LEAT_TABLES; i++)
+        leat_buf_fini(&kv->whole[i]);
+    for (unsigned i = 0; i < LEAT_LMDB_KV_ROWS; i++)
+        leat_buf_fini(&kv->rows[i]);
 }
 
 void

@@ -5,15 +5,18 @@
  * one number are MDB_INTEGERKEY, the others are 16 bytes in network order, which sorts them.
  *
  * A long row lies in pages beside each other, and a full disk may have enough of them and no such
- * run. Turns cannot be refused, so there they are put in parts, each less than half a page: the
- * row is then u8 255 · u32 size, and the parts are rows of OBJECTS, kind 0, id number << 12 | part
- * from 1 on. Readers see it whole. */
+ * run. So there long rows are put in parts, each less than half a page: the row is then u8 255 ·
+ * u32 size · u64 number of its first part, and the parts are rows of OBJECTS, kind LEAT_PARTS_KIND,
+ * numbered on. Readers see it whole. */
 #ifndef LEAT_STORE_LMDB_KV_H
 #define LEAT_STORE_LMDB_KV_H
 
 #include <lmdb.h>
 
 #include "broker/store/tables.h"
+
+/* Those of a chunk are looked at together, and one of another chunk is seen behind them. */
+#define LEAT_LMDB_KV_ROWS (2U * LEAT_CHUNK_IDS)
 
 typedef struct leat_lmdb_kv {
     leat_kv kv;
@@ -22,8 +25,14 @@ typedef struct leat_lmdb_kv {
     MDB_cursor *cursors[LEAT_TABLES]; /* opened when first used */
     leat_key highest[LEAT_TABLES];    /* writer only: no key above it has been put */
     bool has_highest[LEAT_TABLES];
-    bool split;          /* put long turns in parts */
-    leat_buf whole;      /* owned; a turn that was put in parts, until the next one is read */
+    bool split;                  /* writer only: put long rows in parts */
+    bool has_parts;              /* writer only: `parts` has been looked up */
+    uint64_t parts;              /* … the number of the last one; 0: there are none */
+    leat_buf whole[LEAT_TABLES]; /* owned; a row that was put in parts, until the next such one
+                                    of the table is read */
+    leat_buf
+        rows[LEAT_LMDB_KV_ROWS]; /* owned; the same of history, until so many others are read */
+    unsigned next_row;
     uint8_t *seen_first; /* the lowest and the highest byte of the map that rows have */
     uint8_t *seen_last;  /* been shown of, see leat_lmdb_kv_let_pages_go; NULL: none */
     int rc;              /* the last error of LMDB's own, for the sentence */
@@ -33,6 +42,9 @@ void leat_lmdb_kv_init(leat_lmdb_kv *kv, const MDB_dbi *dbis);
 
 /* Close the cursors; before a write transaction ends, and before the reader does for good. */
 void leat_lmdb_kv_forget(leat_lmdb_kv *kv);
+
+/* The same, and what rows were put together in. */
+void leat_lmdb_kv_fini(leat_lmdb_kv *kv);
 
 /* Rows were read that nobody will read again soon: what of the map they have made memory of this
  * process is given back. The pages stay in the system's cache. */

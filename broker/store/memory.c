@@ -410,20 +410,18 @@ memory_facts(leat_store *store, leat_store_facts *facts)
 }
 
 static void
-memory_room(leat_store *store, uint64_t wanted, uint64_t run, bool wait, leat_store_room *room)
+memory_room(leat_store *store, uint64_t wanted, bool wait, leat_store_room *room)
 {
     const memory_store *const self = (memory_store *)store;
     leat_store_facts facts;
     (void)wanted;
-    (void)run;
     (void)wait;
     memory_facts(store, &facts);
-    *room = (leat_store_room){.bytes = UINT64_MAX, .run_bytes = UINT64_MAX};
+    *room = (leat_store_room){.bytes = UINT64_MAX};
     if (self->limit_bytes == 0)
         return;
     const uint64_t limit = self->limit_bytes;
     room->bytes = facts.used_bytes < limit ? limit - facts.used_bytes : 0;
-    room->run_bytes = room->bytes;
     room->full = true;
 }
 

@@ -214,9 +214,8 @@ typedef struct leat_store_facts {
 
 /* Space for what is still to come. What was committed and is not applied yet is taken off. */
 typedef struct leat_store_room {
-    uint64_t bytes;     /* that can be written; UINT64_MAX: no end is known */
-    uint64_t run_bytes; /* of the largest record that finds pages beside each other */
-    bool full;          /* the disk gives no more: this is all until something leaves */
+    uint64_t bytes; /* that can be written; UINT64_MAX: no end is known */
+    bool full;      /* the disk gives no more: this is all until something leaves */
 } leat_store_room;
 
 /* The makers fill this table; users call the functions under it. */
@@ -230,8 +229,7 @@ typedef struct leat_store_ops {
                       void *context);
     leat_err (*load)(leat_store *store, const leat_load *load);
     void (*facts)(leat_store *store, leat_store_facts *facts);
-    void (*room)(
-        leat_store *store, uint64_t wanted, uint64_t run, bool wait, leat_store_room *room);
+    void (*room)(leat_store *store, uint64_t wanted, bool wait, leat_store_room *room);
     leat_err (*start_chore)(leat_store *store,
                             leat_chore_kind kind,
                             const char *target,
@@ -286,17 +284,15 @@ leat_store_get_facts(leat_store *store, leat_store_facts *facts)
     store->ops->facts(store, facts);
 }
 
-/* How much room there is, when there should be `wanted` bytes, and pages beside each other for a
- * record of `run` bytes. With as much or more it returns at
+/* How much room there is, when there should be `wanted` bytes. With as much or more it returns at
  * once, and sees to it in the background that it stays so; with less it waits (if it may) for what
  * can be had now (some pages of zeros, a commit on its way), so that less is the truth, and not
  * haste. What takes room is what is accepted on top; what was promised it goes on taking, see
  * core/room.c. */
 static inline void
-leat_store_get_room(
-    leat_store *store, uint64_t wanted, uint64_t run, bool wait, leat_store_room *room)
+leat_store_get_room(leat_store *store, uint64_t wanted, bool wait, leat_store_room *room)
 {
-    store->ops->room(store, wanted, run, wait, room);
+    store->ops->room(store, wanted, wait, room);
 }
 
 /* Begin a chore; target: BACKUP's folder, an absolute path. LEAT_ERR_BAD_STATE: another one runs.

@@ -9,7 +9,8 @@
  *   table    key (high, low)              row
  *   JOBS     0, id of the pack's first    a pack (store.h)
  *   TURNS    0, number                    a turn record (turn.h)
- *   OBJECTS  kind, id                     the core's record; kind 0 is the store's own (below)
+ *   OBJECTS  kind, id                     the core's record; kind 0 is the store's own (below), and
+ *                                         LEAT_PARTS_KIND are parts of long rows (lmdb_kv.h)
  *   HISTORY  0, an id of the chunk        ended jobs of that chunk:
  *                                         u16 n · n × (u64 batch · u64 position) · log of n
  *   LOGS     batch, first position        u64 highest id · u16 n · n × u64 id
@@ -50,6 +51,8 @@ typedef enum leat_table {
     LEAT_TABLE_LOGS,
     LEAT_TABLES, /* how many */
 } leat_table;
+
+#define LEAT_PARTS_KIND 256U
 
 /* "jobs", …; static storage. */
 const char *leat_table_name(leat_table table);

@@ -96,9 +96,9 @@ late_facts(leat_store *store, leat_store_facts *facts)
 }
 
 static void
-late_room(leat_store *store, uint64_t wanted, uint64_t run, bool wait, leat_store_room *room)
+late_room(leat_store *store, uint64_t wanted, bool wait, leat_store_room *room)
 {
-    leat_store_get_room(late_of(store)->under, wanted, run, wait, room);
+    leat_store_get_room(late_of(store)->under, wanted, wait, room);
 }
 
 static void

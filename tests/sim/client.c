@@ -792,7 +792,9 @@ hear_run(sim *s, sim_peer *peer, const leat_items_run *run, leat_reader *records
     if (leat_counters_ended(&run->counters) > run->counters.total)
         sim_fail(s, "batch %" PRIu64 ": more have ended than were accepted", run->batch);
     if ((run->flags & (LEAT_ITEMS_UNKNOWN | LEAT_ITEMS_LOST)) != 0) {
-        if (wait->durability == SIM_DISK || wait->life == s->life)
+        const sim_batch *const batch = sim_batch_of(s, run->batch);
+        const bool dropped = batch != NULL && batch->dropped;
+        if (!dropped && (wait->durability == SIM_DISK || wait->life == s->life))
             sim_fail(s,
                      "batch %" PRIu64 " is said to be lost: flags %u, durability %d, life %" PRIu64
                      " of %" PRIu64,
@@ -963,7 +965,7 @@ check_status(sim *s, const cJSON *result, uint64_t id, const uint8_t *body, size
     uint64_t sum = 0;
     /* A job alone whose end is not on disk yet is found neither here nor there. */
     if (row == NULL && sim_job_find(s, id) == NULL &&
-        (batch->durability == SIM_DISK || batch->life == s->life))
+        (batch->durability == SIM_DISK || batch->life == s->life) && !batch->dropped)
         sim_fail(s, "batch %" PRIu64 " is not found", id);
     for (size_t i = 0; i < sizeof parts / sizeof *parts; i++)
         sum += figure(row, parts[i]);
@@ -983,7 +985,8 @@ hear_done(sim *s, const sim_said *said, const cJSON *result)
         s->schedules[said->what].removed = true;
     if (said->verb != SIM_VERB_SEAL || batch == NULL)
         return;
-    if (result == NULL && batch->durability == SIM_DISK && !batch->sealed && batch->accepted > 0)
+    if (result == NULL && batch->durability == SIM_DISK && !batch->sealed && batch->accepted > 0 &&
+        !batch->dropped)
         sim_fail(s, "batch %" PRIu64 " cannot be sealed", said->batch);
     batch->sealed = true;
 }

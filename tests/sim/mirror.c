@@ -1257,6 +1257,19 @@ on_checkpoint(sim *s, uint64_t id, bool stored)
     touch(s, job);
 }
 
+/* Only a full disk presses, and only what nobody can still come back for: an hour at least, by a
+ * clock that is set forth and back. */
+static void
+on_batch_dropped(sim *s, uint64_t id)
+{
+    sim_batch *const batch = sim_batch_of(s, id);
+    if (batch == NULL)
+        return; /* it was never on disk */
+    if (!s->disk_was_full || s->wall_high_ms - s->wall_low_ms <= LEAT_SESSION_MS)
+        sim_fail(s, "the record of batch %" PRIu64 " is dropped", id);
+    batch->dropped = true;
+}
+
 static void
 apply(sim_store *store, sim_commit *commit)
 {
@@ -1278,6 +1291,8 @@ apply(sim_store *store, sim_commit *commit)
             on_turn(s, &change);
         else if (change.op == 5 && change.kind == LEAT_OBJECT_DEAD)
             on_dead(s, change.id);
+        else if (change.op == 6 && change.kind == LEAT_OBJECT_BATCH)
+            on_batch_dropped(s, change.id);
         else if (change.kind == LEAT_OBJECT_CHECKPOINT && (change.op == 5 || change.op == 6))
             on_checkpoint(s, change.id, change.op == 5);
     }
@@ -1346,9 +1361,9 @@ store_facts(leat_store *of, leat_store_facts *facts)
 }
 
 static void
-store_room(leat_store *of, uint64_t wanted, uint64_t run, bool wait, leat_store_room *room)
+store_room(leat_store *of, uint64_t wanted, bool wait, leat_store_room *room)
 {
-    leat_store_get_room(store_of(of)->under, wanted, run, wait, room);
+    leat_store_get_room(store_of(of)->under, wanted, wait, room);
     if (store_of(of)->durability == SIM_DISK && store_of(of)->sim->disk_full)
         *room = (leat_store_room){.full = true};
 }

@@ -220,7 +220,8 @@ typedef struct sim_batch {
     bool may_halt;
     uint64_t halted_commit;
     bool is_lone;
-    bool marked; /* somebody has asked for the end of all of it */
+    bool marked;  /* somebody has asked for the end of all of it */
+    bool dropped; /* its record has left a full disk */
 } sim_batch;
 
 /* Jobs that go first in, first out. */
@@ -447,6 +448,7 @@ typedef struct sim {
     leat_random random;
     leat_random disk_random; /* of its own: seeds of before go as they did */
     unsigned disk_rate;
+    int64_t wall_low_ms, wall_high_ms; /* of all turns */
     bool disk_full, disk_was_full;
     leat_reader choices;
     leat_now now;

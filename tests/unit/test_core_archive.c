@@ -3,6 +3,7 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "broker/store/memory.h"
 #include "tests/lib/peers.h"
 #include "tests/lib/test.h"
 
@@ -107,6 +108,25 @@ Test(core_archive, a_record_goes_when_its_time_is_over)
     world_pass(&w, 1795000);
     let_time_pass();
 
+    cr_assert(not(is_known(old)));
+    cr_assert(is_known(young));
+}
+
+Test(core_archive, a_full_disk_keeps_records_for_an_hour)
+{
+    leat_store_facts facts;
+    keep(100, 86400000);
+    const uint64_t old = must_finish(LEAT_END_DONE);
+    let_time_pass();
+    world_pass(&w, 3000000);
+    const uint64_t young = must_finish(LEAT_END_DONE);
+    let_time_pass();
+
+    leat_store_get_facts(w.disk->under, &facts);
+    leat_store_memory_limit(w.disk->under, facts.used_bytes + 1000);
+    world_pass(&w, 500000);
+    cr_assert(is_known(old));
+    world_pass(&w, 100000);
     cr_assert(not(is_known(old)));
     cr_assert(is_known(young));
 }

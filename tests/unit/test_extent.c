@@ -217,21 +217,3 @@ Test(account, what_is_freed_behind_an_open_reader_is_not_free)
         put_rows(4000 + i, 4000 + i, 1, 700);
     cr_assert(gt(u64, account.free_bytes, 1000000));
 }
-
-Test(account, a_walk_finds_the_longest_run)
-{
-    put_rows(1, 400, 1, 3000);    /* a page each */
-    put_rows(401, 401, 1, 60000); /* fifteen beside each other */
-    put_rows(402, 500, 1, 3000);
-    put_rows(1, 399, 2, 0); /* holes */
-    put_rows(600, 600, 1, 10);
-    put_rows(601, 601, 1, 10);
-    cr_assert(eq(int, leat_account_walk(&account, env), 0));
-    const uint64_t holes = account.run_bytes;
-    put_rows(401, 401, 1, 0);
-    put_rows(602, 602, 1, 10);
-    put_rows(603, 603, 1, 10);
-    cr_assert(eq(int, leat_account_walk(&account, env), 0));
-    cr_assert(lt(u64, holes, account.run_bytes));
-    cr_assert(ge(u64, account.run_bytes, 60000));
-}
