@@ -23,6 +23,8 @@
 
 #define EVENTS_A_TURN 64
 #define READ_BYTES    65536U
+/* Of one keeper, until the others have been heard. */
+#define MESSAGES_A_TURN 8U
 /* How long the keepers may take to end what they run. */
 #define END_MS      6000
 #define END_LOOK_NS 1000000
@@ -35,7 +37,9 @@ struct leat_commands {
     int epoll_fd;
     leat_run *runs[LEAT_COMMANDS_MAX]; /* owned; by number - 1, NULL: none */
     uint32_t count;                    /* busy */
-    leat_list idle;                    /* keepers without a job, the last one used first */
+    leat_commands_hear *hear;          /* NULL: nobody listens */
+    void *hear_context;
+    leat_list idle; /* keepers without a job, the last one used first */
     leat_list prepared;
     leat_list ended;
 };
@@ -74,6 +78,9 @@ free_run(leat_commands *commands, leat_run *run)
         close(run->socket);
     leat_buf_fini(&run->out);
     leat_buf_fini(&run->in);
+    if (leat_list_is_linked(&run->telling))
+        leat_list_remove(&run->telling);
+    leat_tell_reset(&run->tell);
     free(run);
 }
 
@@ -224,6 +231,7 @@ new_run(leat_commands *commands, leat_run **out)
     run->number = number;
     run->socket = -1;
     leat_list_node_init(&run->node);
+    leat_list_node_init(&run->telling);
     leat_err err = LEAT_ERR_OK;
     if (socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, pair) != 0)
         err = leat_err_from_errno(errno);
@@ -311,34 +319,73 @@ flush(leat_commands *commands, leat_run *run)
     run->sent = 0;
 }
 
-static void
-take_ended(leat_commands *commands, leat_run *run)
+void
+leat_commands_listen(leat_commands *commands, leat_commands_hear *hear, void *context)
 {
-    leat_reader body =
-        leat_reader_over(run->in.data + LEAT_KEEPER_HEAD, run->in.size - LEAT_KEEPER_HEAD);
-    run->end = (leat_end)leat_read_u8(&body);
-    run->run_us = leat_read_u64(&body);
-    run->result = (leat_bytes){.data = body.at, .size = (uint32_t)leat_reader_left(&body)};
-    run->has_ended = true;
-    leat_list_append(&commands->ended, &run->node);
+    commands->hear = hear;
+    commands->hear_context = context;
 }
 
-/* Read as far as the message goes; false: the keeper is gone, or says what none says. */
+static bool
+take_ended(leat_commands *commands, leat_run *run, leat_reader body)
+{
+    leat_message_ended ended;
+    if (!leat_message_ended_read(body, &ended))
+        return false;
+    run->snoozes = ended.end == LEAT_MESSAGE_SNOOZED;
+    run->end = run->snoozes ? LEAT_END_FAILED : (leat_end)ended.end;
+    run->run_us = ended.run_us;
+    run->delay_ms = ended.delay_ms;
+    run->result = ended.result;
+    run->has_ended = true;
+    leat_list_append(&commands->ended, &run->node);
+    return true;
+}
+
+static bool
+take_told(leat_commands *commands, leat_run *run, leat_reader body)
+{
+    leat_message_told told;
+    while (leat_message_told_next(&body, &told)) {
+        run->has_told = true;
+        if (commands->hear != NULL)
+            commands->hear(commands->hear_context, run, &told);
+    }
+    leat_buf_reset(&run->in);
+    return !body.failed;
+}
+
+/* The message in run->in is whole; false: it is none. */
+static bool
+take_message(leat_commands *commands, leat_run *run)
+{
+    const leat_reader body =
+        leat_reader_over(run->in.data + LEAT_MESSAGE_HEAD, run->in.size - LEAT_MESSAGE_HEAD);
+    const uint8_t kind = run->in.data[4];
+    if (!run->is_told || run->has_ended)
+        return false;
+    return (kind == LEAT_MESSAGE_ENDED && take_ended(commands, run, body)) ||
+           (kind == LEAT_MESSAGE_TOLD && take_told(commands, run, body));
+}
+
+/* Read what is there; false: the keeper is gone, or says what none says. */
 static bool
 hear(leat_commands *commands, leat_run *run)
 {
-    for (;;) {
-        size_t want = LEAT_KEEPER_HEAD;
-        if (run->in.size >= LEAT_KEEPER_HEAD) {
+    unsigned messages = 0;
+    while (messages < MESSAGES_A_TURN && !run->has_ended) {
+        size_t want = LEAT_MESSAGE_HEAD;
+        if (run->in.size >= LEAT_MESSAGE_HEAD) {
             const uint32_t size = leat_load_u32(run->in.data);
-            if (!run->is_told || run->has_ended || run->in.data[4] != LEAT_KEEPER_ENDED ||
-                size < 10 || size > LEAT_KEEPER_BYTES_MAX)
+            if (size < 1 || size > LEAT_MESSAGE_BYTES_MAX)
                 return false;
             want = 4 + (size_t)size;
         }
         if (run->in.size == want) {
-            take_ended(commands, run);
-            return true;
+            messages++;
+            if (!take_message(commands, run))
+                return false;
+            continue;
         }
         const size_t had = run->in.size;
         uint8_t *const room = leat_buf_room(&run->in, want - had);
@@ -351,6 +398,7 @@ hear(leat_commands *commands, leat_run *run)
         if (got == 0 || (got < 0 && errno != EINTR))
             return false;
     }
+    return true;
 }
 
 leat_run *
@@ -387,7 +435,12 @@ leat_commands_give_back(leat_commands *commands, leat_run **run_p)
     run->is_busy = false;
     run->is_told = false;
     run->has_ended = false;
+    run->has_told = false;
+    run->snoozes = false;
     run->slot = NULL;
+    if (leat_list_is_linked(&run->telling))
+        leat_list_remove(&run->telling);
+    leat_tell_reset(&run->tell);
     /* A megabyte of output is rare. */
     if (run->in.capacity > READ_BYTES)
         leat_buf_fini(&run->in);
@@ -509,8 +562,7 @@ leat_commands_prepare(leat_commands *commands, const leat_run_job *what, leat_ru
     if (err != LEAT_ERR_OK)
         return err;
 
-    leat_put_u32(&run->out, 0);
-    leat_put_u8(&run->out, LEAT_KEEPER_START);
+    const size_t begin = leat_message_begin(&run->out, LEAT_MESSAGE_START);
     add_variables(commands, run, what, &run->out);
     if (job->handler->program == NULL)
         leat_put_bytes(&run->out, job->payload.data, job->payload.size);
@@ -521,7 +573,7 @@ leat_commands_prepare(leat_commands *commands, const leat_run_job *what, leat_ru
         leat_list_prepend(&commands->idle, &run->node);
         return LEAT_ERR_NOMEM;
     }
-    leat_store_u32(run->out.data, (uint32_t)run->out.size - 4);
+    leat_message_finish(&run->out, begin);
     run->is_busy = true;
     commands->count++;
     leat_list_append(&commands->prepared, &run->node);
@@ -562,9 +614,9 @@ leat_commands_stop(leat_commands *commands, leat_run *run, uint32_t grace_ms, ui
         leat_list_append(&commands->ended, &run->node);
         return;
     }
-    leat_put_u32(&run->out, 6);
-    leat_put_u8(&run->out, LEAT_KEEPER_STOP);
+    const size_t begin = leat_message_begin(&run->out, LEAT_MESSAGE_STOP);
     leat_put_u32(&run->out, grace_ms);
     leat_put_u8(&run->out, flags);
+    leat_message_finish(&run->out, begin);
     flush(commands, run);
 }

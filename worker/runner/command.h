@@ -1,7 +1,7 @@
 /* leat_commands: programs as jobs, run by keepers (keeper.h).
  *
  *     loop ── prepare ──► go ══ socket ══► keeper ──► program
- *              next_ended ◄══════════════════╛
+ *        hear, next_ended ◄══════════════════╛
  *
  * The loop's thread only. A run is a keeper with a job; there are as many keepers as there were
  * jobs at the same time, started when they are needed and used again. prepare hands nothing out
@@ -13,7 +13,9 @@
 #include "worker/line.h"
 #include "worker/runner/cgroup.h"
 #include "worker/runner/launch.h"
+#include "worker/runner/message.h"
 #include "worker/slot.h"
+#include "worker/tell.h"
 
 /* Commands that one worker runs at the same time, whatever its slots are. */
 #define LEAT_COMMANDS_MAX 1024U
@@ -39,9 +41,14 @@ struct leat_run {
     bool is_gone;   /* the keeper is; not used again */
     bool has_ended; /* and lies where next_ended finds it, or has been fetched */
 
-    leat_slot *slot;   /* borrowed; NULL: nobody wants the result any more. The loop's */
-    leat_given *given; /* the loop's, which takes it back */
-    leat_end end;      /* from here on: set when it has ended */
+    leat_slot *slot;        /* borrowed; NULL: nobody wants the result any more. The loop's */
+    leat_given *given;      /* the loop's, which takes it back */
+    leat_list_node telling; /* the loop's: while it has to look at `tell` again */
+    leat_tell tell;         /* the loop's: the job's progress and checkpoint */
+    bool has_told;          /* anything at all */
+    leat_end end;           /* from here on: set when it has ended */
+    bool snoozes;           /* … without an end: it asks for another attempt after delay_ms */
+    uint64_t delay_ms;
     uint64_t run_us;
     leat_bytes result; /* borrowed until give_back */
 };
@@ -80,6 +87,11 @@ void leat_commands_go(leat_commands *commands);
 /* Tell the program to end (SIGTERM), and kill it after grace_ms; flags: LEAT_ENDING_CANCELLED or
  * _LIMIT. It ends like any other. A run that has not been handed out ends without having run. */
 void leat_commands_stop(leat_commands *commands, leat_run *run, uint32_t grace_ms, uint8_t flags);
+
+/* Have `hear` called, by leat_commands_next_ended, with what the jobs of runs tell; it copies what
+ * it wants to keep. Never after the run's end, and before it has been given back. */
+typedef void leat_commands_hear(void *context, leat_run *run, const leat_message_told *told);
+void leat_commands_listen(leat_commands *commands, leat_commands_hear *hear, void *context);
 
 /* The next run that has ended (it is the caller's until give_back), or NULL. */
 leat_run *leat_commands_next_ended(leat_commands *commands);
