@@ -418,7 +418,9 @@ has_room(const leat_engine *worker, const leat_line_job *job)
     const uint32_t sleepers = leat_sleep_count(&worker->sleep);
     const uint32_t commands = commands_of(worker);
     const uint32_t tasks = leat_pool_count(worker->pool);
-    if (job->handler->runs == LEAT_RUNS_CHILD && commands >= LEAT_COMMANDS_MAX)
+    if (job->handler->runs == LEAT_RUNS_CHILD &&
+        (commands >= LEAT_COMMANDS_MAX ||
+         !leat_commands_may_prepare(worker->commands, job->handler)))
         return false;
     if (job->handler->runs == LEAT_RUNS_TIMER || job->handler->runs == LEAT_RUNS_CHILD)
         return sleepers + commands + slots_of(worker, tasks) < worker->slot_max;

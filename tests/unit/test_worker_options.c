@@ -412,11 +412,11 @@ Test(worker_options, a_program_under_a_name_has_its_words_and_nothing_else)
     cr_assert(handler_of("command") == NULL);
     const leat_handler *const up = handler_of("up");
     cr_assert(up != NULL && up->program != NULL);
-    LEAT_SAME_TEXT(up->program[0], "/bin/sh");
-    LEAT_SAME_TEXT(up->program[1], "-c");
-    LEAT_SAME_TEXT(up->program[2], "upper");
-    cr_assert(up->program[3] == NULL);
-    LEAT_SAME_TEXT(handler_of("ls")->program[0], "/bin/ls");
+    LEAT_SAME_TEXT(up->program->words[0], "/bin/sh");
+    LEAT_SAME_TEXT(up->program->words[1], "-c");
+    LEAT_SAME_TEXT(up->program->words[2], "upper");
+    cr_assert(up->program->words[3] == NULL);
+    LEAT_SAME_TEXT(handler_of("ls")->program->words[0], "/bin/ls");
 }
 
 Test(worker_options, a_program_that_is_none_is_refused)

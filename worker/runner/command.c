@@ -216,13 +216,21 @@ spawn(const leat_commands *commands, leat_run *run, int socket)
     return error == 0 ? LEAT_ERR_OK : leat_err_from_errno(error);
 }
 
+/* The first number that no keeper has; LEAT_COMMANDS_MAX + 1: all are taken. */
+static uint32_t
+free_number(const leat_commands *commands)
+{
+    uint32_t number = 1;
+    while (number <= LEAT_COMMANDS_MAX && commands->runs[number - 1] != NULL)
+        number++;
+    return number;
+}
+
 static leat_err
 new_run(leat_commands *commands, leat_run **out)
 {
     int pair[2] = {-1, -1};
-    uint32_t number = 1;
-    while (number <= LEAT_COMMANDS_MAX && commands->runs[number - 1] != NULL)
-        number++;
+    const uint32_t number = free_number(commands);
     if (number > LEAT_COMMANDS_MAX)
         return LEAT_ERR_LIMIT;
     leat_run *const run = calloc(1, sizeof *run);
@@ -262,6 +270,11 @@ lose_keeper(leat_commands *commands, leat_run *run)
     pid_t others[LEAT_COMMANDS_MAX];
     uint32_t ended = 0;
     run->is_gone = true;
+    if (run->leaves) { /* it has ended all that it ran, and itself */
+        (void)waitpid(run->keeper, NULL, 0);
+        free_run(commands, run);
+        return;
+    }
     (void)kill(run->keeper, SIGKILL);
     (void)waitpid(run->keeper, NULL, 0);
     const size_t count = pids_of(commands, others);
@@ -498,82 +511,206 @@ add_need(leat_buf *out, uint32_t *count, const leat_given_amount *amount)
     add_variable(out, count, "LEAT_JOB_NEEDS_%s=%s", name, numbers);
 }
 
+/* What holds for all jobs of this keeper. */
 static void
-add_variables(const leat_commands *commands,
-              const leat_run *run,
-              const leat_run_job *what,
-              leat_buf *out)
+add_own_variables(const leat_commands *commands,
+                  const leat_run *run,
+                  const leat_run_job *what,
+                  leat_buf *out,
+                  uint32_t *count)
+{
+    for (size_t i = 0; i < commands->options.variable_count; i++)
+        add_variable(out, count, "%s", commands->options.variables[i]);
+    add_variable(out, count, "LEAT_JOB_SLOT=%" PRIu32, run->number);
+    add_variable(out, count, "LEAT_JOB_WORKER=%s", what->worker);
+    add_variable(out, count, "LEAT_BROKER=%s", what->broker);
+}
+
+static void
+add_job_variables(const leat_run_job *what, leat_buf *out, uint32_t *count)
 {
     const leat_line_job *const job = what->job;
-    const size_t at = out->size;
-    uint32_t count = 0;
-    leat_put_u32(out, 0);
-    for (size_t i = 0; i < commands->options.variable_count; i++)
-        add_variable(out, &count, "%s", commands->options.variables[i]);
-    add_variable(out, &count, "LEAT_JOB_ID=%" PRIu64, job->token.id);
-    add_variable(out, &count, "LEAT_JOB_BATCH=%" PRIu64, job->batch);
-    add_variable(out, &count, "LEAT_JOB_SEQ=%" PRIu32, job->place);
-    add_variable(out, &count, "LEAT_JOB_ATTEMPT=%" PRIu32, job->token.attempt);
-    add_variable(out, &count, "LEAT_JOB_SLOT=%" PRIu32, run->number);
-    add_variable(out, &count, "LEAT_JOB_CHANNEL=%.*s", (int)job->channel.size, job->channel.data);
-    add_variable(out, &count, "LEAT_JOB_WORKER=%s", what->worker);
-    add_variable(out, &count, "LEAT_BROKER=%s", what->broker);
+    add_variable(out, count, "LEAT_JOB_ID=%" PRIu64, job->token.id);
+    add_variable(out, count, "LEAT_JOB_BATCH=%" PRIu64, job->batch);
+    add_variable(out, count, "LEAT_JOB_SEQ=%" PRIu32, job->place);
+    add_variable(out, count, "LEAT_JOB_ATTEMPT=%" PRIu32, job->token.attempt);
+    add_variable(out, count, "LEAT_JOB_CHANNEL=%.*s", (int)job->channel.size, job->channel.data);
     if (job->run_limit_ms > 0)
-        add_variable(out, &count, "LEAT_JOB_DEADLINE=%" PRId64,
+        add_variable(out, count, "LEAT_JOB_DEADLINE=%" PRId64,
                      (leat_clock_wall_ms() + (int64_t)job->run_limit_ms) / 1000);
     for (uint32_t i = 0; what->given != NULL && i < what->given->count; i++)
-        add_need(out, &count, &what->given->amounts[i]);
+        add_need(out, count, &what->given->amounts[i]);
+}
+
+/* A list of variables begins, whose count is said at its end. */
+static size_t
+begin_variables(leat_buf *out)
+{
+    const size_t at = out->size;
+    leat_put_u32(out, 0);
+    return at;
+}
+
+static void
+end_variables(leat_buf *out, size_t at, uint32_t count)
+{
     if (!out->failed)
         leat_store_u32(out->data + at, count);
 }
 
-/* A handler with a program of its own takes the payload as stdin. */
 static void
-put_fixed(leat_buf *out, const leat_line_job *job)
+put_program(leat_buf *out, const leat_program *program, leat_bytes input)
 {
-    const char *const *const program = job->handler->program;
     leat_bytes words[LEAT_HANDLER_WORDS_MAX];
     leat_exec exec = leat_exec_nothing();
-    while (program[exec.word_count] != NULL && exec.word_count < LEAT_HANDLER_WORDS_MAX) {
-        const char *const word = program[exec.word_count];
+    while (exec.word_count < LEAT_HANDLER_WORDS_MAX && program->words[exec.word_count] != NULL) {
+        const char *const word = program->words[exec.word_count];
         words[exec.word_count++] =
             (leat_bytes){.data = (const uint8_t *)word, .size = (uint32_t)strlen(word)};
     }
-    exec.input = job->payload;
+    exec.input = input;
     leat_exec_put(out, &exec, words, NULL);
+}
+
+/* START: a program for this job alone, whose stdin is the payload, or that the payload names. */
+static void
+put_start(const leat_commands *commands, leat_run *run, const leat_run_job *what)
+{
+    const leat_line_job *const job = what->job;
+    uint32_t count = 0;
+    const size_t begin = leat_message_begin(&run->out, LEAT_MESSAGE_START);
+    const size_t variables = begin_variables(&run->out);
+    add_own_variables(commands, run, what, &run->out, &count);
+    add_job_variables(what, &run->out, &count);
+    end_variables(&run->out, variables, count);
+    if (job->handler->program == NULL)
+        leat_put_bytes(&run->out, job->payload.data, job->payload.size);
+    else
+        put_program(&run->out, job->handler->program, job->payload);
+    leat_message_finish(&run->out, begin);
+}
+
+/* SERVE: what the keeper does from now on. It starts nothing yet. */
+static void
+put_serve(const leat_commands *commands, leat_run *run, const leat_run_job *what)
+{
+    uint32_t count = 0;
+    const size_t begin = leat_message_begin(&run->out, LEAT_MESSAGE_SERVE);
+    leat_put_u8(&run->out, (uint8_t)run->serves->kind);
+    leat_put_u32(&run->out, commands->options.recycle_jobs);
+    const size_t variables = begin_variables(&run->out);
+    add_own_variables(commands, run, what, &run->out, &count);
+    end_variables(&run->out, variables, count);
+    put_program(&run->out, run->serves, (leat_bytes){0});
+    leat_message_finish(&run->out, begin);
+}
+
+static void
+put_job(leat_run *run, const leat_run_job *what)
+{
+    const leat_line_job *const job = what->job;
+    const leat_text handler = job->handler_name;
+    uint32_t count = 0;
+    const leat_message_job message = {
+        .id = job->token.id,
+        .attempt = job->token.attempt,
+        .left_ms = job->run_limit_ms,
+        .handler = {.data = (const uint8_t *)handler.data, .size = (uint32_t)handler.size},
+        .payload = job->payload,
+        .checkpoint = job->checkpoint,
+    };
+    const size_t begin = leat_message_begin(&run->out, LEAT_MESSAGE_JOB);
+    leat_message_job_put(&run->out, &message);
+    const size_t variables = begin_variables(&run->out);
+    add_job_variables(what, &run->out, &count);
+    end_variables(&run->out, variables, count);
+    leat_message_finish(&run->out, begin);
+}
+
+/* The program that a keeper lives for, if it does this handler's jobs; NULL: any keeper can. */
+static const leat_program *
+lasting(const leat_handler *handler)
+{
+    return handler->program == NULL || handler->program->kind == LEAT_PROGRAM_ONESHOT
+               ? NULL
+               : handler->program;
+}
+
+/* An idle keeper for it, the last one used; NULL: there is none. */
+static leat_run *
+find_idle(const leat_commands *commands, const leat_program *serves)
+{
+    LEAT_LIST_FOREACH (node, &commands->idle) {
+        leat_run *const run = LEAT_CONTAINER_OF(node, leat_run, node);
+        if (run->serves == serves)
+            return run;
+    }
+    return NULL;
+}
+
+bool
+leat_commands_may_prepare(leat_commands *commands, const leat_handler *handler)
+{
+    if (find_idle(commands, lasting(handler)) != NULL || free_number(commands) <= LEAT_COMMANDS_MAX)
+        return true;
+    if (!leat_list_is_empty(&commands->idle)) {
+        leat_run *const run = LEAT_CONTAINER_OF(leat_list_last(&commands->idle), leat_run, node);
+        leat_list_remove(&run->node);
+        run->leaves = true;
+        (void)shutdown(run->socket, SHUT_WR);
+    }
+    return false;
+}
+
+/* An idle keeper, or a new one, which is told at once what it is for. */
+static leat_err
+take_run(leat_commands *commands, const leat_run_job *what, leat_run **out)
+{
+    const leat_program *const serves = lasting(what->job->handler);
+    leat_run *run = find_idle(commands, serves);
+    if (run != NULL) {
+        leat_list_remove(&run->node);
+        *out = run;
+        return LEAT_ERR_OK;
+    }
+    const leat_err err = new_run(commands, &run);
+    if (err != LEAT_ERR_OK)
+        return err;
+    run->serves = serves;
+    if (serves != NULL) {
+        put_serve(commands, run, what);
+        if (run->out.failed) {
+            free_run(commands, run); /* which it notices */
+            return LEAT_ERR_NOMEM;
+        }
+        flush(commands, run);
+    }
+    *out = run;
+    return LEAT_ERR_OK;
 }
 
 leat_err
 leat_commands_prepare(leat_commands *commands, const leat_run_job *what, leat_run **out)
 {
     const leat_line_job *const job = what->job;
-    leat_run *run = NULL;
+    leat_run *run;
     leat_exec exec;
     leat_err err = LEAT_ERR_OK;
     if (job->handler->program == NULL)
         err = leat_exec_read(job->payload.data, job->payload.size, &exec);
-    if (err == LEAT_ERR_OK && leat_list_is_empty(&commands->idle)) {
-        err = new_run(commands, &run);
-    } else if (err == LEAT_ERR_OK) {
-        leat_list_node *const node = leat_list_first(&commands->idle);
-        leat_list_remove(node);
-        run = LEAT_CONTAINER_OF(node, leat_run, node);
-    }
+    if (err == LEAT_ERR_OK)
+        err = take_run(commands, what, &run);
     if (err != LEAT_ERR_OK)
         return err;
-
-    const size_t begin = leat_message_begin(&run->out, LEAT_MESSAGE_START);
-    add_variables(commands, run, what, &run->out);
-    if (job->handler->program == NULL)
-        leat_put_bytes(&run->out, job->payload.data, job->payload.size);
+    if (run->serves == NULL)
+        put_start(commands, run, what);
     else
-        put_fixed(&run->out, job);
+        put_job(run, what);
     if (run->out.failed) {
         leat_buf_reset(&run->out);
         leat_list_prepend(&commands->idle, &run->node);
         return LEAT_ERR_NOMEM;
     }
-    leat_message_finish(&run->out, begin);
     run->is_busy = true;
     commands->count++;
     leat_list_append(&commands->prepared, &run->node);

@@ -4,7 +4,8 @@
  *        hear, next_ended ◄══════════════════╛
  *
  * The loop's thread only. A run is a keeper with a job; there are as many keepers as there were
- * jobs at the same time, started when they are needed and used again. prepare hands nothing out
+ * jobs at the same time, started when they are needed and used again; one whose program lives for
+ * more than one job is used for that one only. prepare hands nothing out
  * yet: the heartbeat that says what has been started leaves before go does. */
 #ifndef LEAT_WORKER_RUNNER_COMMAND_H
 #define LEAT_WORKER_RUNNER_COMMAND_H
@@ -25,13 +26,17 @@ typedef struct leat_commands_options {
     leat_launch_rights rights;
     const char *const *variables; /* that every program is given; borrowed */
     size_t variable_count;
-    bool has_cgroup; /* put what runs into control groups where that is allowed */
+    uint32_t recycle_jobs; /* jobs that a program over stdio does before it is started anew; 0: any
+                              number */
+    bool has_cgroup;       /* put what runs into control groups where that is allowed */
 } leat_commands_options;
 
 struct leat_run {
     leat_list_node node;
     uint32_t number; /* of the keeper, from 1 */
     pid_t keeper;
+    const leat_program *serves; /* borrowed: does jobs of this program for its life; NULL: of any
+                                   that is a process a job */
     int socket;
     leat_buf out;   /* to the keeper */
     size_t sent;    /* of out */
@@ -39,6 +44,7 @@ struct leat_run {
     bool is_busy;   /* from prepare to give_back */
     bool is_told;   /* go has been */
     bool is_gone;   /* the keeper is; not used again */
+    bool leaves;    /* it was told that it is not needed any more */
     bool has_ended; /* and lies where next_ended finds it, or has been fetched */
 
     leat_slot *slot;        /* borrowed; NULL: nobody wants the result any more. The loop's */
@@ -70,8 +76,12 @@ LEAT_NODISCARD leat_err leat_commands_new(const leat_commands_options *options,
 /* End everything that runs, and the keepers. */
 void leat_commands_destroy(leat_commands **commands_p);
 
-/* A run for this job. Its payload must be what its handler takes: a leat_exec, or the stdin of a
- * fixed program.
+/* Is there a keeper for one more job of this handler, or room for one? If not, and one idles, that
+ * one is made to leave: ask again when leat_commands_fd is readable. */
+bool leat_commands_may_prepare(leat_commands *commands, const leat_handler *handler);
+
+/* A run for this job. Its payload must be what its handler takes: a leat_exec, or anything for
+ * a program of the worker's own.
  *
  * LEAT_ERR_MALFORMED, LEAT_ERR_UNSUPPORTED, LEAT_ERR_TOO_LARGE: the payload is none.
  * LEAT_ERR_NOMEM, LEAT_ERR_LIMIT, LEAT_ERR_IO: no keeper can be had now. */

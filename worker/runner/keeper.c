@@ -13,6 +13,7 @@
 
 #include "proto/base/clock.h"
 #include "proto/base/log.h"
+#include "worker/handler.h"
 #include "worker/runner/keep.h"
 #include "worker/runner/strays.h"
 
@@ -264,6 +265,18 @@ prepare(leat_keep *self, char *const argv[])
            prctl(PR_SET_CHILD_SUBREAPER, 1) == 0 && prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) == 0;
 }
 
+/* For the rest of its life it does what this says. */
+static void
+serve(leat_keep *self, leat_reader body)
+{
+    leat_message_serve serve;
+    const bool is_read = leat_message_serve_read(body, &serve);
+    assert(is_read);
+    (void)is_read;
+    if (serve.runner == LEAT_PROGRAM_STDIO)
+        leat_keep_stdio(self, &serve);
+}
+
 int
 leat_keeper_main(int argc, char *argv[])
 {
@@ -276,6 +289,8 @@ leat_keeper_main(int argc, char *argv[])
     while (!self.worker_gone && leat_keep_hear(&self, &kind, &body)) {
         if (kind == LEAT_MESSAGE_START)
             leat_keep_run(&self, body);
+        else if (kind == LEAT_MESSAGE_SERVE)
+            serve(&self, body);
     }
     /* The worker has ended, however: so does everything that it ran. */
     for (unsigned i = 0; i < KILL_TRIES && !leat_keep_end_strays(&self, &ended); i++) {

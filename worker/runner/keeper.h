@@ -9,7 +9,9 @@
  * when the worker ends in whatever way, the socket does, and the keeper ends everything and itself.
  *
  * What goes over the socket stands in message.h. A keeper is of one of these kinds:
- *   a program a job (oneshot.c), told by START; any number of them, one after the other. */
+ *   a program a job (oneshot.c), told by START; any number of them, one after the other
+ *   a program that does job after job (stdio.c), told by SERVE, for the rest of the keeper's life
+ */
 #ifndef LEAT_WORKER_RUNNER_KEEPER_H
 #define LEAT_WORKER_RUNNER_KEEPER_H
 

@@ -47,7 +47,7 @@ leat_reader leat_message_variables(leat_reader *reader, uint32_t *count);
 /* ---- SERVE ---- */
 
 typedef struct leat_message_serve {
-    uint8_t runner;    /* of leat_child (worker/handler.h) */
+    uint8_t runner;    /* of leat_program_kind (worker/handler.h) */
     uint32_t jobs_max; /* after so many the program is started anew; 0: never */
     uint32_t variable_count;
     leat_reader variables;
