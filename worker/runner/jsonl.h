@@ -13,7 +13,7 @@
 #include "worker/runner/message.h"
 
 /* A line of a program: a result of the largest size, each byte of it as an escape of four, fits. */
-#define LEAT_JSONL_BYTES_MAX (4U * 1024U * 1024U)
+#define LEAT_JSONL_BYTES_MAX 4194304U
 #define LEAT_JSONL_WHY_BYTES 128U
 
 static_assert(LEAT_JSONL_BYTES_MAX >= 4 * LEAT_PAYLOAD_BYTES_MAX, "a result fits into a line");

@@ -238,7 +238,7 @@ show(const uint8_t *line, size_t size, char out[SHOWN_BYTES + 1])
 {
     const size_t shown = size < SHOWN_BYTES ? size : SHOWN_BYTES;
     for (size_t i = 0; i < shown; i++)
-        out[i] = line[i] >= ' ' && line[i] <= '~' ? (char)line[i] : '?';
+        out[i] = (char)(line[i] >= ' ' && line[i] <= '~' ? line[i] : '?');
     out[shown] = '\0';
 }
 
