@@ -227,6 +227,51 @@ Test(told, a_command_that_floods_its_output_is_not_held_up)
     leat_watch_free(&watch);
 }
 
+/* A program over stdio that tells of each kind, and waits for a file in between. */
+Test(told, what_a_program_over_stdio_tells_is_seen_while_it_runs)
+{
+    char path[128];
+    char option[192];
+    leat_told told;
+    uint64_t id = 0;
+    bool said_progress = false;
+    bool said_line = false;
+    bool said_error = false;
+    (void)snprintf(path, sizeof path, "%s/teller", p.dir);
+    FILE *const file = fopen(path, "w");
+    cr_assert(file != NULL);
+    (void)fprintf(file,
+                  "#!/bin/sh\n"
+                  "read -r line; job=${line#'{\"job\":\"'}; job=${job%%%%'\"'*}\n"
+                  "echo error >&2\n"
+                  "echo '{\"job\":\"'$job'\",\"log\":\"a line\"}'\n"
+                  "echo '{\"job\":\"'$job'\",\"progress\":3,\"of\":10,\"message\":\"half\"}'\n"
+                  "until test -e %s/second; do sleep 0.01; done\n"
+                  "echo '{\"job\":\"'$job'\",\"result\":\"\"}'\n",
+                  p.dir);
+    (void)fclose(file);
+    cr_assert(eq(int, leat_submit(broker, NULL, "teller", "", 0, &id), LEAT_OK));
+    leat_watch *watch = must_watch(id);
+    (void)snprintf(option, sizeof option, "teller=/bin/sh %s", path);
+    (void)setenv("LEAT_STDIO", option, 1); /* NOLINT(concurrency-mt-unsafe) */
+    programs_start_worker(&p, 0, 1);
+
+    while (!said_progress || !said_line || !said_error) {
+        cr_assert(eq(int, leat_watch_next(watch, &told, WAIT_MS), LEAT_OK), "%s",
+                  leat_sentence(broker));
+        said_progress |= told.kind == LEAT_TOLD_PROGRESS && told.done == 3 && told.of == 10 &&
+                         strcmp(told.data, "half") == 0;
+        said_line |= told.kind == LEAT_TOLD_LOG && is_output(&told, LEAT_TOLD_LINES, 0, "a line\n");
+        said_error |=
+            told.kind == LEAT_TOLD_LOG && is_output(&told, LEAT_TOLD_STDERR, 0, "error\n");
+    }
+    must_touch("second");
+    while (leat_watch_next(watch, &told, WAIT_MS) == LEAT_OK) {
+    }
+    cr_assert(eq(int, leat_watch_next(watch, &told, 0), LEAT_END));
+    leat_watch_free(&watch);
+}
+
 Test(told, two_watch_the_same_batch_and_one_what_there_is_not)
 {
     leat *other;
