@@ -53,6 +53,8 @@ leat_commands_new(const leat_commands_options *options, leat_commands **out)
     if (commands == NULL)
         return LEAT_ERR_NOMEM;
     commands->options = *options;
+    if (options->keepers_max == 0 || options->keepers_max > LEAT_COMMANDS_MAX)
+        commands->options.keepers_max = LEAT_COMMANDS_MAX;
     leat_list_init(&commands->idle);
     leat_list_init(&commands->prepared);
     leat_list_init(&commands->ended);
@@ -216,12 +218,12 @@ spawn(const leat_commands *commands, leat_run *run, int socket)
     return error == 0 ? LEAT_ERR_OK : leat_err_from_errno(error);
 }
 
-/* The first number that no keeper has; LEAT_COMMANDS_MAX + 1: all are taken. */
+/* The first number that no keeper has; above keepers_max: all are taken. */
 static uint32_t
 free_number(const leat_commands *commands)
 {
     uint32_t number = 1;
-    while (number <= LEAT_COMMANDS_MAX && commands->runs[number - 1] != NULL)
+    while (number <= commands->options.keepers_max && commands->runs[number - 1] != NULL)
         number++;
     return number;
 }
@@ -231,7 +233,7 @@ new_run(leat_commands *commands, leat_run **out)
 {
     int pair[2] = {-1, -1};
     const uint32_t number = free_number(commands);
-    if (number > LEAT_COMMANDS_MAX)
+    if (number > commands->options.keepers_max)
         return LEAT_ERR_LIMIT;
     leat_run *const run = calloc(1, sizeof *run);
     if (run == NULL)
@@ -651,7 +653,8 @@ find_idle(const leat_commands *commands, const leat_program *serves)
 bool
 leat_commands_may_prepare(leat_commands *commands, const leat_handler *handler)
 {
-    if (find_idle(commands, lasting(handler)) != NULL || free_number(commands) <= LEAT_COMMANDS_MAX)
+    if (find_idle(commands, lasting(handler)) != NULL ||
+        free_number(commands) <= commands->options.keepers_max)
         return true;
     if (!leat_list_is_empty(&commands->idle)) {
         leat_run *const run = LEAT_CONTAINER_OF(leat_list_last(&commands->idle), leat_run, node);

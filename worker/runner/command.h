@@ -28,6 +28,7 @@ typedef struct leat_commands_options {
     size_t variable_count;
     uint32_t recycle_jobs; /* jobs that a program over stdio does before it is started anew; 0: any
                               number */
+    uint32_t keepers_max;  /* at the same time, idle ones too; 0: LEAT_COMMANDS_MAX, and no more */
     bool has_cgroup;       /* put what runs into control groups where that is allowed */
 } leat_commands_options;
 

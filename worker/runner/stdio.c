@@ -153,14 +153,14 @@ explain(stdio *self, int status, char out[LEAT_SENTENCE_BYTES_MAX])
     }
 }
 
-/* The one after this has to wait if this one was good for nothing. */
+/* The one after this has to wait if this one was good for nothing, and that was its own fault. */
 static void
 pause_before_next(stdio *self)
 {
-    if (self->jobs > 0) {
+    if (self->jobs > 0)
         self->vain = 0;
+    if (self->jobs > 0 || (self->is_busy && self->flags != 0))
         return;
-    }
     int64_t pause_ms = PAUSE_MS_MIN;
     for (uint32_t i = 0; i < self->vain && pause_ms < PAUSE_MS_MAX; i++)
         pause_ms *= 2;
