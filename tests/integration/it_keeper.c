@@ -1,7 +1,9 @@
 /* Keepers without a broker: jobs are handed to them by hand. */
 #include <poll.h>
 #include <signal.h>
+#include <stdio.h>
 #include <stdlib.h>
+#include <unistd.h>
 
 #include "tests/lib/test.h"
 #include "tests/lib/tmp.h"
@@ -92,9 +94,9 @@ wait_for_news(void)
     cr_assert(eq(int, poll(&fd, 1, WAIT_MS), 1));
 }
 
-/* The result of the run, which is given back. */
+/* It ends so; its result can be looked at until it is given back. */
 static void
-must_end(leat_run *run, leat_end end, char result[128])
+must_have_ended(leat_run *run, leat_end end)
 {
     leat_run *ended;
     while ((ended = leat_commands_next_ended(commands)) == NULL)
@@ -102,6 +104,13 @@ must_end(leat_run *run, leat_end end, char result[128])
     cr_assert(eq(ptr, ended, run));
     cr_assert(eq(int, (int)run->end, (int)end), "%.*s", (int)run->result.size,
               (const char *)run->result.data);
+}
+
+/* The result of the run, which is given back. */
+static void
+must_end(leat_run *run, leat_end end, char result[128])
+{
+    must_have_ended(run, end);
     cr_assert(lt(u32, run->result.size, 128));
     memcpy(result, run->result.data, run->result.size);
     result[run->result.size] = '\0';
@@ -186,6 +195,33 @@ Test(keeper, when_there_may_be_no_more_the_one_that_idles_longest_leaves)
     const pid_t third = must_do(2);
     cr_assert(ne(int, third, second));
     cr_assert(eq(int, must_do(1), second));
+}
+
+/* Nobody reads what its keeper has to tell, as when the worker's loop stands still. */
+Test(keeper, a_program_that_floods_its_output_is_not_held_up_by_a_worker_that_does_not_listen)
+{
+    char text[PATH_MAX + 128];
+    char marker[PATH_MAX];
+    const leat_program flood = {
+        .kind = LEAT_PROGRAM_ONESHOT, .words = {"/bin/sh", "-c", text, NULL}
+    };
+    (void)leat_tmp_path(&tmp, "marker", marker);
+    /* In pieces, over many times at which something is told. */
+    (void)snprintf(text, sizeof text,
+                   "for i in 1 2 3 4 5 6 7 8 9; do head -c 5000000 /dev/zero; sleep 0.06; done; "
+                   ": >%s; exec >&- 2>&-; exit 3",
+                   marker);
+    handlers[0].program = &flood;
+    open_commands(0);
+    leat_run *const run = must_prepare(0, "");
+    leat_commands_go(commands);
+    unsigned looks = 0;
+    for (; access(marker, F_OK) != 0; looks++) {
+        cr_assert(lt(uint, looks, WAIT_MS / 10));
+        (void)usleep(10000);
+    }
+    cr_assert(gt(uint, looks, 0));
+    must_have_ended(run, LEAT_END_FATAL);
 }
 
 Test(keeper, while_all_are_busy_nobody_leaves)

@@ -101,7 +101,9 @@ end_job(stdio *self, uint8_t end, uint64_t delay_ms, const void *result, size_t 
     size_t begin;
     self->is_busy = false;
     leat_keep_put_ended(self->keep, &ended, &begin);
-    leat_put_bytes(&self->keep->out, result, size);
+    /* What is too large is refused by the worker, and need not be whole for that. */
+    leat_put_bytes(&self->keep->out, result,
+                   size > LEAT_PAYLOAD_BYTES_MAX ? LEAT_PAYLOAD_BYTES_MAX + 1 : size);
     leat_keep_say_ended(self->keep, begin);
 }
 
