@@ -413,6 +413,10 @@ leat_lease_runs(const leat_core *core, const leat_peer *peer, const leat_item *i
 static bool
 had_started(const leat_peer *peer, const leat_item *item)
 {
+    /* Before the end of its claims a worker has said of single jobs only that they run. A lower
+     * number does not tell then: the job may have been on its way when the connection went. */
+    if (peer->claiming)
+        return (item->flags & LEAT_ITEM_STARTED) != 0;
     /* 32 bits of a rising number: the difference tells which is higher. */
     return (int32_t)((uint32_t)peer->started - item->number) >= 0;
 }

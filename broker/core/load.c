@@ -269,11 +269,13 @@ drop_item(leat_core *core, uint64_t id)
     leat_terms_drop(core, terms);
 }
 
-/* Is this completion the job's end? A batch that has given up its claim on a job that lives on for
- * others has had one as well; the JOINS that do not name it any more were written before. */
+/* Is this completion the job's end? A batch that has given up its claim on a job that lives on has
+ * had one as well; the JOINS that do not name the claim any more were written before. A batch may
+ * have several claims on one job, so the place tells them apart. */
 static bool
-is_end_of(leat_core *core, uint64_t batch, uint64_t id)
+is_end_of(leat_core *core, uint64_t batch, const leat_completion *completion)
 {
+    const uint64_t id = completion->job;
     const uint32_t index = leat_items_find(&core->items, id);
     if (index == LEAT_NOBODY)
         return true;
@@ -283,10 +285,11 @@ is_end_of(leat_core *core, uint64_t batch, uint64_t id)
         return true;
     const leat_batch *const first =
         item->batch == LEAT_NOBODY ? NULL : leat_table_at(&core->batches, item->batch);
-    if (batch == (first == NULL ? id : first->id))
+    if (batch == (first == NULL ? id : first->id) && completion->place == item->place)
         return true;
     for (uint32_t i = 0; i < link->count; i++) {
-        if (((const leat_batch *)leat_table_at(&core->batches, link->joins[i].batch))->id == batch)
+        const leat_batch *const joined = leat_table_at(&core->batches, link->joins[i].batch);
+        if (joined->id == batch && completion->place == link->joins[i].place)
             return true;
     }
     return false;
@@ -354,7 +357,7 @@ apply_ends(leat_core *core, uint64_t turn, const leat_turn_entry *entry)
     for (uint16_t i = 0; i < run.n; i++) {
         leat_completion completion;
         leat_items_next_completion(&log, &completion);
-        if (is_end_of(core, entry->id != 0 ? entry->id : completion.job, completion.job))
+        if (is_end_of(core, entry->id != 0 ? entry->id : completion.job, &completion))
             drop_item(core, completion.job);
     }
     return LEAT_ERR_OK;

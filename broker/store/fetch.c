@@ -37,6 +37,15 @@ leat_fetcher_fini(leat_fetcher *fetcher)
     leat_buf_fini(&fetcher->names);
     leat_buf_fini(&fetcher->completions);
     leat_buf_fini(&fetcher->log);
+    leat_buf_fini(&fetcher->unmoved);
+}
+
+void
+leat_fetcher_loaded(leat_fetcher *fetcher, uint64_t end)
+{
+    leat_buf_fini(&fetcher->unmoved);
+    fetcher->has_unmoved = false;
+    fetcher->unmoved_end = end;
 }
 
 /* -------------------------------------------------------------------------------- packs */
@@ -137,7 +146,8 @@ next_ends(leat_reader *record,
         /* A turn may have thousands that hold one job each: they are passed by without a look at
          * their logs. */
         const bool alone = (entry->flags & LEAT_ENDS_ALONE) != 0;
-        if (alone && entry->id != 0 && entry->id != (job != 0 ? job : batch))
+        const uint64_t wanted = job != 0 ? job : batch;
+        if (alone && entry->id != 0 && wanted != 0 && entry->id != wanted)
             continue;
         if (!alone && batch != 0 && entry->id != batch)
             continue;
@@ -511,6 +521,106 @@ log_in_history(struct fetching *f, leat_fetched *fetched)
     return LEAT_ERR_OK;
 }
 
+/* --------------------------------------------------------------------- turns that nobody knows */
+
+/* Batches and jobs of which a turn has ends: ids from id_min to id_max. */
+struct range {
+    uint64_t turn;
+    uint64_t id_min;
+    uint64_t id_max;
+};
+
+static void
+widen(struct range *range, uint64_t id)
+{
+    if (id == 0)
+        return;
+    if (range->id_min == 0 || id < range->id_min)
+        range->id_min = id;
+    if (id > range->id_max)
+        range->id_max = id;
+}
+
+static void
+look_over_turn(leat_buf *ranges, uint64_t number, const leat_row *row)
+{
+    struct range range = {.turn = number};
+    leat_reader record = leat_reader_over(row->data, row->size);
+    leat_turn_entry entry;
+    leat_reader log;
+    leat_items_run run;
+    leat_err err = LEAT_ERR_OK;
+    while (next_ends(&record, 0, 0, &entry, &log, &run, &err)) {
+        widen(&range, entry.id);
+        for (unsigned i = 0; i < run.n; i++) {
+            leat_completion completion;
+            leat_items_next_completion(&log, &completion);
+            widen(&range, completion.job);
+        }
+    }
+    if (range.id_min != 0)
+        leat_put_bytes(ranges, &range, sizeof range);
+}
+
+/* One walk over them; damaged ones are passed by, as they are when they are moved. */
+static leat_err
+look_over_unmoved(struct fetching *f)
+{
+    leat_fetcher *const fetcher = f->fetcher;
+    leat_key key = {0};
+    leat_buf_reset(&fetcher->unmoved);
+    for (;;) {
+        leat_row row;
+        const leat_err err = f->kv->ops->at_or_after(f->kv, LEAT_TABLE_TURNS, key, &row);
+        if (err == LEAT_ERR_NOT_FOUND)
+            break;
+        if (err != LEAT_ERR_OK && err != LEAT_ERR_CORRUPT)
+            return err;
+        if (row.key.low >= fetcher->unmoved_end)
+            break;
+        if (err == LEAT_ERR_OK)
+            look_over_turn(&fetcher->unmoved, row.key.low, &row);
+        key.low = row.key.low + 1;
+    }
+    fetcher->has_unmoved = !fetcher->unmoved.failed;
+    return fetcher->has_unmoved ? LEAT_ERR_OK : LEAT_ERR_NOMEM;
+}
+
+/* An end that the caller believes in history, from a turn that was not loaded: it was about to be
+ * moved when the store was closed. What has been moved since is in history within this read. */
+static leat_err
+look_in_unmoved(struct fetching *f, leat_fetched *fetched)
+{
+    leat_fetcher *const fetcher = f->fetcher;
+    leat_row first;
+    if (fetcher->unmoved_end == 0)
+        return LEAT_ERR_NOT_FOUND;
+    leat_err err = f->kv->ops->at_or_after(f->kv, LEAT_TABLE_TURNS, (leat_key){0}, &first);
+    if (err == LEAT_ERR_NOT_FOUND ||
+        (err == LEAT_ERR_OK && first.key.low >= fetcher->unmoved_end)) {
+        leat_fetcher_loaded(fetcher, 0);
+        return LEAT_ERR_NOT_FOUND;
+    }
+    if (!fetcher->has_unmoved) {
+        err = look_over_unmoved(f);
+        if (err != LEAT_ERR_OK)
+            return err;
+    }
+    const struct range *const ranges = (const struct range *)(const void *)fetcher->unmoved.data;
+    const size_t count = fetcher->unmoved.size / sizeof *ranges;
+    for (size_t i = 0; i < count; i++) {
+        if (fetched->fetch.id < ranges[i].id_min || fetched->fetch.id > ranges[i].id_max)
+            continue;
+        fetched->fetch.turn = ranges[i].turn;
+        err = fetched->fetch.kind == LEAT_FETCH_LOG ? log_in_turn(f, fetched)
+                                                    : ended_in_turn(f, fetched);
+        if (err != LEAT_ERR_NOT_FOUND)
+            return err;
+    }
+    fetched->fetch.turn = 0;
+    return LEAT_ERR_NOT_FOUND;
+}
+
 /* --------------------------------------------------------------------------------- the face */
 
 /* In the turn that is named, and if it is not there (any more), in history. */
@@ -518,12 +628,14 @@ static leat_err
 fetch_ends(struct fetching *f, leat_fetched *fetched)
 {
     const bool is_log = fetched->fetch.kind == LEAT_FETCH_LOG;
+    leat_err err;
     if (fetched->fetch.turn != 0) {
-        const leat_err err = is_log ? log_in_turn(f, fetched) : ended_in_turn(f, fetched);
+        err = is_log ? log_in_turn(f, fetched) : ended_in_turn(f, fetched);
         if (err != LEAT_ERR_NOT_FOUND)
             return err;
     }
-    return is_log ? log_in_history(f, fetched) : ended_in_history(f, fetched);
+    err = is_log ? log_in_history(f, fetched) : ended_in_history(f, fetched);
+    return err == LEAT_ERR_NOT_FOUND ? look_in_unmoved(f, fetched) : err;
 }
 
 void

@@ -507,6 +507,7 @@ lmdb_load(leat_store *store, const leat_load *load)
     err = leat_history_read(&history, &self->reader.kv);
     if (err == LEAT_ERR_OK)
         err = leat_tables_load(&history, &self->reader.kv, load);
+    leat_fetcher_loaded(&self->fetcher, history.target);
     leat_lmdb_kv_let_pages_go(&self->reader);
     end_read(self);
     return err;

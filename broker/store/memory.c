@@ -388,6 +388,7 @@ static leat_err
 memory_load(leat_store *store, const leat_load *load)
 {
     memory_store *const self = (memory_store *)store;
+    leat_fetcher_loaded(&self->fetcher, self->history.target);
     return leat_tables_load(&self->history, &self->tables.kv, load);
 }
 

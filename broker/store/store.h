@@ -121,7 +121,8 @@ typedef enum leat_fetch_kind {
     LEAT_FETCH_OBJECT = 2, /* an object: object_kind, id */
     LEAT_FETCH_LOG = 3,    /* completions of batch `id` from `position` on, at least one and about
                               max_bytes of them, without a hole. turn != 0: they are in that turn
-                              record, or in history if it has been trimmed; 0: in history */
+                              record, or in history if it has been trimmed; 0: in history, or
+                              in a turn that load has not handed out any more */
     LEAT_FETCH_ENDED = 4,  /* the completion of job `id`; turn as for LOG */
 } leat_fetch_kind;
 

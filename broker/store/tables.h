@@ -229,8 +229,16 @@ typedef struct leat_fetcher {
     leat_buf names;
     leat_buf completions;
     leat_buf log;
+    /* What leat_tables_load has not handed out, and may still lie in turns: whoever loaded cannot
+     * name these turns, and asks as if all of it were in history. */
+    uint64_t unmoved_end; /* turns below it; 0: nothing is left */
+    bool has_unmoved; /* the ranges are made, at the first question that history cannot answer */
+    leat_buf unmoved; /* ranges of ids, a turn each */
 } leat_fetcher;
 void leat_fetcher_fini(leat_fetcher *fetcher);
+
+/* Everything has been loaded, but for the turns below `end`. */
+void leat_fetcher_loaded(leat_fetcher *fetcher, uint64_t end);
 
 /* leat_store_fetch over the tables. */
 void leat_tables_fetch(leat_fetcher *fetcher,

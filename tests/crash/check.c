@@ -16,7 +16,6 @@
 #include <inttypes.h>
 #include <stdlib.h>
 #include <string.h>
-#include <time.h>
 
 #include "broker/core/machine.h"
 #include "broker/store/lmdb.h"
@@ -234,20 +233,6 @@ ask_for(void *context, uint64_t job)
         fetch_ended(task);
 }
 
-/* What ended last is still being moved into history: it is looked at when that is over. */
-static void
-await_rest(leat_store *store)
-{
-    leat_store_facts before;
-    leat_store_facts facts = {0};
-    do {
-        const struct timespec pause = {.tv_nsec = 300000000};
-        before = facts;
-        (void)nanosleep(&pause, NULL);
-        leat_store_get_facts(store, &facts);
-    } while (facts.commits != before.commits || facts.trimmed != before.trimmed);
-}
-
 /* What lives, and ends that are still in turns; then, of all that is known by name, the ends that
  * have gone into history. */
 static int
@@ -264,7 +249,6 @@ read_store(struct task *task)
     if (err != LEAT_ERR_OK)
         return complain(task->store, why);
     assert(task->open != NULL);
-    await_rest(task->open);
     err = leat_store_load(task->open, &load);
     if (err != LEAT_ERR_OK)
         return complain(task->store, leat_err_message(err));

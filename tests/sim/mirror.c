@@ -362,7 +362,9 @@ find_origin(sim *s,
         job->origin = SIM_FINALLY;
         if (job->op >= s->op_count || job->index >= s->ops[job->op].settings.finally_count)
             sim_fail(s, "phantom: %" PRIu64 " is a finally job that nobody sent", job->id);
-        if (!job->retry)
+        if (job->retry)
+            s->ops[job->op].finally_again[job->index]++;
+        else
             s->ops[job->op].finally_born[job->index]++;
         s->figures.finally++;
     } else if (head->recovers != 0) {
@@ -742,7 +744,9 @@ end_claim(sim *s, sim_job *job, const sim_batch *batch, const leat_completion *c
     }
     if (job->recoverer != 0) { /* its end is the recover job's */
         sim_job *const by = must_job(s, job->recoverer, "a recovery");
-        if (job->completed && !(job->joined && by->ended_commit == s->commit->serial))
+        const bool several = /* claims; of a job in memory nothing says how many */
+            job->joined || (job->channel->durability == SIM_MEMORY && job->unique != 0);
+        if (job->completed && !(several && by->ended_commit == s->commit->serial))
             sim_fail(s, "job %" PRIu64 " is recovered twice", job->id);
         if (by->ended && by->ended_commit != s->commit->serial)
             sim_fail(s, "recover job %" PRIu64 " had ended before", by->id);
@@ -772,6 +776,8 @@ static void
 end_unknown_claim(sim *s, sim_job *job, const sim_batch *batch, const leat_completion *c)
 {
     const bool alive = leat_items_find(&s->core->items, job->id) != LEAT_NOBODY;
+    if (job->ended && job->unique_for_ms > 0 && job->hash == sim_hash_of(c, false))
+        return; /* who came later gets the completion that there is */
     if (c->outcome == LEAT_OUTCOME_CANCELLED && !may_be_cancelled(s, job, batch))
         sim_fail(s, "job %" PRIu64 " is cancelled for batch %" PRIu64 ", which wants it", job->id,
                  batch->id);
@@ -1139,10 +1145,14 @@ check_following(sim *s, const sim_job *job)
 {
     if (job->op == SIM_NO_OP || s->close_asked[sim_channel_index(job->channel)])
         return;
-    const sim_op *const op = &s->ops[job->op];
+    sim_op *const op = &s->ops[job->op];
     const unsigned n = op->settings.finally_count;
     for (unsigned i = 0; i < n && !op->select; i++) {
         const uint64_t due = i + 1 == n ? op->ended : op->finally_ended[i + 1];
+        if (op->finally_born[i] < due && op->finally_again[i] > 0) {
+            op->finally_born[i]++; /* one like it left the list of the dead in the same turn */
+            op->finally_again[i]--;
+        }
         if (op->finally_born[i] != due)
             sim_fail(
                 s, "op %u: finally job %u was submitted %" PRIu64 " times, and should be %" PRIu64,

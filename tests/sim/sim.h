@@ -103,6 +103,7 @@ typedef struct sim_op {
     unsigned sends;
     uint64_t ended; /* instances that have ended, by the store */
     uint64_t finally_born[LEAT_FINALLY_MAX], finally_ended[LEAT_FINALLY_MAX];
+    uint64_t finally_again[LEAT_FINALLY_MAX]; /* taken for a retry of a dead one */
 } sim_op;
 #define SIM_NO_OP UINT32_MAX
 

@@ -272,6 +272,67 @@ BOTH(a_callback_that_refuses_ends_the_load)
     cr_assert(eq(uint, calls, 2));
 }
 
+/* A store that was closed while its turns went into history, and is read by somebody who knows none
+ * of them. */
+BOTH(ends_in_turns_that_are_not_loaded_any_more_are_found_like_those_in_history)
+{
+    enum {
+        TURNS = 40,
+        EACH = 100
+    };
+    const leat_load nothing = {0};
+    leat_test_store_init(&t, *maker, NULL);
+    for (uint64_t turn = 1; turn <= TURNS; turn++) {
+        uint64_t ids[EACH];
+        leat_buf record = {0};
+        for (uint64_t i = 0; i < EACH; i++)
+            ids[i] = turn * 1000 + i;
+        leat_test_put_ends(&record, &(leat_test_ends){.batch = 7,
+                                                      .first_position = (turn - 1) * EACH + 1,
+                                                      .worker = "w",
+                                                      .ids = ids,
+                                                      .n = EACH,
+                                                      .result_bytes = 1000});
+        const uint64_t alone = turn * 1000 + EACH;
+        leat_test_put_ends(&record, &(leat_test_ends){.batch = alone,
+                                                      .first_position = 1,
+                                                      .flags = LEAT_ENDS_ALONE,
+                                                      .ids = &alone,
+                                                      .n = 1});
+        leat_changes_turn(&t.changes, turn, record.data, record.size);
+        leat_buf_fini(&record);
+        leat_test_store_commit(&t);
+    }
+    leat_changes_trim(&t.changes, TURNS + 1);
+    leat_test_store_commit(&t);
+    if (*maker == LEAT_TEST_MEMORY)
+        cr_assert(lt(u64, leat_test_store_facts(&t).trimmed, TURNS));
+    leat_test_store_reopen(&t);
+    LEAT_PASS(leat_store_load(t.store, &nothing));
+
+    for (uint64_t turn = 1; turn <= TURNS; turn++) {
+        const leat_fetch log = {
+            .kind = LEAT_FETCH_LOG, .id = 7, .position = (turn - 1) * EACH + 5, .max_bytes = 1};
+        leat_test_answer answer = leat_test_fetch(&t, &log);
+        LEAT_PASS(answer.fetched.err);
+        leat_reader completions;
+        leat_completion first;
+        (void)leat_test_open_log(&answer, &completions);
+        leat_items_next_completion(&completions, &first);
+        cr_assert(eq(u64, first.job, turn * 1000 + 4));
+        free(answer.data);
+        for (uint64_t i = 0; i <= EACH; i += EACH / 2) {
+            const uint64_t id = turn * 1000 + i;
+            answer = leat_test_fetch(&t, &(leat_fetch){.kind = LEAT_FETCH_ENDED, .id = id});
+            LEAT_PASS(answer.fetched.err);
+            cr_assert(eq(u64, answer.fetched.batch, i < EACH ? 7 : id));
+            free(answer.data);
+        }
+    }
+    must_not_find(&(leat_fetch){.kind = LEAT_FETCH_ENDED, .id = 1500});
+    must_not_find(&(leat_fetch){.kind = LEAT_FETCH_LOG, .id = 7, .position = TURNS * EACH + 1});
+}
+
 BOTH(a_list_without_ops_becomes_durable)
 {
     leat_test_store_init(&t, *maker, NULL);
