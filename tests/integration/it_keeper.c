@@ -15,7 +15,7 @@
 static const char script[] = "while read -r line; do\n"
                              "    job=${line#'{\"job\":\"'}\n"
                              "    job=${job%%'\"'*}\n"
-                             "    case $line in *hang*) continue ;; esac\n"
+                             "    case $line in *hang* | *stop*) continue ;; esac\n"
                              "    echo '{\"job\":\"'$job'\",\"progress\":4}'\n"
                              "    echo '{\"job\":\"'$job'\",\"result\":\"'$$'\"}'\n"
                              "done\n";
@@ -111,7 +111,8 @@ static void
 must_end(leat_run *run, leat_end end, char result[128])
 {
     must_have_ended(run, end);
-    cr_assert(lt(u32, run->result.size, 128));
+    cr_assert(lt(u32, run->result.size, 128), "%.*s", (int)run->result.size,
+              (const char *)run->result.data);
     memcpy(result, run->result.data, run->result.size);
     result[run->result.size] = '\0';
     leat_commands_give_back(commands, &run);
