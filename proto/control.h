@@ -27,6 +27,10 @@ LEAT_NODISCARD leat_err leat_json_parse(const uint8_t *body,
                                         cJSON **json,
                                         char why[128]);
 
+/* The same with another limit of the size than LEAT_JSON_BYTES_MAX. */
+LEAT_NODISCARD leat_err leat_json_parse_up_to(
+    const uint8_t *body, size_t size, size_t size_max, cJSON **json, char why[128]);
+
 /* Append json as one line without blanks. */
 void leat_json_put(leat_buf *buf, const cJSON *json);
 

@@ -14,8 +14,15 @@
 leat_err
 leat_json_parse(const uint8_t *body, size_t size, cJSON **json, char why[LEAT_WHY_BYTES])
 {
+    return leat_json_parse_up_to(body, size, LEAT_JSON_BYTES_MAX, json, why);
+}
+
+leat_err
+leat_json_parse_up_to(
+    const uint8_t *body, size_t size, size_t size_max, cJSON **json, char why[LEAT_WHY_BYTES])
+{
     why[0] = '\0';
-    leat_err err = leat_scan(body, size, why);
+    leat_err err = leat_scan_up_to(body, size, size_max, why);
     if (err != LEAT_ERR_OK)
         return err;
 

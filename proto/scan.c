@@ -464,11 +464,11 @@ refuse_doubled_keys(scanner *scan)
 }
 
 leat_err
-leat_scan(const uint8_t *body, size_t size, char why[LEAT_WHY_BYTES])
+leat_scan_up_to(const uint8_t *body, size_t size, size_t size_max, char why[LEAT_WHY_BYTES])
 {
-    if (size > LEAT_JSON_BYTES_MAX)
-        return leat_scan_refuse(LEAT_ERR_TOO_LARGE, why, "%zu bytes of JSON, the limit is %u", size,
-                                LEAT_JSON_BYTES_MAX);
+    if (size > size_max)
+        return leat_scan_refuse(LEAT_ERR_TOO_LARGE, why, "%zu bytes of JSON, the limit is %zu",
+                                size, size_max);
     if (!leat_text_is_utf8((leat_text){.data = (const char *)body, .size = size}))
         return leat_scan_refuse(LEAT_ERR_MALFORMED, why, "the JSON is not UTF-8");
 
@@ -478,4 +478,10 @@ leat_scan(const uint8_t *body, size_t size, char why[LEAT_WHY_BYTES])
         err = refuse_doubled_keys(&scan);
     free(scan.keys);
     return err;
+}
+
+leat_err
+leat_scan(const uint8_t *body, size_t size, char why[LEAT_WHY_BYTES])
+{
+    return leat_scan_up_to(body, size, LEAT_JSON_BYTES_MAX, why);
 }

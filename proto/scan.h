@@ -19,6 +19,12 @@
  */
 LEAT_NODISCARD leat_err leat_scan(const uint8_t *body, size_t size, char why[LEAT_WHY_BYTES]);
 
+/* The same with another limit of the size than LEAT_JSON_BYTES_MAX. */
+LEAT_NODISCARD leat_err leat_scan_up_to(const uint8_t *body,
+                                        size_t size,
+                                        size_t size_max,
+                                        char why[LEAT_WHY_BYTES]);
+
 /* Write half a sentence into why, cut at a character, and return err: a refusal in one line. */
 __attribute__((format(printf, 3, 4))) leat_err
 leat_scan_refuse(leat_err err, char why[LEAT_WHY_BYTES], const char *format, ...);

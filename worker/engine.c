@@ -131,10 +131,12 @@ make_commands(leat_engine *worker, const leat_engine_options *options)
     fill_name(worker->name, sizeof worker->name, options->name);
     const leat_err err = leat_commands_new(options->commands == NULL ? &plain : options->commands,
                                            &worker->commands);
-    if (err == LEAT_ERR_OK)
-        LEAT_LOG(LEAT_LOG_INFO, "worker.commands", "programs may be run as jobs",
-                 LEAT_KV_TEXT("cgroup", leat_commands_cgroup(worker->commands)));
-    return err;
+    if (err != LEAT_ERR_OK)
+        return err;
+    leat_commands_listen(worker->commands, leat_engine_hear_run, worker);
+    LEAT_LOG(LEAT_LOG_INFO, "worker.commands", "programs may be run as jobs",
+             LEAT_KV_TEXT("cgroup", leat_commands_cgroup(worker->commands)));
+    return LEAT_ERR_OK;
 }
 
 leat_err
@@ -160,6 +162,7 @@ leat_engine_new(const leat_engine_options *options, leat_engine **out)
     leat_slots_init(&worker->slots);
     leat_sleep_init(&worker->sleep, &worker->slots);
     leat_outbox_init(&worker->outbox);
+    leat_list_init(&worker->telling);
     worker->telling_ms = INT64_MAX;
     leat_kept_init(&worker->kept);
 

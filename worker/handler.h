@@ -44,14 +44,24 @@ typedef struct leat_call {
 
 typedef leat_end leat_handler_run(leat_call *call);
 
+/* What does the jobs of a handler that runs as a child. */
+typedef enum leat_program_kind {
+    LEAT_PROGRAM_ONESHOT = 1, /* a process a job, the payload is its stdin */
+    LEAT_PROGRAM_STDIO,       /* processes that do job after job, in lines of JSON */
+} leat_program_kind;
+
+typedef struct leat_program {
+    leat_program_kind kind;
+    const char *words[LEAT_HANDLER_WORDS_MAX]; /* NULL behind the last one */
+} leat_program;
+
 typedef struct leat_handler {
     const char *name;
     leat_runs runs;
-    leat_handler_run *run;      /* for a timer LEAT_END_DONE means: sleep now */
-    leat_handler_run *finish;   /* timer only; NULL: nothing is to do at the end */
-    const char *help;           /* one line: payload and result */
-    const char *const *program; /* child: its words, NULL behind the last one, and the payload is
-                                   its stdin; NULL: the payload says what to run (proto/exec.h) */
+    leat_handler_run *run;       /* for a timer LEAT_END_DONE means: sleep now */
+    leat_handler_run *finish;    /* timer only; NULL: nothing is to do at the end */
+    const char *help;            /* one line: payload and result */
+    const leat_program *program; /* child; NULL: the payload says what to run (proto/exec.h) */
 } leat_handler;
 
 /* The handlers that every worker has; *count is set. Static storage. */

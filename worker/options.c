@@ -1,6 +1,7 @@
 /* leat-worker's table of options, and what it means. See options.h. */
 #include "worker/options.h"
 
+#include <limits.h>
 #include <pwd.h>
 #include <stdarg.h>
 #include <stdlib.h>
@@ -10,6 +11,8 @@
 #include "worker/host.h"
 
 #define THREADS_MAX 1024U
+/* The handler that --stdio is, if it is given no name. */
+#define DEFAULT_HANDLER "stdio"
 
 static const leat_option rows[] = {
     {.name = "broker",
@@ -56,23 +59,34 @@ static const leat_option rows[] = {
      .value = "NAME=PROGRAM [ARG...]",
      .help = "a handler of this name: that program, with the payload as its stdin; may be given "
              "again"},
+    {.name = "stdio",
+     .type = LEAT_OPTION_LIST,
+     .value = "[NAME=]PROGRAM [ARG...]",
+     .help = "a handler of this name (\"stdio\"): that program, in any language, which does job "
+             "after job in lines of JSON over stdin and stdout; may be given again"},
+    {.name = "recycle",
+     .type = LEAT_OPTION_NUMBER,
+     .value = "N",
+     .help = "start such a program anew after N jobs (default: never)",
+     .min = 1,
+     .max = UINT32_MAX},
     {.name = "rlimit",
      .type = LEAT_OPTION_LIST,
      .value = "LIMIT=N",
      .help = "what a program may have at most: cpu=10s, mem=2G, files=100, procs=50; may be given "
-             "again"},
+             "again"                                                              },
     {.name = "user",
      .type = LEAT_OPTION_TEXT,
      .value = "NAME",
-     .help = "whose programs these are, if root starts the worker"                                                                                                                                             },
+     .help = "whose programs these are, if root starts the worker"                                                                                                                                               },
     {.name = "name",
      .type = LEAT_OPTION_TEXT,
      .value = "N",
-     .help = "what `leat worker ls` calls it (default: HOST-PID)"                                                                                                                                },
+     .help = "what `leat worker ls` calls it (default: HOST-PID)"                                                                                                                                                 },
     {.name = "history",
      .type = LEAT_OPTION_TEXT,
      .value = "DIR",
-     .help = "write there what is started and reported, for tests"},
+     .help = "write there what is started and reported, for tests"                                                                                                   },
     {.name = "log-level",
      .type = LEAT_OPTION_TEXT,
      .value = "L",
@@ -91,7 +105,7 @@ static const leat_option rows[] = {
     {.name = "version",
      .type = LEAT_OPTION_FLAG,
      .help = "show the version",
-     .flags = LEAT_OPTION_NOT_IN_FILE                                                                                                                                },
+     .flags = LEAT_OPTION_NOT_IN_FILE                                                                                                                                                    },
 };
 
 __attribute__((format(printf, 2, 3))) static leat_err
@@ -315,52 +329,118 @@ take_traits_and_haves(leat_worker_settings *settings)
     return err == LEAT_ERR_OK ? add_known_haves(settings) : err;
 }
 
+static uint32_t
+number_or(const leat_options *options, const char *name, uint32_t otherwise)
+{
+    return leat_options_given(options, name) ? (uint32_t)leat_options_number(options, name)
+                                             : otherwise;
+}
+
 /* ---- what is run as a child ---- */
 
-/* "NAME=PROGRAM ARG…" into a row of the table; the words are split at blanks. */
-static leat_err
-take_command(leat_worker_settings *settings, const char *given)
+/* Is there such a program? A word without a slash is looked for where PATH says. */
+static bool
+is_program(const char *word)
 {
-    leat_worker_program *const program = &settings->programs[settings->program_count];
-    const char *const sign = strchr(given, '=');
-    char *rest = NULL;
-    size_t count = 0;
-    if (settings->program_count == LEAT_WORKER_PROGRAMS_MAX)
-        return wrong(settings, "--command: at most %u programs", LEAT_WORKER_PROGRAMS_MAX);
-    if (sign == NULL || sign[1] != '/' ||
-        !leat_name_is_valid((leat_text){.data = given, .size = (size_t)(sign - given)}))
-        return wrong(settings, "--command \"%.100s\": write it as NAME=/PATH/OF/PROGRAM ARG ARG",
-                     given);
-    program->text = strdup(given);
-    if (program->text == NULL)
-        return LEAT_ERR_NOMEM;
-    program->text[sign - given] = '\0';
-    settings->program_count++;
-    rest = program->text + (sign - given) + 1;
-    while (*(rest += strspn(rest, " ")) != '\0') {
-        if (count + 1 == LEAT_HANDLER_WORDS_MAX)
-            return wrong(settings, "--command \"%.100s\": at most %u words", given,
-                         LEAT_HANDLER_WORDS_MAX - 1);
-        program->words[count++] = rest;
-        rest += strcspn(rest, " ");
-        if (*rest != '\0')
-            *rest++ = '\0';
+    char path[PATH_MAX];
+    const char *rest = getenv("PATH"); /* NOLINT(concurrency-mt-unsafe): there is one thread yet */
+    if (strchr(word, '/') != NULL)
+        return access(word, X_OK) == 0;
+    for (; rest != NULL && *rest != '\0'; rest += strcspn(rest, ":"), rest += *rest == ':') {
+        const int size =
+            snprintf(path, sizeof path, "%.*s/%s", (int)strcspn(rest, ":"), rest, word);
+        if (size > 0 && size < (int)sizeof path && access(path, X_OK) == 0)
+            return true;
     }
-    if (access(program->words[0], X_OK) != 0)
-        return wrong(settings, "--command \"%.100s\": \"%.200s\" is no program that can be run",
-                     program->text, program->words[0]);
+    return false;
+}
+
+/* Split the words of a program at blanks; text is written to. */
+static leat_err
+split_words(leat_worker_settings *settings, leat_program *program, char *text, const char *option)
+{
+    size_t count = 0;
+    while (*(text += strspn(text, " ")) != '\0') {
+        if (count + 1 == LEAT_HANDLER_WORDS_MAX)
+            return wrong(settings, "%s \"%.100s\": at most %u words", option, program->words[0],
+                         LEAT_HANDLER_WORDS_MAX - 1);
+        program->words[count++] = text;
+        text += strcspn(text, " ");
+        if (*text != '\0')
+            *text++ = '\0';
+    }
+    return LEAT_ERR_OK;
+}
+
+/* "NAME=PROGRAM ARG…" into a row of the table. */
+static leat_err
+take_program(leat_worker_settings *settings,
+             const char *given,
+             const char *option,
+             leat_program_kind kind)
+{
+    leat_worker_program *const row = &settings->programs[settings->program_count];
+    if (settings->program_count == LEAT_WORKER_PROGRAMS_MAX)
+        return wrong(settings, "%s: at most %u programs", option, LEAT_WORKER_PROGRAMS_MAX);
+    row->text = strdup(given);
+    if (row->text == NULL)
+        return LEAT_ERR_NOMEM;
+    settings->program_count++;
+    row->program.kind = kind;
+    char *const sign = strchr(row->text, '=');
+    const bool is_named = sign != NULL && (size_t)(sign - row->text) < strcspn(row->text, " ");
+    row->name = is_named ? row->text : DEFAULT_HANDLER;
+    if (is_named)
+        *sign = '\0';
+    const leat_err err =
+        split_words(settings, &row->program, is_named ? sign + 1 : row->text, option);
+    if (err != LEAT_ERR_OK)
+        return err;
+    const char *const word = row->program.words[0];
+    const bool needs_more =
+        kind == LEAT_PROGRAM_ONESHOT && (!is_named || word == NULL || *word != '/');
+    if (word == NULL || needs_more || !leat_name_is_valid(leat_text_of(row->name)))
+        return wrong(settings, "%s \"%.100s\": write it as %s", option, given,
+                     kind == LEAT_PROGRAM_ONESHOT ? "NAME=/PATH/OF/PROGRAM ARG ARG"
+                                                  : "NAME=PROGRAM ARG ARG");
+    if (!is_program(word))
+        return wrong(settings, "%s \"%.100s\": \"%.200s\" is no program that can be run", option,
+                     row->name, word);
     return LEAT_ERR_OK;
 }
 
 static leat_err
-add_handler(leat_worker_settings *settings, const char *name, const char *const *program)
+add_handler(leat_worker_settings *settings,
+            const char *option,
+            const char *name,
+            const leat_program *program)
 {
     size_t *const count = &settings->worker.handler_count;
     if (leat_handler_find(settings->handlers, *count, leat_text_of(name)) != NULL)
-        return wrong(settings, "--command: there is a handler \"%.100s\" already", name);
+        return wrong(settings, "%s: there is a handler \"%.100s\" already", option, name);
     settings->handlers[(*count)++] = (leat_handler){
         .name = name, .runs = LEAT_RUNS_CHILD, .program = program, .help = "a program"};
     return LEAT_ERR_OK;
+}
+
+/* What --command or --stdio was given. */
+static leat_err
+take_programs(leat_worker_settings *settings,
+              const char *name,
+              const char *option,
+              leat_program_kind kind,
+              size_t *count)
+{
+    const char *const *given = NULL;
+    leat_err err = LEAT_ERR_OK;
+    *count = leat_options_list(settings->options, name, &given);
+    for (size_t i = 0; err == LEAT_ERR_OK && i < *count; i++) {
+        const leat_worker_program *const row = &settings->programs[settings->program_count];
+        err = take_program(settings, given[i], option, kind);
+        if (err == LEAT_ERR_OK)
+            err = add_handler(settings, option, row->name, &row->program);
+    }
+    return err;
 }
 
 /* One "cpu=10s". */
@@ -454,25 +534,26 @@ check_endpoints(leat_worker_settings *settings)
 static leat_err
 take_commands(leat_worker_settings *settings)
 {
-    const char *const *given = NULL;
-    const size_t count = leat_options_list(settings->options, "command", &given);
+    size_t commands = 0;
+    size_t lasting = 0;
     const bool allowed = leat_options_flag(settings->options, "allow-commands");
     const leat_handler *const built_in = leat_handlers(&settings->worker.handler_count);
     memcpy(settings->handlers, built_in, settings->worker.handler_count * sizeof *built_in);
     settings->worker.handlers = settings->handlers;
     settings->commands.has_cgroup = true;
+    settings->commands.recycle_jobs = number_or(settings->options, "recycle", 0);
     settings->worker.commands = &settings->commands;
-    leat_err err = allowed ? add_handler(settings, LEAT_EXEC_HANDLER, NULL) : LEAT_ERR_OK;
-    for (size_t i = 0; err == LEAT_ERR_OK && i < count; i++) {
-        err = take_command(settings, given[i]);
-        if (err == LEAT_ERR_OK)
-            err = add_handler(settings, settings->programs[i].text, settings->programs[i].words);
-    }
+    leat_err err =
+        allowed ? add_handler(settings, "--allow-commands", LEAT_EXEC_HANDLER, NULL) : LEAT_ERR_OK;
+    if (err == LEAT_ERR_OK)
+        err = take_programs(settings, "command", "--command", LEAT_PROGRAM_ONESHOT, &commands);
+    if (err == LEAT_ERR_OK)
+        err = take_programs(settings, "stdio", "--stdio", LEAT_PROGRAM_STDIO, &lasting);
     if (err == LEAT_ERR_OK)
         err = take_pairs(settings, "rlimit", "--rlimit", take_rlimit);
     if (err == LEAT_ERR_OK)
         err = take_user(settings);
-    if (err == LEAT_ERR_OK && (allowed || count > 0))
+    if (err == LEAT_ERR_OK && (allowed || commands + lasting > 0))
         err = check_endpoints(settings);
     return err;
 }
@@ -505,13 +586,6 @@ take_log_level(leat_worker_settings *settings)
     if (!leat_log_level_of(given, &settings->log_level))
         return wrong(settings, "--log-level \"%.100s\" is not error, warn, info or debug", given);
     return LEAT_ERR_OK;
-}
-
-static uint32_t
-number_or(const leat_options *options, const char *name, uint32_t otherwise)
-{
-    return leat_options_given(options, name) ? (uint32_t)leat_options_number(options, name)
-                                             : otherwise;
 }
 
 /* ------------------------------------------------------------------------------------- reading */
@@ -611,6 +685,7 @@ leat_worker_print_help(const leat_worker_settings *settings, FILE *out)
         "  leat-worker --channel mail --channel thumbs --name w1\n"
         "  leat-worker --allow-commands                   programs as jobs: leat run\n"
         "  leat-worker --command thumb=/usr/local/bin/thumb   this one, and no other\n"
+        "  leat-worker --stdio resize='python3 resize.py'     handlers in any language\n"
         "  leat-worker --trait zone=a --have gpu=2        for jobs that ask for zone a or a GPU\n"
         "\n"
         "Options (each is also a variable, LEAT_SLOTS, and a line in worker.ini, slots = 4):\n",

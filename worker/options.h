@@ -20,10 +20,11 @@ typedef enum leat_worker_wish {
 
 #define LEAT_WORKER_PROGRAMS_MAX 64U
 
-/* What --command says. */
+/* What --command or --stdio says. */
 typedef struct leat_worker_program {
     char *text; /* owned: the name, and behind it the words */
-    const char *words[LEAT_HANDLER_WORDS_MAX];
+    const char *name;
+    leat_program program;
 } leat_worker_program;
 
 typedef struct leat_worker_settings {

@@ -5,13 +5,13 @@
 
 #include "proto/told.h"
 
-#define RELEASE_BYTES LEAT_TOKEN_BYTES
-#define CLOSED_MIN    8U
+#define SNOOZE_BYTES (LEAT_TOKEN_BYTES + 8U)
+#define CLOSED_MIN   8U
 
 static_assert(LEAT_FRAME_BYTES_CLOSE / LEAT_CHECKPOINT_BYTES > LEAT_RECORDS_MAX,
               "records of CHECKPOINT have to be counted");
-static_assert(LEAT_FRAME_BYTES_CLOSE > LEAT_RECORDS_MAX * RELEASE_BYTES + LEAT_FRAME_BYTES,
-              "a frame of RELEASE is closed by its count");
+static_assert(LEAT_FRAME_BYTES_CLOSE > LEAT_RECORDS_MAX * SNOOZE_BYTES + LEAT_FRAME_BYTES,
+              "frames of RELEASE and SNOOZE are closed by their count");
 
 void
 leat_outbox_init(leat_outbox *outbox)
@@ -27,6 +27,7 @@ leat_outbox_fini(leat_outbox *outbox)
     free(outbox->closed);
     leat_buf_fini(&outbox->done);
     leat_buf_fini(&outbox->release);
+    leat_buf_fini(&outbox->snooze);
     leat_buf_fini(&outbox->checkpoint);
     leat_outbox_init(outbox);
 }
@@ -143,23 +144,40 @@ leat_outbox_done(leat_outbox *outbox, const leat_done *done)
         outbox->failed = true;
 }
 
+/* Add a record of RELEASE or SNOOZE to its open frame. */
+static void
+add_token(leat_outbox *outbox,
+          leat_command command,
+          leat_buf *frame,
+          uint16_t *count,
+          const leat_token_record *record)
+{
+    if (*count == LEAT_RECORDS_MAX)
+        close_end(outbox, frame, count);
+    if (outbox->failed)
+        return;
+    if (*count == 0) {
+        leat_buf_reset(frame);
+        leat_frame_begin(frame, command);
+    }
+    leat_tokens_put(command, frame, record);
+    ++*count;
+    if (frame->failed)
+        outbox->failed = true;
+}
+
 void
 leat_outbox_release(leat_outbox *outbox, const leat_token *token)
 {
-    leat_buf *const frame = &outbox->release;
-    const leat_token_record record = {.token = *token};
-    if (outbox->release_count == LEAT_RECORDS_MAX)
-        close_end(outbox, frame, &outbox->release_count);
-    if (outbox->failed)
-        return;
-    if (outbox->release_count == 0) {
-        leat_buf_reset(frame);
-        leat_frame_begin(frame, LEAT_CMD_RELEASE);
-    }
-    leat_tokens_put(LEAT_CMD_RELEASE, frame, &record);
-    outbox->release_count++;
-    if (frame->failed)
-        outbox->failed = true;
+    add_token(outbox, LEAT_CMD_RELEASE, &outbox->release, &outbox->release_count,
+              &(leat_token_record){.token = *token});
+}
+
+void
+leat_outbox_snooze(leat_outbox *outbox, const leat_token *token, uint64_t delay_ms)
+{
+    add_token(outbox, LEAT_CMD_SNOOZE, &outbox->snooze, &outbox->snooze_count,
+              &(leat_token_record){.token = *token, .delay_ms = delay_ms});
 }
 
 /* Write down what a frame reports, before it leaves. */
@@ -223,6 +241,8 @@ leat_outbox_flush(leat_outbox *outbox, leat_link *link)
         close_frame(outbox, &outbox->done, &outbox->done_count);
     if (room > outbox->count)
         close_frame(outbox, &outbox->release, &outbox->release_count);
+    if (room > outbox->count)
+        close_frame(outbox, &outbox->snooze, &outbox->snooze_count);
     send_closed(outbox, link, &room);
 }
 
@@ -230,7 +250,7 @@ bool
 leat_outbox_is_empty(const leat_outbox *outbox)
 {
     return outbox->count == 0 && outbox->done_count == 0 && outbox->release_count == 0 &&
-           outbox->checkpoint_count == 0;
+           outbox->snooze_count == 0 && outbox->checkpoint_count == 0;
 }
 
 static void

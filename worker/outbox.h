@@ -1,5 +1,5 @@
 /* leat_outbox: what must reach the broker and be answered: ends of attempts (DONE), jobs given back
- * (RELEASE) and checkpoints, gathered into frames.
+ * (RELEASE, SNOOZE) and checkpoints, gathered into frames.
  *
  * One frame of each kind is open; all that a pass of the loop has to say goes into it. It is closed
  * when it is full, or at the end of the pass if the link has room for one more sequenced frame;
@@ -17,9 +17,11 @@
 typedef struct leat_outbox {
     leat_buf done; /* open frame; empty: none is open */
     leat_buf release;
+    leat_buf snooze;
     leat_buf checkpoint;
     uint16_t done_count; /* records in it */
     uint16_t release_count;
+    uint16_t snooze_count;
     uint16_t checkpoint_count;
     uint64_t started; /* the highest number of JOBS that has been started, for DONE's head */
     leat_buf *closed; /* owned: frames in the order in which they leave, from `first` on */
@@ -47,6 +49,9 @@ bool leat_outbox_is_flowing(const leat_outbox *outbox);
 
 /* Add a job that goes back: it has not started, or was stopped before its end. */
 void leat_outbox_release(leat_outbox *outbox, const leat_token *token);
+
+/* Add a job that asks for another attempt, after delay_ms. */
+void leat_outbox_snooze(leat_outbox *outbox, const leat_token *token, uint64_t delay_ms);
 
 /* Hand as many frames to the link as it has room for. */
 void leat_outbox_flush(leat_outbox *outbox, leat_link *link);

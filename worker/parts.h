@@ -52,6 +52,7 @@ struct leat_engine {
     bool said_trouble;       /* that it has stopped */
     leat_tellings tellings;  /* progress and output on their way */
     bool tells;              /* something in them has to leave before an end that is in outbox */
+    leat_list telling;       /* runs of `commands` whose progress or checkpoint waits */
     int64_t telling_ms;      /* monotonic; a progress waits for this. INT64_MAX: none does */
     leat_buf scratch;        /* results of handlers that run on the loop */
     uint32_t slot_max;
@@ -100,6 +101,9 @@ void leat_engine_end_sleepers(leat_engine *worker, int64_t now_us);
 void leat_engine_end_tasks(leat_engine *worker);
 /* The same of what the keepers have finished. */
 void leat_engine_end_commands(leat_engine *worker);
+
+/* A leat_commands_hear; context is the engine. */
+void leat_engine_hear_run(void *context, leat_run *run, const leat_message_told *told);
 
 /* Take what running handlers have told since, as far as its time has come. */
 void leat_engine_hear_tasks(leat_engine *worker, int64_t now_ms);

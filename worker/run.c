@@ -10,6 +10,7 @@
 #include <stdio.h>
 
 #include "proto/base/clock.h"
+#include "proto/base/log.h"
 #include "worker/parts.h"
 
 /* Sleepers that are ended in one pass. */
@@ -148,18 +149,34 @@ leat_engine_end_sleepers(leat_engine *worker, int64_t now_us)
 /* Its attempt is over: the last progress leaves, and the checkpoint if there will be another one.
  * Both before the end is reported. */
 static void
-take_last_words(leat_engine *worker, leat_task *task, bool comes_again)
+take_last_words(leat_engine *worker, const leat_token *token, leat_tell *tell, bool comes_again)
 {
-    leat_tell *const tell = &task->teller.tell;
     if (!leat_tell_has(tell))
         return;
-    (void)leat_tellings_take(&worker->tellings, &task->slot->token, tell, true,
-                             leat_clock_mono_ms());
+    (void)leat_tellings_take(&worker->tellings, token, tell, true, leat_clock_mono_ms());
     worker->tells = true;
     if (tell->has_checkpoint && comes_again)
         leat_outbox_checkpoint(
-            &worker->outbox, &task->slot->token,
+            &worker->outbox, token,
             (leat_bytes){tell->checkpoint.data, (uint32_t)tell->checkpoint.size});
+}
+
+/* Take what a running job has told, as far as its time has come; false: something waits. */
+static bool
+hear(leat_engine *worker, const leat_token *token, leat_tell *tell, int64_t now_ms)
+{
+    const bool said = leat_tellings_take(&worker->tellings, token, tell, false, now_ms);
+    if (!said && tell->sent_ms + LEAT_TELL_PROGRESS_MS < worker->telling_ms)
+        worker->telling_ms = tell->sent_ms + LEAT_TELL_PROGRESS_MS;
+    if (!tell->has_checkpoint)
+        return said;
+    /* What waits here is replaced by a newer one; what is in the outbox is not. */
+    if (!worker->up || !leat_outbox_is_flowing(&worker->outbox))
+        return false;
+    leat_outbox_checkpoint(&worker->outbox, token,
+                           (leat_bytes){tell->checkpoint.data, (uint32_t)tell->checkpoint.size});
+    tell->has_checkpoint = false;
+    return said;
 }
 
 struct hearing {
@@ -171,23 +188,30 @@ static bool
 hear_task(void *context, leat_task *task)
 {
     const struct hearing *const h = context;
-    leat_engine *const worker = h->worker;
-    leat_tell *const tell = &task->teller.tell;
-    if (task->slot == NULL)
-        return true; /* nobody wants to know */
-    const bool said =
-        leat_tellings_take(&worker->tellings, &task->slot->token, tell, false, h->now_ms);
-    if (!said && tell->sent_ms + LEAT_TELL_PROGRESS_MS < worker->telling_ms)
-        worker->telling_ms = tell->sent_ms + LEAT_TELL_PROGRESS_MS;
-    if (!tell->has_checkpoint)
-        return said;
-    /* What waits here is replaced by a newer one; what is in the outbox is not. */
-    if (!worker->up || !leat_outbox_is_flowing(&worker->outbox))
-        return false;
-    leat_outbox_checkpoint(&worker->outbox, &task->slot->token,
-                           (leat_bytes){tell->checkpoint.data, (uint32_t)tell->checkpoint.size});
-    tell->has_checkpoint = false;
-    return said;
+    return task->slot == NULL || /* nobody wants to know */
+           hear(h->worker, &task->slot->token, &task->teller.tell, h->now_ms);
+}
+
+/* What a job has told that a keeper watches over. Its output leaves with the next frame: the keeper
+ * sends it no more often than it may leave. */
+void
+leat_engine_hear_run(void *context, leat_run *run, const leat_message_told *told)
+{
+    leat_engine *const worker = context;
+    if (run->slot == NULL)
+        return;
+    if (told->kind == LEAT_TELLING_LOG) {
+        leat_tellings_log(&worker->tellings, &run->slot->token, told->stream, told->offset,
+                          told->data.data, told->data.size);
+        return;
+    }
+    if (told->kind == LEAT_TELLING_PROGRESS)
+        leat_tell_progress(&run->tell, told->done, told->of, told->text);
+    else if (leat_tell_checkpoint(&run->tell, told->data.data, told->data.size) != LEAT_ERR_OK)
+        LEAT_LOG(LEAT_LOG_WARN, "worker.checkpoint", "a checkpoint is lost",
+                 LEAT_KV_U64("job", run->slot->token.id), LEAT_KV_U64("bytes", told->data.size));
+    if (!leat_list_is_linked(&run->telling))
+        leat_list_append(&worker->telling, &run->telling);
 }
 
 void
@@ -196,6 +220,11 @@ leat_engine_hear_tasks(leat_engine *worker, int64_t now_ms)
     struct hearing hearing = {.worker = worker, .now_ms = now_ms};
     worker->telling_ms = INT64_MAX;
     leat_pool_each_telling(worker->pool, hear_task, &hearing);
+    LEAT_LIST_FOREACH_SAFE (node, after, &worker->telling) {
+        leat_run *const run = LEAT_CONTAINER_OF(node, leat_run, telling);
+        if (run->slot == NULL || hear(worker, &run->slot->token, &run->tell, now_ms))
+            leat_list_remove(node);
+    }
 }
 
 void
@@ -204,7 +233,8 @@ leat_engine_end_tasks(leat_engine *worker)
     leat_task *task;
     while ((task = leat_pool_next_ended(worker->pool)) != NULL) {
         if (task->slot != NULL)
-            take_last_words(worker, task, task->call.stopped || task->end == LEAT_END_FAILED);
+            take_last_words(worker, &task->slot->token, &task->teller.tell,
+                            task->call.stopped || task->end == LEAT_END_FAILED);
         if (task->slot != NULL && task->call.stopped)
             leat_outbox_release(&worker->outbox, &task->slot->token);
         else if (task->slot != NULL)
@@ -219,7 +249,12 @@ leat_engine_end_commands(leat_engine *worker)
     leat_run *run;
     while (worker->commands != NULL && (run = leat_commands_next_ended(worker->commands)) != NULL) {
         if (run->slot != NULL) {
-            report(worker, &run->slot->token, run->end, run->run_us, run->result);
+            take_last_words(worker, &run->slot->token, &run->tell, run->end == LEAT_END_FAILED);
+            worker->tells |= run->has_told;
+            if (run->snoozes)
+                leat_outbox_snooze(&worker->outbox, &run->slot->token, run->delay_ms);
+            else
+                report(worker, &run->slot->token, run->end, run->run_us, run->result);
             leat_slots_leave(&worker->slots, &run->slot);
         }
         leat_amounts_take_back(&worker->amounts, &run->given);
@@ -383,7 +418,9 @@ has_room(const leat_engine *worker, const leat_line_job *job)
     const uint32_t sleepers = leat_sleep_count(&worker->sleep);
     const uint32_t commands = commands_of(worker);
     const uint32_t tasks = leat_pool_count(worker->pool);
-    if (job->handler->runs == LEAT_RUNS_CHILD && commands >= LEAT_COMMANDS_MAX)
+    if (job->handler->runs == LEAT_RUNS_CHILD &&
+        (commands >= LEAT_COMMANDS_MAX ||
+         !leat_commands_may_prepare(worker->commands, job->handler)))
         return false;
     if (job->handler->runs == LEAT_RUNS_TIMER || job->handler->runs == LEAT_RUNS_CHILD)
         return sleepers + commands + slots_of(worker, tasks) < worker->slot_max;

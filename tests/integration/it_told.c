@@ -43,6 +43,16 @@ must_submit(const char *payload)
     return id;
 }
 
+static void
+must_touch(const char *name)
+{
+    char path[128];
+    (void)snprintf(path, sizeof path, "%s/%s", p.dir, name);
+    FILE *const file = fopen(path, "w");
+    cr_assert(file != NULL);
+    (void)fclose(file);
+}
+
 /* The broker knows of the watch when this returns. */
 static leat_watch *
 must_watch(uint64_t batch)
@@ -137,6 +147,128 @@ Test(told, a_watcher_sees_progress_and_lines_in_order_and_the_end)
     cr_assert(eq(int, status, LEAT_END), "%s", leat_sentence(broker));
     cr_assert(eq(u64, done, 200));
     cr_assert(eq(int, strcmp(text, wanted), 0), "%s", text);
+    leat_watch_free(&watch);
+}
+
+/* A command that waits for a file, in a batch of its own. */
+static uint64_t
+must_submit_command(const char *text)
+{
+    char out[256];
+    const char *const argv[] = {"leat", "submit", "--shell", text, NULL};
+    cr_assert(eq(int, programs_run(&p, out, sizeof out, "leat", argv), 0), "%s", out);
+    return strtoull(out, NULL, 10);
+}
+
+/* A piece of output, whatever else is told before it. */
+static leat_told
+must_be_output(leat_watch *watch)
+{
+    leat_told told;
+    do
+        cr_assert(eq(int, leat_watch_next(watch, &told, WAIT_MS), LEAT_OK), "%s",
+                  leat_sentence(broker));
+    while (told.kind != LEAT_TOLD_LOG);
+    return told;
+}
+
+static bool
+is_output(const leat_told *told, int stream, uint64_t offset, const char *text)
+{
+    return told->stream == stream && told->offset == offset && told->size == strlen(text) &&
+           memcmp(told->data, text, told->size) == 0;
+}
+
+Test(told, what_a_command_prints_is_seen_while_it_runs)
+{
+    char text[256];
+    leat_told told;
+    (void)snprintf(text, sizeof text,
+                   "echo one; until test -e %s/second; do sleep 0.01; done; echo two >&2; "
+                   "until test -e %s/third; do sleep 0.01; done; printf three",
+                   p.dir, p.dir);
+    leat_watch *watch = must_watch(must_submit_command(text));
+    (void)setenv("LEAT_ALLOW_COMMANDS", "1", 1); /* NOLINT(concurrency-mt-unsafe) */
+    programs_start_worker(&p, 0, 1);
+
+    /* It goes on only when what it has printed so far has been seen. */
+    told = must_be_output(watch);
+    cr_assert(is_output(&told, LEAT_TOLD_STDOUT, 0, "one\n"));
+    must_touch("second");
+    told = must_be_output(watch);
+    cr_assert(is_output(&told, LEAT_TOLD_STDERR, 0, "two\n"));
+    must_touch("third");
+    told = must_be_output(watch);
+    cr_assert(is_output(&told, LEAT_TOLD_STDOUT, 4, "three"));
+    cr_assert(eq(int, leat_watch_next(watch, &told, WAIT_MS), LEAT_END));
+    leat_watch_free(&watch);
+}
+
+/* More than may be told: its end is not held up, what is missing is counted by the offsets, and the
+ * job's own result has as much as ever. */
+Test(told, a_command_that_floods_its_output_is_not_held_up)
+{
+    leat_told told;
+    leat_status status;
+    uint64_t bytes = 0;
+    uint64_t end = 0;
+    leat_watch *watch = must_watch(must_submit_command("head -c 50000000 /dev/zero"));
+    (void)setenv("LEAT_ALLOW_COMMANDS", "1", 1); /* NOLINT(concurrency-mt-unsafe) */
+    programs_start_worker(&p, 0, 1);
+    while ((status = leat_watch_next(watch, &told, WAIT_MS)) == LEAT_OK) {
+        cr_assert(eq(int, told.stream, LEAT_TOLD_STDOUT));
+        cr_assert(ge(u64, told.offset, end));
+        bytes += told.size;
+        end = told.offset + told.size;
+    }
+    cr_assert(eq(int, status, LEAT_END));
+    cr_assert(gt(u64, bytes, 0));
+    cr_assert(le(u64, end, 50000000));
+    leat_watch_free(&watch);
+}
+
+/* A program over stdio that tells of each kind, and waits for a file in between. */
+Test(told, what_a_program_over_stdio_tells_is_seen_while_it_runs)
+{
+    char path[128];
+    char option[192];
+    leat_told told;
+    uint64_t id = 0;
+    bool said_progress = false;
+    bool said_line = false;
+    bool said_error = false;
+    (void)snprintf(path, sizeof path, "%s/teller", p.dir);
+    FILE *const file = fopen(path, "w");
+    cr_assert(file != NULL);
+    (void)fprintf(file,
+                  "#!/bin/sh\n"
+                  "read -r line; job=${line#'{\"job\":\"'}; job=${job%%%%'\"'*}\n"
+                  "echo error >&2\n"
+                  "echo '{\"job\":\"'$job'\",\"log\":\"a line\"}'\n"
+                  "echo '{\"job\":\"'$job'\",\"progress\":3,\"of\":10,\"message\":\"half\"}'\n"
+                  "until test -e %s/second; do sleep 0.01; done\n"
+                  "echo '{\"job\":\"'$job'\",\"result\":\"\"}'\n",
+                  p.dir);
+    (void)fclose(file);
+    cr_assert(eq(int, leat_submit(broker, NULL, "teller", "", 0, &id), LEAT_OK));
+    leat_watch *watch = must_watch(id);
+    (void)snprintf(option, sizeof option, "teller=/bin/sh %s", path);
+    (void)setenv("LEAT_STDIO", option, 1); /* NOLINT(concurrency-mt-unsafe) */
+    programs_start_worker(&p, 0, 1);
+
+    while (!said_progress || !said_line || !said_error) {
+        cr_assert(eq(int, leat_watch_next(watch, &told, WAIT_MS), LEAT_OK), "%s",
+                  leat_sentence(broker));
+        said_progress |= told.kind == LEAT_TOLD_PROGRESS && told.done == 3 && told.of == 10 &&
+                         strcmp(told.data, "half") == 0;
+        said_line |= told.kind == LEAT_TOLD_LOG && is_output(&told, LEAT_TOLD_LINES, 0, "a line\n");
+        said_error |=
+            told.kind == LEAT_TOLD_LOG && is_output(&told, LEAT_TOLD_STDERR, 0, "error\n");
+    }
+    must_touch("second");
+    while (leat_watch_next(watch, &told, WAIT_MS) == LEAT_OK) {
+    }
+    cr_assert(eq(int, leat_watch_next(watch, &told, 0), LEAT_END));
     leat_watch_free(&watch);
 }
 

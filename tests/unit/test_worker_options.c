@@ -412,11 +412,11 @@ Test(worker_options, a_program_under_a_name_has_its_words_and_nothing_else)
     cr_assert(handler_of("command") == NULL);
     const leat_handler *const up = handler_of("up");
     cr_assert(up != NULL && up->program != NULL);
-    LEAT_SAME_TEXT(up->program[0], "/bin/sh");
-    LEAT_SAME_TEXT(up->program[1], "-c");
-    LEAT_SAME_TEXT(up->program[2], "upper");
-    cr_assert(up->program[3] == NULL);
-    LEAT_SAME_TEXT(handler_of("ls")->program[0], "/bin/ls");
+    LEAT_SAME_TEXT(up->program->words[0], "/bin/sh");
+    LEAT_SAME_TEXT(up->program->words[1], "-c");
+    LEAT_SAME_TEXT(up->program->words[2], "upper");
+    cr_assert(up->program->words[3] == NULL);
+    LEAT_SAME_TEXT(handler_of("ls")->program->words[0], "/bin/ls");
 }
 
 Test(worker_options, a_program_that_is_none_is_refused)
@@ -428,6 +428,36 @@ Test(worker_options, a_program_that_is_none_is_refused)
     must_refuse(READ("--command", "echo=/bin/sh"), "\"echo\" already");
     must_refuse(READ("--command", "a=/bin/sh", "--command", "a=/bin/sh"), "\"a\" already");
     must_refuse(READ("--allow-commands", "--command", "command=/bin/sh"), "\"command\" already");
+}
+
+Test(worker_options, a_program_that_stays_may_have_a_name_and_is_looked_for_in_path)
+{
+    LEAT_PASS(READ("--broker", "ipc:///a", "--stdio", "up=sh handler.sh a=b", "--stdio",
+                   "/bin/cat -u", "--command", "ls=/bin/ls", "--recycle", "7"));
+
+    const leat_handler *const up = handler_of("up");
+    cr_assert(up != NULL && up->program != NULL);
+    cr_assert(eq(int, (int)up->runs, LEAT_RUNS_CHILD));
+    cr_assert(eq(int, (int)up->program->kind, LEAT_PROGRAM_STDIO));
+    LEAT_SAME_TEXT(up->program->words[0], "sh");
+    LEAT_SAME_TEXT(up->program->words[1], "handler.sh");
+    LEAT_SAME_TEXT(up->program->words[2], "a=b");
+    cr_assert(up->program->words[3] == NULL);
+    LEAT_SAME_TEXT(handler_of("stdio")->program->words[0], "/bin/cat");
+    LEAT_SAME_TEXT(handler_of("stdio")->program->words[1], "-u");
+    cr_assert(eq(int, (int)handler_of("ls")->program->kind, LEAT_PROGRAM_ONESHOT));
+    cr_assert(eq(u32, settings.worker.commands->recycle_jobs, 7));
+    leat_worker_settings_fini(&settings);
+
+    must_refuse(READ("--stdio", ""), "--stdio");
+    must_refuse(READ("--stdio", "up="), "NAME=PROGRAM");
+    must_refuse(READ("--stdio", "=cat"), "NAME=PROGRAM");
+    must_refuse(READ("--stdio", "no-such-program"), "\"no-such-program\" is no program");
+    must_refuse(READ("--stdio", "/no/such"), "/no/such");
+    must_refuse(READ("--stdio", "echo=cat"), "\"echo\" already");
+    must_refuse(READ("--stdio", "cat", "--stdio", "cat"), "\"stdio\" already");
+    must_refuse(READ("--recycle", "0"), "--recycle");
+    must_refuse(READ("--stdio", "cat", "--broker", "tcp://127.0.0.1:5328"), "--key-file");
 }
 
 Test(worker_options, limits_of_programs_have_names_and_units)

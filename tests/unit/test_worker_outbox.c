@@ -113,6 +113,26 @@ Test(worker_outbox, jobs_that_go_back_leave_in_a_frame_of_their_own)
     cr_assert(leat_outbox_is_empty(&outbox));
 }
 
+Test(worker_outbox, jobs_that_ask_for_later_leave_in_a_frame_of_their_own)
+{
+    const leat_token token = {.id = 5, .attempt = 1, .epoch = 77};
+    leat_outbox_release(&outbox, &token);
+    leat_outbox_snooze(&outbox, &token, 1500);
+    cr_assert(not(leat_outbox_is_empty(&outbox)));
+    leat_reader records;
+    leat_token_record record;
+    LEAT_PASS(leat_tokens_open(LEAT_CMD_SNOOZE, outbox.snooze.data + LEAT_FRAME_BYTES,
+                               outbox.snooze.size - LEAT_FRAME_BYTES, 1, &records));
+    leat_tokens_next(LEAT_CMD_SNOOZE, &records, &record);
+    cr_assert(eq(u64, record.token.id, 5));
+    cr_assert(eq(u64, record.delay_ms, 1500));
+
+    leat_outbox_flush(&outbox, peer);
+
+    cr_assert(eq(u32, leat_link_unanswered(peer), 2));
+    cr_assert(leat_outbox_is_empty(&outbox));
+}
+
 Test(worker_outbox, without_room_in_the_window_the_frame_stays_open_and_grows)
 {
     while (leat_link_room(peer) > 0) {

@@ -23,6 +23,8 @@
 
 #define EVENTS_A_TURN 64
 #define READ_BYTES    65536U
+/* Of one keeper, until the others have been heard. */
+#define MESSAGES_A_TURN 8U
 /* How long the keepers may take to end what they run. */
 #define END_MS      6000
 #define END_LOOK_NS 1000000
@@ -35,7 +37,9 @@ struct leat_commands {
     int epoll_fd;
     leat_run *runs[LEAT_COMMANDS_MAX]; /* owned; by number - 1, NULL: none */
     uint32_t count;                    /* busy */
-    leat_list idle;                    /* keepers without a job, the last one used first */
+    leat_commands_hear *hear;          /* NULL: nobody listens */
+    void *hear_context;
+    leat_list idle; /* keepers without a job, the last one used first */
     leat_list prepared;
     leat_list ended;
 };
@@ -49,6 +53,8 @@ leat_commands_new(const leat_commands_options *options, leat_commands **out)
     if (commands == NULL)
         return LEAT_ERR_NOMEM;
     commands->options = *options;
+    if (options->keepers_max == 0 || options->keepers_max > LEAT_COMMANDS_MAX)
+        commands->options.keepers_max = LEAT_COMMANDS_MAX;
     leat_list_init(&commands->idle);
     leat_list_init(&commands->prepared);
     leat_list_init(&commands->ended);
@@ -74,6 +80,9 @@ free_run(leat_commands *commands, leat_run *run)
         close(run->socket);
     leat_buf_fini(&run->out);
     leat_buf_fini(&run->in);
+    if (leat_list_is_linked(&run->telling))
+        leat_list_remove(&run->telling);
+    leat_tell_reset(&run->tell);
     free(run);
 }
 
@@ -209,14 +218,22 @@ spawn(const leat_commands *commands, leat_run *run, int socket)
     return error == 0 ? LEAT_ERR_OK : leat_err_from_errno(error);
 }
 
+/* The first number that no keeper has; above keepers_max: all are taken. */
+static uint32_t
+free_number(const leat_commands *commands)
+{
+    uint32_t number = 1;
+    while (number <= commands->options.keepers_max && commands->runs[number - 1] != NULL)
+        number++;
+    return number;
+}
+
 static leat_err
 new_run(leat_commands *commands, leat_run **out)
 {
     int pair[2] = {-1, -1};
-    uint32_t number = 1;
-    while (number <= LEAT_COMMANDS_MAX && commands->runs[number - 1] != NULL)
-        number++;
-    if (number > LEAT_COMMANDS_MAX)
+    const uint32_t number = free_number(commands);
+    if (number > commands->options.keepers_max)
         return LEAT_ERR_LIMIT;
     leat_run *const run = calloc(1, sizeof *run);
     if (run == NULL)
@@ -224,6 +241,7 @@ new_run(leat_commands *commands, leat_run **out)
     run->number = number;
     run->socket = -1;
     leat_list_node_init(&run->node);
+    leat_list_node_init(&run->telling);
     leat_err err = LEAT_ERR_OK;
     if (socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, pair) != 0)
         err = leat_err_from_errno(errno);
@@ -254,6 +272,11 @@ lose_keeper(leat_commands *commands, leat_run *run)
     pid_t others[LEAT_COMMANDS_MAX];
     uint32_t ended = 0;
     run->is_gone = true;
+    if (run->leaves) { /* it has ended all that it ran, and itself */
+        (void)waitpid(run->keeper, NULL, 0);
+        free_run(commands, run);
+        return;
+    }
     (void)kill(run->keeper, SIGKILL);
     (void)waitpid(run->keeper, NULL, 0);
     const size_t count = pids_of(commands, others);
@@ -311,34 +334,73 @@ flush(leat_commands *commands, leat_run *run)
     run->sent = 0;
 }
 
-static void
-take_ended(leat_commands *commands, leat_run *run)
+void
+leat_commands_listen(leat_commands *commands, leat_commands_hear *hear, void *context)
 {
-    leat_reader body =
-        leat_reader_over(run->in.data + LEAT_KEEPER_HEAD, run->in.size - LEAT_KEEPER_HEAD);
-    run->end = (leat_end)leat_read_u8(&body);
-    run->run_us = leat_read_u64(&body);
-    run->result = (leat_bytes){.data = body.at, .size = (uint32_t)leat_reader_left(&body)};
-    run->has_ended = true;
-    leat_list_append(&commands->ended, &run->node);
+    commands->hear = hear;
+    commands->hear_context = context;
 }
 
-/* Read as far as the message goes; false: the keeper is gone, or says what none says. */
+static bool
+take_ended(leat_commands *commands, leat_run *run, leat_reader body)
+{
+    leat_message_ended ended;
+    if (!leat_message_ended_read(body, &ended))
+        return false;
+    run->snoozes = ended.end == LEAT_MESSAGE_SNOOZED;
+    run->end = run->snoozes ? LEAT_END_FAILED : (leat_end)ended.end;
+    run->run_us = ended.run_us;
+    run->delay_ms = ended.delay_ms;
+    run->result = ended.result;
+    run->has_ended = true;
+    leat_list_append(&commands->ended, &run->node);
+    return true;
+}
+
+static bool
+take_told(leat_commands *commands, leat_run *run, leat_reader body)
+{
+    leat_message_told told;
+    while (leat_message_told_next(&body, &told)) {
+        run->has_told = true;
+        if (commands->hear != NULL)
+            commands->hear(commands->hear_context, run, &told);
+    }
+    leat_buf_reset(&run->in);
+    return !body.failed;
+}
+
+/* The message in run->in is whole; false: it is none. */
+static bool
+take_message(leat_commands *commands, leat_run *run)
+{
+    const leat_reader body =
+        leat_reader_over(run->in.data + LEAT_MESSAGE_HEAD, run->in.size - LEAT_MESSAGE_HEAD);
+    const uint8_t kind = run->in.data[4];
+    if (!run->is_told || run->has_ended)
+        return false;
+    return (kind == LEAT_MESSAGE_ENDED && take_ended(commands, run, body)) ||
+           (kind == LEAT_MESSAGE_TOLD && take_told(commands, run, body));
+}
+
+/* Read what is there; false: the keeper is gone, or says what none says. */
 static bool
 hear(leat_commands *commands, leat_run *run)
 {
-    for (;;) {
-        size_t want = LEAT_KEEPER_HEAD;
-        if (run->in.size >= LEAT_KEEPER_HEAD) {
+    unsigned messages = 0;
+    while (messages < MESSAGES_A_TURN && !run->has_ended) {
+        size_t want = LEAT_MESSAGE_HEAD;
+        if (run->in.size >= LEAT_MESSAGE_HEAD) {
             const uint32_t size = leat_load_u32(run->in.data);
-            if (!run->is_told || run->has_ended || run->in.data[4] != LEAT_KEEPER_ENDED ||
-                size < 10 || size > LEAT_KEEPER_BYTES_MAX)
+            if (size < 1 || size > LEAT_MESSAGE_BYTES_MAX)
                 return false;
             want = 4 + (size_t)size;
         }
         if (run->in.size == want) {
-            take_ended(commands, run);
-            return true;
+            messages++;
+            if (!take_message(commands, run))
+                return false;
+            continue;
         }
         const size_t had = run->in.size;
         uint8_t *const room = leat_buf_room(&run->in, want - had);
@@ -351,6 +413,7 @@ hear(leat_commands *commands, leat_run *run)
         if (got == 0 || (got < 0 && errno != EINTR))
             return false;
     }
+    return true;
 }
 
 leat_run *
@@ -387,7 +450,12 @@ leat_commands_give_back(leat_commands *commands, leat_run **run_p)
     run->is_busy = false;
     run->is_told = false;
     run->has_ended = false;
+    run->has_told = false;
+    run->snoozes = false;
     run->slot = NULL;
+    if (leat_list_is_linked(&run->telling))
+        leat_list_remove(&run->telling);
+    leat_tell_reset(&run->tell);
     /* A megabyte of output is rare. */
     if (run->in.capacity > READ_BYTES)
         leat_buf_fini(&run->in);
@@ -445,83 +513,207 @@ add_need(leat_buf *out, uint32_t *count, const leat_given_amount *amount)
     add_variable(out, count, "LEAT_JOB_NEEDS_%s=%s", name, numbers);
 }
 
+/* What holds for all jobs of this keeper. */
 static void
-add_variables(const leat_commands *commands,
-              const leat_run *run,
-              const leat_run_job *what,
-              leat_buf *out)
+add_own_variables(const leat_commands *commands,
+                  const leat_run *run,
+                  const leat_run_job *what,
+                  leat_buf *out,
+                  uint32_t *count)
+{
+    for (size_t i = 0; i < commands->options.variable_count; i++)
+        add_variable(out, count, "%s", commands->options.variables[i]);
+    add_variable(out, count, "LEAT_JOB_SLOT=%" PRIu32, run->number);
+    add_variable(out, count, "LEAT_JOB_WORKER=%s", what->worker);
+    add_variable(out, count, "LEAT_BROKER=%s", what->broker);
+}
+
+static void
+add_job_variables(const leat_run_job *what, leat_buf *out, uint32_t *count)
 {
     const leat_line_job *const job = what->job;
-    const size_t at = out->size;
-    uint32_t count = 0;
-    leat_put_u32(out, 0);
-    for (size_t i = 0; i < commands->options.variable_count; i++)
-        add_variable(out, &count, "%s", commands->options.variables[i]);
-    add_variable(out, &count, "LEAT_JOB_ID=%" PRIu64, job->token.id);
-    add_variable(out, &count, "LEAT_JOB_BATCH=%" PRIu64, job->batch);
-    add_variable(out, &count, "LEAT_JOB_SEQ=%" PRIu32, job->place);
-    add_variable(out, &count, "LEAT_JOB_ATTEMPT=%" PRIu32, job->token.attempt);
-    add_variable(out, &count, "LEAT_JOB_SLOT=%" PRIu32, run->number);
-    add_variable(out, &count, "LEAT_JOB_CHANNEL=%.*s", (int)job->channel.size, job->channel.data);
-    add_variable(out, &count, "LEAT_JOB_WORKER=%s", what->worker);
-    add_variable(out, &count, "LEAT_BROKER=%s", what->broker);
+    add_variable(out, count, "LEAT_JOB_ID=%" PRIu64, job->token.id);
+    add_variable(out, count, "LEAT_JOB_BATCH=%" PRIu64, job->batch);
+    add_variable(out, count, "LEAT_JOB_SEQ=%" PRIu32, job->place);
+    add_variable(out, count, "LEAT_JOB_ATTEMPT=%" PRIu32, job->token.attempt);
+    add_variable(out, count, "LEAT_JOB_CHANNEL=%.*s", (int)job->channel.size, job->channel.data);
     if (job->run_limit_ms > 0)
-        add_variable(out, &count, "LEAT_JOB_DEADLINE=%" PRId64,
+        add_variable(out, count, "LEAT_JOB_DEADLINE=%" PRId64,
                      (leat_clock_wall_ms() + (int64_t)job->run_limit_ms) / 1000);
     for (uint32_t i = 0; what->given != NULL && i < what->given->count; i++)
-        add_need(out, &count, &what->given->amounts[i]);
+        add_need(out, count, &what->given->amounts[i]);
+}
+
+/* A list of variables begins, whose count is said at its end. */
+static size_t
+begin_variables(leat_buf *out)
+{
+    const size_t at = out->size;
+    leat_put_u32(out, 0);
+    return at;
+}
+
+static void
+end_variables(leat_buf *out, size_t at, uint32_t count)
+{
     if (!out->failed)
         leat_store_u32(out->data + at, count);
 }
 
-/* A handler with a program of its own takes the payload as stdin. */
 static void
-put_fixed(leat_buf *out, const leat_line_job *job)
+put_program(leat_buf *out, const leat_program *program, leat_bytes input)
 {
-    const char *const *const program = job->handler->program;
     leat_bytes words[LEAT_HANDLER_WORDS_MAX];
     leat_exec exec = leat_exec_nothing();
-    while (program[exec.word_count] != NULL && exec.word_count < LEAT_HANDLER_WORDS_MAX) {
-        const char *const word = program[exec.word_count];
+    while (exec.word_count < LEAT_HANDLER_WORDS_MAX && program->words[exec.word_count] != NULL) {
+        const char *const word = program->words[exec.word_count];
         words[exec.word_count++] =
             (leat_bytes){.data = (const uint8_t *)word, .size = (uint32_t)strlen(word)};
     }
-    exec.input = job->payload;
+    exec.input = input;
     leat_exec_put(out, &exec, words, NULL);
+}
+
+/* START: a program for this job alone, whose stdin is the payload, or that the payload names. */
+static void
+put_start(const leat_commands *commands, leat_run *run, const leat_run_job *what)
+{
+    const leat_line_job *const job = what->job;
+    uint32_t count = 0;
+    const size_t begin = leat_message_begin(&run->out, LEAT_MESSAGE_START);
+    const size_t variables = begin_variables(&run->out);
+    add_own_variables(commands, run, what, &run->out, &count);
+    add_job_variables(what, &run->out, &count);
+    end_variables(&run->out, variables, count);
+    if (job->handler->program == NULL)
+        leat_put_bytes(&run->out, job->payload.data, job->payload.size);
+    else
+        put_program(&run->out, job->handler->program, job->payload);
+    leat_message_finish(&run->out, begin);
+}
+
+/* SERVE: what the keeper does from now on. It starts nothing yet. */
+static void
+put_serve(const leat_commands *commands, leat_run *run, const leat_run_job *what)
+{
+    uint32_t count = 0;
+    const size_t begin = leat_message_begin(&run->out, LEAT_MESSAGE_SERVE);
+    leat_put_u8(&run->out, (uint8_t)run->serves->kind);
+    leat_put_u32(&run->out, commands->options.recycle_jobs);
+    const size_t variables = begin_variables(&run->out);
+    add_own_variables(commands, run, what, &run->out, &count);
+    end_variables(&run->out, variables, count);
+    put_program(&run->out, run->serves, (leat_bytes){0});
+    leat_message_finish(&run->out, begin);
+}
+
+static void
+put_job(leat_run *run, const leat_run_job *what)
+{
+    const leat_line_job *const job = what->job;
+    const leat_text handler = job->handler_name;
+    uint32_t count = 0;
+    const leat_message_job message = {
+        .id = job->token.id,
+        .attempt = job->token.attempt,
+        .left_ms = job->run_limit_ms,
+        .handler = {.data = (const uint8_t *)handler.data, .size = (uint32_t)handler.size},
+        .payload = job->payload,
+        .checkpoint = job->checkpoint,
+    };
+    const size_t begin = leat_message_begin(&run->out, LEAT_MESSAGE_JOB);
+    leat_message_job_put(&run->out, &message);
+    const size_t variables = begin_variables(&run->out);
+    add_job_variables(what, &run->out, &count);
+    end_variables(&run->out, variables, count);
+    leat_message_finish(&run->out, begin);
+}
+
+/* The program that a keeper lives for, if it does this handler's jobs; NULL: any keeper can. */
+static const leat_program *
+lasting(const leat_handler *handler)
+{
+    return handler->program == NULL || handler->program->kind == LEAT_PROGRAM_ONESHOT
+               ? NULL
+               : handler->program;
+}
+
+/* An idle keeper for it, the last one used; NULL: there is none. */
+static leat_run *
+find_idle(const leat_commands *commands, const leat_program *serves)
+{
+    LEAT_LIST_FOREACH (node, &commands->idle) {
+        leat_run *const run = LEAT_CONTAINER_OF(node, leat_run, node);
+        if (run->serves == serves)
+            return run;
+    }
+    return NULL;
+}
+
+bool
+leat_commands_may_prepare(leat_commands *commands, const leat_handler *handler)
+{
+    if (find_idle(commands, lasting(handler)) != NULL ||
+        free_number(commands) <= commands->options.keepers_max)
+        return true;
+    if (!leat_list_is_empty(&commands->idle)) {
+        leat_run *const run = LEAT_CONTAINER_OF(leat_list_last(&commands->idle), leat_run, node);
+        leat_list_remove(&run->node);
+        run->leaves = true;
+        (void)shutdown(run->socket, SHUT_WR);
+    }
+    return false;
+}
+
+/* An idle keeper, or a new one, which is told at once what it is for. */
+static leat_err
+take_run(leat_commands *commands, const leat_run_job *what, leat_run **out)
+{
+    const leat_program *const serves = lasting(what->job->handler);
+    leat_run *run = find_idle(commands, serves);
+    if (run != NULL) {
+        leat_list_remove(&run->node);
+        *out = run;
+        return LEAT_ERR_OK;
+    }
+    const leat_err err = new_run(commands, &run);
+    if (err != LEAT_ERR_OK)
+        return err;
+    run->serves = serves;
+    if (serves != NULL) {
+        put_serve(commands, run, what);
+        if (run->out.failed) {
+            free_run(commands, run); /* which it notices */
+            return LEAT_ERR_NOMEM;
+        }
+        flush(commands, run);
+    }
+    *out = run;
+    return LEAT_ERR_OK;
 }
 
 leat_err
 leat_commands_prepare(leat_commands *commands, const leat_run_job *what, leat_run **out)
 {
     const leat_line_job *const job = what->job;
-    leat_run *run = NULL;
+    leat_run *run;
     leat_exec exec;
     leat_err err = LEAT_ERR_OK;
     if (job->handler->program == NULL)
         err = leat_exec_read(job->payload.data, job->payload.size, &exec);
-    if (err == LEAT_ERR_OK && leat_list_is_empty(&commands->idle)) {
-        err = new_run(commands, &run);
-    } else if (err == LEAT_ERR_OK) {
-        leat_list_node *const node = leat_list_first(&commands->idle);
-        leat_list_remove(node);
-        run = LEAT_CONTAINER_OF(node, leat_run, node);
-    }
+    if (err == LEAT_ERR_OK)
+        err = take_run(commands, what, &run);
     if (err != LEAT_ERR_OK)
         return err;
-
-    leat_put_u32(&run->out, 0);
-    leat_put_u8(&run->out, LEAT_KEEPER_START);
-    add_variables(commands, run, what, &run->out);
-    if (job->handler->program == NULL)
-        leat_put_bytes(&run->out, job->payload.data, job->payload.size);
+    if (run->serves == NULL)
+        put_start(commands, run, what);
     else
-        put_fixed(&run->out, job);
+        put_job(run, what);
     if (run->out.failed) {
         leat_buf_reset(&run->out);
         leat_list_prepend(&commands->idle, &run->node);
         return LEAT_ERR_NOMEM;
     }
-    leat_store_u32(run->out.data, (uint32_t)run->out.size - 4);
     run->is_busy = true;
     commands->count++;
     leat_list_append(&commands->prepared, &run->node);
@@ -562,9 +754,9 @@ leat_commands_stop(leat_commands *commands, leat_run *run, uint32_t grace_ms, ui
         leat_list_append(&commands->ended, &run->node);
         return;
     }
-    leat_put_u32(&run->out, 6);
-    leat_put_u8(&run->out, LEAT_KEEPER_STOP);
+    const size_t begin = leat_message_begin(&run->out, LEAT_MESSAGE_STOP);
     leat_put_u32(&run->out, grace_ms);
     leat_put_u8(&run->out, flags);
+    leat_message_finish(&run->out, begin);
     flush(commands, run);
 }

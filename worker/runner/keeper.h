@@ -8,25 +8,15 @@
  * tells how it ended. It is the parent of everything that the program leaves behind, and ends it;
  * when the worker ends in whatever way, the socket does, and the keeper ends everything and itself.
  *
- * What goes over the socket: u32 size · u8 kind · body, where size counts kind and body.
- *   START  u32 n · n × bytes32 variable · leat_exec       worker to keeper
- *   STOP   u32 grace_ms · u8 flags (of leat_ending)        worker to keeper
- *   ENDED  u8 end (of leat_end) · u64 run_us · leat_ending keeper to worker */
+ * What goes over the socket stands in message.h. A keeper is of one of these kinds:
+ *   a program a job (oneshot.c), told by START; any number of them, one after the other
+ *   a program that does job after job (stdio.c), told by SERVE, for the rest of the keeper's life
+ */
 #ifndef LEAT_WORKER_RUNNER_KEEPER_H
 #define LEAT_WORKER_RUNNER_KEEPER_H
 
-#include <stdint.h>
-
-#define LEAT_KEEPER_NAME      "leat-keeper" /* argv[0] */
-#define LEAT_KEEPER_SOCKET    3
-#define LEAT_KEEPER_HEAD      5U /* bytes of size and kind */
-#define LEAT_KEEPER_BYTES_MAX (4U * 1024U * 1024U)
-
-typedef enum leat_keeper_kind {
-    LEAT_KEEPER_START = 1,
-    LEAT_KEEPER_STOP,
-    LEAT_KEEPER_ENDED,
-} leat_keeper_kind;
+#define LEAT_KEEPER_NAME   "leat-keeper" /* argv[0] */
+#define LEAT_KEEPER_SOCKET 3
 
 /* Its arguments, all there, in this order; a number that is not said is 0. */
 enum {

@@ -380,9 +380,9 @@ close_pair(int pair[2])
 }
 
 static bool
-make_streams(const leat_exec *exec, int input[2], int out[2], int err[2])
+make_streams(const leat_launch *launch, int input[2], int out[2], int err[2])
 {
-    if (exec->input.size > 0) {
+    if (launch->keeps_input || launch->exec->input.size > 0) {
         if (pipe2(input, O_CLOEXEC) != 0)
             return false;
         (void)fcntl(input[1], F_SETFL, O_NONBLOCK);
@@ -424,7 +424,7 @@ leat_launch_run(leat_launch *launch, leat_launch_failure *failure)
         s.error = ENOMEM;
         goto done;
     }
-    if (!make_streams(launch->exec, input, out, err)) {
+    if (!make_streams(launch, input, out, err)) {
         s.stage = STAGE_STREAMS;
         s.error = errno;
         goto done;

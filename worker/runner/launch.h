@@ -20,6 +20,7 @@ typedef struct leat_launch {
     const leat_exec *exec;
     leat_reader job_variables; /* what the worker says of the job, as leat_exec_next reads them */
     uint32_t job_variable_count;
+    bool keeps_input; /* its stdin is a pipe, also without exec->input */
 
     pid_t pid;     /* of the process, leader of a session and group of its own */
     int input;     /* write end of its stdin; -1: it has /dev/null */
