@@ -693,65 +693,43 @@ fill_hello(leat_hello *hello, const char *software)
     hello->host[sizeof hello->host - 1] = '\0';
 }
 
-/* A variable that is set and not empty, or NULL. */
-static const char *
-from_environment(const char *name)
-{
-    const char *const value = getenv(name); /* NOLINT(concurrency-mt-unsafe): nobody sets it here */
-    return value == NULL || value[0] == '\0' ? NULL : value;
-}
-
-/* Without a key file key stays empty. */
+/* Where the broker may be, and the key; the sentence stays in refusal, too. */
 static leat_status
-read_key(leat *self, const leat_connect_options *options, leat_key *key)
+find_way(leat *self, const leat_connect_options *options, leat_way *way)
 {
-    const char *const path =
-        options->key_file != NULL ? options->key_file : from_environment("LEAT_KEY_FILE");
-    if (path == NULL || path[0] == '\0')
+    const leat_err err = leat_way_find(options->broker, options->key_file, way, self->refusal);
+    switch ((int)err) {
+    case LEAT_ERR_OK:
         return LEAT_OK;
-    const leat_err err = leat_key_read(path, LEAT_KEY_OF_PRINCIPAL, key, self->refusal);
-    if (err == LEAT_ERR_OK)
-        return LEAT_OK;
-    return leat_fail(self, err == LEAT_ERR_DENIED ? LEAT_DENIED : LEAT_WRONG_USE, "%s",
-                     self->refusal);
+    case LEAT_ERR_DENIED:
+        return leat_fail(self, LEAT_DENIED, "%s", self->refusal);
+    case LEAT_ERR_CONFIG:
+        return leat_fail(self, LEAT_WRONG_USE, "%s", self->refusal);
+    default:
+        return leat_fail(self, LEAT_NO_MEMORY, "%s", leat_err_message(err));
+    }
 }
 
 /* leat_hello is too large for the stack of a small thread. */
 static leat_status
-make_link(leat *self, const leat_connect_options *options, const leat_key *key)
+make_link(leat *self, const leat_way *way, const char *software)
 {
-    char *endpoints[LEAT_LINK_ENDPOINTS_MAX] = {0};
-    size_t count = 0;
-    const bool by_key = options->broker == NULL && from_environment("LEAT_BROKER") == NULL &&
-                        key->broker[0] != '\0';
-    leat_err err = leat_link_endpoints(by_key ? key->broker : options->broker, endpoints, &count);
-    if (err == LEAT_ERR_CONFIG || err == LEAT_ERR_LIMIT) {
-        (void)snprintf(self->refusal, sizeof self->refusal,
-                       "%s \"%s\" is not understood: tcp://HOST:PORT or ipc://PATH, at most %d "
-                       "with commas between",
-                       options->broker != NULL ? "broker address" : "LEAT_BROKER",
-                       options->broker != NULL ? options->broker : from_environment("LEAT_BROKER"),
-                       LEAT_LINK_ENDPOINTS_MAX);
-        return leat_fail(self, LEAT_WRONG_USE, "%s", self->refusal);
-    }
+    leat_err err = LEAT_ERR_NOMEM;
     leat_link_options *const link_options = calloc(1, sizeof *link_options);
-    if (link_options != NULL && err == LEAT_ERR_OK) {
-        link_options->endpoints = (const char *const *)endpoints;
-        link_options->endpoint_count = count;
+    if (link_options != NULL) {
+        link_options->endpoints = (const char *const *)way->endpoints;
+        link_options->endpoint_count = way->count;
         link_options->answers_beats = true;
-        link_options->key = key->name[0] == '\0' ? NULL : key;
-        fill_hello(&link_options->hello, options->software);
+        link_options->key = way->has_key ? &way->key : NULL;
+        fill_hello(&link_options->hello, software);
         err = leat_link_new(link_options, &self->link);
     }
     free(link_options);
-    for (size_t i = 0; i < count; i++)
-        free(endpoints[i]);
-    if (self->link != NULL)
+    if (err == LEAT_ERR_OK)
         return LEAT_OK;
     (void)snprintf(self->refusal, sizeof self->refusal, "%s", leat_err_message(err));
-    return leat_fail(
-        self, err == LEAT_ERR_OK || err == LEAT_ERR_NOMEM ? LEAT_NO_MEMORY : LEAT_REFUSED, "%s",
-        err == LEAT_ERR_OK ? leat_err_message(LEAT_ERR_NOMEM) : leat_err_message(err));
+    return leat_fail(self, err == LEAT_ERR_NOMEM ? LEAT_NO_MEMORY : LEAT_REFUSED, "%s",
+                     self->refusal);
 }
 
 leat_status
@@ -768,14 +746,14 @@ leat_connect_with(const leat_connect_options *options, leat **out)
     leat_list_init(&self->receivers);
     leat_list_init(&self->selectings);
     leat_random_seed(&self->random, (uint64_t)leat_clock_mono_us() ^ (uint64_t)(uintptr_t)self);
-    leat_key key = {0};
+    leat_way way = {0};
     leat_status status = leat_notes_open(
-        self, options->history != NULL ? options->history : from_environment("LEAT_HISTORY"));
+        self, options->history != NULL ? options->history : leat_way_variable("LEAT_HISTORY"));
     if (status == LEAT_OK)
-        status = read_key(self, options, &key);
+        status = find_way(self, options, &way);
     if (status == LEAT_OK)
-        status = make_link(self, options, &key);
-    leat_key_wipe(&key);
+        status = make_link(self, &way, options->software);
+    leat_way_fini(&way);
     if (status != LEAT_OK)
         return status;
 

@@ -24,6 +24,7 @@
 #include "proto/base/random.h"
 #include "proto/base/recorder.h"
 #include "proto/link/link.h"
+#include "proto/link/way.h"
 #include "proto/records.h"
 
 /* Frames that may have to wait in line at the broker, not answered, at most: half of what it parks

@@ -239,6 +239,12 @@ leat_log_set_level(leat_log_level level)
     atomic_store_explicit(&threshold, (int)level, memory_order_relaxed);
 }
 
+void
+leat_log_set_off(void)
+{
+    atomic_store_explicit(&threshold, -1, memory_order_relaxed);
+}
+
 bool
 leat_log_is_on(leat_log_level level)
 {

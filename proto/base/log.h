@@ -89,6 +89,8 @@ typedef struct leat_log_field {
 /* The least important level that is still written; LEAT_LOG_INFO at the start. One for the process:
  * stderr is too. */
 void leat_log_set_level(leat_log_level level);
+/* Write nothing at all, in somebody else's program. */
+void leat_log_set_off(void);
 bool leat_log_is_on(leat_log_level level);
 
 /* "info" -> LEAT_LOG_INFO; false if it is none (level is then unchanged). */
