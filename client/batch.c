@@ -243,6 +243,85 @@ leat_batch_add(leat_batch *batch, const char *handler, const void *payload, size
     return status;
 }
 
+/* ---------------------------------------------------------------------- what follows its jobs */
+
+/* The same settings with other followers, for the jobs from here on. */
+static leat_status
+change_settings(leat_batch *batch, const leat_settings *settings)
+{
+    leat *const self = batch->self;
+    leat_status status = LEAT_OK;
+    leat_buf bytes = {0};
+    leat_settings_put(&bytes, settings);
+    if (bytes.failed)
+        status = leat_fail(self, LEAT_NO_MEMORY, "out of memory");
+    else if (bytes.size > LEAT_SETTINGS_BYTES_MAX)
+        status = leat_fail(self, LEAT_TOO_LARGE,
+                           "what follows the jobs and their other settings are over %u bytes",
+                           LEAT_SETTINGS_BYTES_MAX);
+    else if (batch->count > 0)
+        status = send_frame(batch, 0); /* one frame, one set of settings */
+    if (status != LEAT_OK) {
+        leat_buf_fini(&bytes);
+        return status;
+    }
+    leat_buf_fini(&batch->settings);
+    batch->settings = bytes;
+    const leat_err err =
+        leat_settings_read(batch->settings.data, batch->settings.size, &batch->head.settings);
+    assert(err == LEAT_ERR_OK);
+    (void)err;
+    return LEAT_OK;
+}
+
+static leat_status
+check_follower(leat_batch *batch, const char *handler, size_t size)
+{
+    leat *const self = batch->self;
+    leat_begin(self);
+    if (batch->failed != LEAT_OK)
+        return say_failed(batch);
+    if (batch->sealed)
+        return leat_fail(self, LEAT_WRONG_USE, "the batch is sealed");
+    if (size > LEAT_SETTINGS_BYTES_MAX)
+        return leat_fail(self, LEAT_TOO_LARGE, "what follows a job has at most %u bytes",
+                         LEAT_SETTINGS_BYTES_MAX);
+    return handler == NULL ? LEAT_OK : leat_check_name(self, "handler", handler);
+}
+
+static leat_follower
+follower_of(const char *handler, const void *payload, size_t size)
+{
+    return (leat_follower){
+        .handler = leat_text_of(handler), .payload = {.data = payload, .size = (uint32_t)size}
+    };
+}
+
+leat_status
+leat_defer(leat_batch *batch, const char *handler, const void *payload, size_t size)
+{
+    leat_status status = check_follower(batch, handler == NULL ? "" : handler, size);
+    if (status != LEAT_OK)
+        return status;
+    leat_settings settings = batch->head.settings;
+    if (settings.finally_count == LEAT_FINALLY_MAX)
+        return leat_fail(batch->self, LEAT_WRONG_USE, "at most %u jobs follow a job",
+                         LEAT_FINALLY_MAX);
+    settings.finally[settings.finally_count++] = follower_of(handler, payload, size);
+    return change_settings(batch, &settings);
+}
+
+leat_status
+leat_recover(leat_batch *batch, const char *handler, const void *with, size_t size)
+{
+    const leat_status status = check_follower(batch, handler, size);
+    if (status != LEAT_OK)
+        return status;
+    leat_settings settings = batch->head.settings;
+    settings.recover = handler == NULL ? (leat_follower){0} : follower_of(handler, with, size);
+    return change_settings(batch, &settings);
+}
+
 static leat_status
 await_answers(leat_batch *batch)
 {

@@ -33,7 +33,8 @@ fill_hello(leat_hello *hello, const leat_engine_options *options)
 {
     const leat_handler *const rows = options->handlers;
     hello->role = LEAT_ROLE_WORKER;
-    fill_name(hello->software, sizeof hello->software, "leat " LEAT_VERSION);
+    fill_name(hello->software, sizeof hello->software,
+              options->software == NULL ? "leat " LEAT_VERSION : options->software);
     fill_name(hello->name, sizeof hello->name, options->name);
     if (gethostname(hello->host, sizeof hello->host - 1) != 0)
         fill_name(hello->host, sizeof hello->host, "localhost");
@@ -149,16 +150,13 @@ leat_engine_new(const leat_engine_options *options, leat_engine **out)
     if (worker == NULL)
         return LEAT_ERR_NOMEM;
 
-    leat_engine_options all = *options;
-    if (all.handlers == NULL)
-        all.handlers = leat_handlers(&all.handler_count);
     worker->phase = LEAT_WORKER_WORKING;
-    worker->slot_max = all.slots;
-    worker->signal_fd = all.signal_fd;
+    worker->slot_max = options->slots;
+    worker->signal_fd = options->signal_fd;
     worker->wake_fd = -1;
     worker->epoll_fd = -1;
-    leat_amounts_init(&worker->amounts, all.haves, all.have_count);
-    leat_line_init(&worker->line, all.handlers, all.handler_count);
+    leat_amounts_init(&worker->amounts, options->haves, options->have_count);
+    leat_line_init(&worker->line, options->handlers, options->handler_count);
     leat_slots_init(&worker->slots);
     leat_sleep_init(&worker->sleep, &worker->slots);
     leat_outbox_init(&worker->outbox);
@@ -168,11 +166,12 @@ leat_engine_new(const leat_engine_options *options, leat_engine **out)
 
     leat_err err = open_history(worker, options->history);
     if (err == LEAT_ERR_OK)
-        err = leat_pool_new(all.threads < all.slots ? all.threads : all.slots, &worker->pool);
+        err = leat_pool_new(options->threads < options->slots ? options->threads : options->slots,
+                            &worker->pool);
     if (err == LEAT_ERR_OK)
-        err = make_commands(worker, &all);
+        err = make_commands(worker, options);
     if (err == LEAT_ERR_OK)
-        err = make_link(worker, &all);
+        err = make_link(worker, options);
     if (err == LEAT_ERR_OK)
         err = make_descriptors(worker);
     if (err != LEAT_ERR_OK) {

@@ -20,11 +20,12 @@ typedef struct leat_engine leat_engine;
 typedef struct leat_engine_options {
     const char *const *endpoints; /* of the broker, tried in this order; copied */
     size_t endpoint_count;
-    const leat_key *key; /* of its principal; copied. NULL: none */
-    const char *name;    /* at most LEAT_NAME_BYTES_MAX; copied */
-    const char *history; /* folder for what it starts and reports (proto/base/recorder.h); NULL:
-                            nothing is recorded */
-    uint32_t slots;      /* jobs at once, 1 … LEAT_SLOTS_MAX */
+    const leat_key *key;  /* of its principal; copied. NULL: none */
+    const char *name;     /* at most LEAT_NAME_BYTES_MAX; copied */
+    const char *software; /* names the program in the broker's logs; copied. NULL: "leat VERSION" */
+    const char *history;  /* folder for what it starts and reports (proto/base/recorder.h); NULL:
+                             nothing is recorded */
+    uint32_t slots;       /* jobs at once, 1 … LEAT_SLOTS_MAX */
     uint32_t threads; /* for handlers that compute, at least 1; never more than slots are started */
     const char *const *channels;    /* to take jobs from; copied. None: "default" */
     size_t channel_count;           /* at most LEAT_SUBSCRIPTIONS_MAX */
@@ -32,7 +33,7 @@ typedef struct leat_engine_options {
     size_t trait_count;             /* at most LEAT_TRAITS_MAX */
     const leat_hello_have *haves;   /* what it has for jobs that need it, each name once; copied */
     size_t have_count;              /* at most LEAT_HAVES_MAX */
-    const leat_handler *handlers;   /* borrowed for the worker's life; NULL: leat_handlers() */
+    const leat_handler *handlers;   /* borrowed for the worker's life */
     size_t handler_count;
     const leat_commands_options *commands; /* for handlers that run as a child; copied. NULL: as if
                                               nothing was said */

@@ -1,39 +1,10 @@
-/* The table of handlers, and what their code shares. See handler.h. */
+/* What the code of handlers shares. See handler.h. */
 #include "worker/handler.h"
 
-#include <stdarg.h>
 #include <stdio.h>
 
 #include "proto/base/clock.h"
 #include "proto/base/option.h"
-
-static const leat_handler built_in[] = {
-    {"seed",   LEAT_RUNS_TIMER,  leat_handle_seed,   leat_handle_seed_end,
-     "an id: prints 'Worker ID starting', sleeps ID x 100 ms, prints 'Worker ID done', "
-     "answers the id",                                                                                        NULL},
-    {"sleep",  LEAT_RUNS_TIMER,  leat_handle_sleep,  NULL,
-     "a duration (250ms, 1s, 1h30m; a bare number is seconds): answers nothing",                              NULL},
-    {"echo",   LEAT_RUNS_INLINE, leat_handle_echo,   NULL,                 "any bytes: answers them",         NULL},
-    {"noop",   LEAT_RUNS_INLINE, leat_handle_noop,   NULL,                 "anything: answers nothing",       NULL},
-    {"fail",   LEAT_RUNS_INLINE, leat_handle_fail,   NULL,
-     "a text: fails with it; 'fatal:TEXT' fails for good",                                                    NULL},
-    {"burn",   LEAT_RUNS_POOL,   leat_handle_burn,   NULL,
-     "microseconds, or a duration: uses so much CPU time",                                                    NULL},
-    {"count",  LEAT_RUNS_POOL,   leat_handle_count,  NULL,
-     "N, or N and a pause in ms ('20 100'): counts, tells how far, goes on where it was",                     NULL},
-    {"primes", LEAT_RUNS_POOL,   leat_handle_primes, NULL,
-     "N up to 10^9: how many primes are not above N",                                                         NULL},
-    {"pi",     LEAT_RUNS_POOL,   leat_handle_pi,     NULL,
-     "N from 1 to 10000: pi with N digits after the point",                                                   NULL},
-    {"sha256", LEAT_RUNS_POOL,   leat_handle_sha256, NULL,                 "any bytes: their SHA-256 in hex", NULL},
-};
-
-const leat_handler *
-leat_handlers(size_t *count)
-{
-    *count = sizeof built_in / sizeof *built_in;
-    return built_in;
-}
 
 const leat_handler *
 leat_handler_find(const leat_handler *rows, size_t count, leat_text name)
@@ -52,6 +23,39 @@ leat_call_left_ms(const leat_call *call)
         return INT64_MAX;
     const int64_t left_ms = call->until_ms - leat_clock_mono_ms();
     return left_ms > 0 ? left_ms : 0;
+}
+
+void
+leat_call_progress(const leat_call *call, uint64_t done, uint64_t of, const char *text)
+{
+    if (call->listener != NULL)
+        call->listener->progress(call->listener, done, of, leat_text_of(text));
+}
+
+void
+leat_call_log_list(const leat_call *call, const char *format, va_list args)
+{
+    char text[2048];
+    const int length = vsnprintf(text, sizeof text, format, args);
+    if (call->listener != NULL && length > 0)
+        call->listener->log(call->listener, text,
+                            (size_t)length < sizeof text ? (size_t)length : sizeof text - 1);
+}
+
+void
+leat_call_log(const leat_call *call, const char *format, ...)
+{
+    va_list args;
+    va_start(args, format);
+    leat_call_log_list(call, format, args);
+    va_end(args);
+}
+
+leat_err
+leat_call_checkpoint(const leat_call *call, const void *data, size_t size)
+{
+    return call->listener == NULL ? LEAT_ERR_UNSUPPORTED
+                                  : call->listener->checkpoint(call->listener, data, size);
 }
 
 leat_end
@@ -85,6 +89,13 @@ leat_call_stopped(leat_call *call)
 {
     call->stopped = leat_call_is_cancelled(call);
     return leat_call_end(call, LEAT_END_FAILED, "stopped");
+}
+
+leat_end
+leat_call_snooze(leat_call *call, int64_t ms)
+{
+    call->snooze_ms = ms < 1 ? 1 : ms;
+    return LEAT_END_FAILED;
 }
 
 static bool

@@ -15,6 +15,7 @@
 #ifndef LEAT_WORKER_HANDLER_H
 #define LEAT_WORKER_HANDLER_H
 
+#include <stdarg.h>
 #include <stdatomic.h>
 
 #include "proto/control.h"
@@ -26,18 +27,39 @@
 /* Words of a handler's program. */
 #define LEAT_HANDLER_WORDS_MAX 64U
 
-typedef struct leat_teller_of leat_teller_of; /* of the runner: where what a handler tells goes */
+typedef struct leat_handler leat_handler;
+
+/* Where what a handler tells goes; each runner has one of its own, which this is a part of. */
+typedef struct leat_listener leat_listener;
+struct leat_listener {
+    void (*progress)(leat_listener *listener, uint64_t done, uint64_t of, leat_text text);
+    void (*log)(leat_listener *listener, const char *text, size_t size);
+    leat_err (*checkpoint)(leat_listener *listener, const void *data, size_t size);
+};
+
+/* Which job it is. */
+typedef struct leat_call_job {
+    uint64_t id;
+    uint64_t batch;
+    uint32_t place; /* in its batch, from 1 */
+    uint32_t attempt;
+    leat_text handler; /* borrowed, as the payload */
+    leat_text channel;
+} leat_call_job;
 
 typedef struct leat_call {
+    leat_call_job job;         /* for finish() of a timer all zero */
+    const leat_handler *row;   /* the handler's */
     leat_bytes payload;        /* borrowed; for finish() of a timer it is empty */
     leat_bytes checkpoint;     /* borrowed, as payload: what an earlier attempt has left; empty */
     int64_t until_ms;          /* monotonic; its run limit is over then. 0: it has none */
-    leat_teller_of *teller;    /* NULL: nobody listens to what it tells */
+    leat_listener *listener;   /* NULL: nobody listens to what it tells */
     leat_bytes result;         /* set by the handler: borrowed from payload, out or static; empty */
     leat_buf *out;             /* room for a result, empty at first, not the handler's */
     const atomic_bool *cancel; /* true: end soon; NULL: this call cannot be cancelled */
     const leat_given *given;   /* of the worker's amounts; NULL: nothing. leat_call_given */
     bool stopped;              /* set by leat_call_stopped */
+    int64_t snooze_ms;         /* set by leat_call_snooze; > 0: it asks for later */
     int64_t sleep_ms;          /* timer: set by run(), >= 0 */
     uint64_t value;            /* timer: set by run(), seen again by finish() */
 } leat_call;
@@ -55,14 +77,15 @@ typedef struct leat_program {
     const char *words[LEAT_HANDLER_WORDS_MAX]; /* NULL behind the last one */
 } leat_program;
 
-typedef struct leat_handler {
+struct leat_handler {
     const char *name;
     leat_runs runs;
     leat_handler_run *run;       /* for a timer LEAT_END_DONE means: sleep now */
     leat_handler_run *finish;    /* timer only; NULL: nothing is to do at the end */
     const char *help;            /* one line: payload and result */
     const leat_program *program; /* child; NULL: the payload says what to run (proto/exec.h) */
-} leat_handler;
+    void *context;               /* for run(), which finds it in call->row; NULL: it needs none */
+};
 
 /* The handlers that every worker has; *count is set. Static storage. */
 const leat_handler *leat_handlers(size_t *count);
@@ -89,8 +112,8 @@ leat_call_given(const leat_call *call, const char *name)
 /* ms until the run limit is over, at least 0; INT64_MAX: there is none. */
 int64_t leat_call_left_ms(const leat_call *call);
 
-/* What a handler on a thread of the pool tells while it runs; the calls copy, and never wait.
- * Others are not listened to.
+/* What a handler on a thread of the pool or in a plug-in's process tells while it runs; the calls
+ * copy, and never wait. Others are not listened to.
  *
  * progress    done of `of` (0: nobody knows), with a few words (at most 256 bytes; NULL: none). The
  *             last one is shown to who asks or watches; in between some may be left out.
@@ -103,6 +126,8 @@ int64_t leat_call_left_ms(const leat_call *call);
 void leat_call_progress(const leat_call *call, uint64_t done, uint64_t of, const char *text);
 __attribute__((format(printf, 2, 3))) void
 leat_call_log(const leat_call *call, const char *format, ...);
+__attribute__((format(printf, 2, 0))) void
+leat_call_log_list(const leat_call *call, const char *format, va_list args);
 LEAT_NODISCARD leat_err leat_call_checkpoint(const leat_call *call, const void *data, size_t size);
 
 /* Make the formatted text the result and return `end`. */
@@ -115,6 +140,10 @@ leat_end leat_call_end(leat_call *call, leat_end end, const char *text);
 /* What a handler returns that ends because it was cancelled: the job goes back instead of being
  * reported as failed. (To who was not cancelled it is a failure with the result "stopped".) */
 leat_end leat_call_stopped(leat_call *call);
+
+/* What a handler returns that asks to be run again in ms (at least 1), for a thing that is not
+ * there yet: no failure, but counted. Only of the pool's and of a plug-in's. */
+leat_end leat_call_snooze(leat_call *call, int64_t ms);
 
 /* The payload as a terminated word, without blanks and line ends around it. false: empty, longer
  * than LEAT_CALL_WORD_BYTES - 1, or with a NUL inside. */

@@ -123,3 +123,12 @@ leat_host_memory(const char *root)
         (void)fclose(groups);
     return bytes == UINT64_MAX ? 0 : bytes;
 }
+
+void
+leat_host_worker_name(char *out, size_t size)
+{
+    char host[65] = "";
+    if (gethostname(host, sizeof host - 1) != 0 || host[0] == '\0')
+        memcpy(host, "localhost", sizeof "localhost");
+    (void)snprintf(out, size, "%s-%ld", host, (long)getpid());
+}

@@ -2,6 +2,7 @@
 #ifndef LEAT_WORKER_HOST_H
 #define LEAT_WORKER_HOST_H
 
+#include <stddef.h>
 #include <stdint.h>
 
 /* Cores that this process may run on: in a container fewer than the machine has. At least 1. */
@@ -12,5 +13,8 @@ uint32_t leat_host_cores(void);
  *
  * root is put before /proc and /sys; "" but in tests. */
 uint64_t leat_host_memory(const char *root);
+
+/* HOST-PID: what a worker is called that nobody has named. */
+void leat_host_worker_name(char *out, size_t size);
 
 #endif

@@ -563,10 +563,7 @@ take_name(leat_worker_settings *settings)
 {
     const char *const given = leat_options_text(settings->options, "name");
     if (given == NULL) {
-        char host[65] = "";
-        if (gethostname(host, sizeof host - 1) != 0 || host[0] == '\0')
-            memcpy(host, "localhost", sizeof "localhost");
-        (void)snprintf(settings->name, sizeof settings->name, "%s-%ld", host, (long)getpid());
+        leat_host_worker_name(settings->name, sizeof settings->name);
     } else if (leat_name_is_valid(leat_text_of(given))) {
         memcpy(settings->name, given, strlen(given) + 1);
     } else {

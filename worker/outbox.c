@@ -253,19 +253,31 @@ leat_outbox_is_empty(const leat_outbox *outbox)
            outbox->snooze_count == 0 && outbox->checkpoint_count == 0;
 }
 
+/* The tokens of a frame of DONE or SNOOZE; it is not finished while it is open. */
 static void
-each_in(const leat_buf *frame, uint16_t count, leat_outbox_visit *visit, void *context)
+each_in(leat_command command,
+        const leat_buf *frame,
+        uint16_t count,
+        leat_outbox_visit *visit,
+        void *context)
 {
     uint64_t started;
     leat_reader records;
-    const leat_err err = leat_done_open(frame->data + LEAT_FRAME_BYTES,
-                                        frame->size - LEAT_FRAME_BYTES, count, &started, &records);
+    const uint8_t *const body = frame->data + LEAT_FRAME_BYTES;
+    const size_t size = frame->size - LEAT_FRAME_BYTES;
+    const leat_err err = command == LEAT_CMD_DONE
+                             ? leat_done_open(body, size, count, &started, &records)
+                             : leat_tokens_open(command, body, size, count, &records);
     assert(err == LEAT_ERR_OK); /* we have written it */
     (void)err;
     for (uint16_t i = 0; i < count; i++) {
         leat_done done;
-        leat_done_next(&records, &done);
-        visit(context, &done.token);
+        leat_token_record record;
+        if (command == LEAT_CMD_DONE)
+            leat_done_next(&records, &done);
+        else
+            leat_tokens_next(command, &records, &record);
+        visit(context, command == LEAT_CMD_DONE ? &done.token : &record.token);
     }
 }
 
@@ -274,9 +286,12 @@ leat_outbox_each_done(const leat_outbox *outbox, leat_outbox_visit *visit, void 
 {
     for (size_t i = 0; i < outbox->count; i++) {
         const leat_buf *const frame = &outbox->closed[outbox->first + i];
-        if (frame->data[3] == LEAT_CMD_DONE)
-            each_in(frame, leat_load_u16(frame->data + 4), visit, context);
+        const leat_command command = (leat_command)frame->data[3];
+        if (command == LEAT_CMD_DONE || command == LEAT_CMD_SNOOZE)
+            each_in(command, frame, leat_load_u16(frame->data + 4), visit, context);
     }
     if (outbox->done_count > 0)
-        each_in(&outbox->done, outbox->done_count, visit, context);
+        each_in(LEAT_CMD_DONE, &outbox->done, outbox->done_count, visit, context);
+    if (outbox->snooze_count > 0)
+        each_in(LEAT_CMD_SNOOZE, &outbox->snooze, outbox->snooze_count, visit, context);
 }

@@ -58,7 +58,7 @@ void leat_outbox_flush(leat_outbox *outbox, leat_link *link);
 
 bool leat_outbox_is_empty(const leat_outbox *outbox);
 
-/* Call visit for the token of each end that the link has not taken yet. */
+/* Call visit for the token of each end and snooze that the link has not taken yet. */
 typedef void leat_outbox_visit(void *context, const leat_token *token);
 void leat_outbox_each_done(const leat_outbox *outbox, leat_outbox_visit *visit, void *context);
 

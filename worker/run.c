@@ -104,6 +104,15 @@ call_on_loop(leat_engine *worker, leat_bytes payload, const leat_given *given)
 static void
 fill_call(leat_call *call, const leat_line_job *job, int64_t now_us)
 {
+    call->job = (leat_call_job){
+        .id = job->token.id,
+        .batch = job->batch,
+        .place = job->place,
+        .attempt = job->token.attempt,
+        .handler = job->handler_name,
+        .channel = job->channel,
+    };
+    call->row = job->handler;
     call->checkpoint = job->checkpoint;
     call->until_ms = job->run_limit_ms == 0 ? 0 : now_us / 1000 + (int64_t)job->run_limit_ms;
 }
@@ -237,6 +246,8 @@ leat_engine_end_tasks(leat_engine *worker)
                             task->call.stopped || task->end == LEAT_END_FAILED);
         if (task->slot != NULL && task->call.stopped)
             leat_outbox_release(&worker->outbox, &task->slot->token);
+        else if (task->slot != NULL && task->call.snooze_ms > 0)
+            leat_outbox_snooze(&worker->outbox, &task->slot->token, (uint64_t)task->call.snooze_ms);
         else if (task->slot != NULL)
             report(worker, &task->slot->token, task->end, task->run_us, task->call.result);
         give_back(worker, &task);

@@ -47,7 +47,8 @@
 extern "C" {
 #endif
 
-#define LEAT_API __attribute__((visibility("default")))
+#define LEAT_API                 __attribute__((visibility("default")))
+#define LEAT_FORMAT(text, first) __attribute__((format(printf, text, first)))
 
 /* A handle without a call for so long, ms, counts as gone. */
 #define LEAT_SILENT_MS 10000
@@ -270,6 +271,32 @@ leat_cancel(leat *self, uint64_t batch, uint32_t from, uint32_t upto, leat_cance
 /* Submit the dead jobs of a batch again: *again is the new batch, *jobs how many; either may be
  * NULL. */
 LEAT_API leat_status leat_retry(leat *self, uint64_t batch, uint64_t *again, uint64_t *jobs);
+
+/* ---- defer and recover ----
+ *
+ *     leat_batch_open(broker, NULL, &batch);
+ *     leat_defer(batch, "tidy", folder, strlen(folder));   defer os.RemoveAll(folder)
+ *     leat_recover(batch, "spare", NULL, 0);               defer func() { v = spare(recover()) }()
+ *     leat_batch_add(batch, "convert", file, size);        v = convert(file)
+ *
+ * For each of the jobs that are added to the batch after it. Both are on disk with the job, and
+ * outlive the worker that ran it. */
+
+/* When a job has ended in any way, run this one, wherever a worker is: as a batch of its own in the
+ * same channel. Of several the last one runs first, the next when that one has ended; up to 8.
+ * LEAT_TOO_LARGE: what follows a job is over 16 KiB together. */
+LEAT_API leat_status leat_defer(leat_batch *batch,
+                                const char *handler,
+                                const void *payload,
+                                size_t size);
+
+/* When a job is dead, run this one before anybody hears of it: its end is the completion of the
+ * dead job. leat_job_recover tells it what has happened. The last one counts; handler NULL: none.
+ */
+LEAT_API leat_status leat_recover(leat_batch *batch,
+                                  const char *handler,
+                                  const void *with,
+                                  size_t size);
 
 /* ---- waiting ---- */
 
@@ -638,6 +665,173 @@ LEAT_API leat_status leat_command_do(leat *self,
                                      const char *name,
                                      const char *arguments,
                                      const char **json);
+
+/* ---- a worker in this program ----
+ *
+ *     static int
+ *     greet(leat_job *job, void *context)
+ *     {
+ *         (void)context;
+ *         leat_job_progress(job, 1, 1, "greeting");
+ *         return leat_job_result(job, leat_job_payload(job), leat_job_size(job));
+ *     }
+ *
+ *     leat_worker *worker;
+ *     leat_worker_open(NULL, &worker);
+ *     leat_worker_handle(worker, "greet", greet, NULL);
+ *     if (leat_worker_run(worker) != LEAT_OK)              until leat_worker_drain
+ *         puts(leat_worker_sentence(worker));
+ *     leat_worker_close(&worker);
+ *
+ * A worker is a guest as the rest of the library is: it sets no signal handler (the program calls
+ * leat_worker_drain where it ends), writes to no stream unless log_level is said, and never ends
+ * the process. It has connections of its own and does not touch the program's handles. Beside
+ * ZeroMQ's threads it has one for heartbeats and those on which handlers run; all have all signals
+ * blocked. A handler that crashes takes the program with it; as a plug-in (below) it does not. */
+
+typedef struct leat_worker leat_worker;
+typedef struct leat_job leat_job; /* an attempt that runs; good until its handler returns */
+
+/* How an attempt ends; what a handler returns. */
+typedef enum leat_job_end {
+    LEAT_JOB_DONE = 0,
+    LEAT_JOB_FAILED,  /* to be tried again, as long as failures are left */
+    LEAT_JOB_FATAL,   /* not to be tried again */
+    LEAT_JOB_SNOOZED, /* leat_job_snooze has said for how long */
+    LEAT_JOB_STOPPED, /* because it was cancelled: the job goes back */
+} leat_job_end;
+
+/* The code of a handler: returns a leat_job_end, mostly as `return leat_job_result(…)` or
+ * `return leat_job_fail(…)`. Runs on threads of the worker, several jobs at the same time. */
+typedef int leat_handle(leat_job *job, void *context);
+
+typedef struct leat_worker_options {
+    size_t struct_size; /* set by leat_worker_options_init: fields may be added at the end */
+    const char *broker; /* as in leat_connect_options, as the next two */
+    const char *key_file;
+    const char *history;
+    const char *name;            /* what `leat worker ls` calls it; NULL: HOST-PID */
+    const char *software;        /* names the program in the broker's logs; NULL: "libleat" */
+    uint32_t slots;              /* jobs at once; 0: one a core */
+    uint32_t threads;            /* on which they run, at most 1024; 0: as many as slots */
+    const char *const *channels; /* to take jobs from; NULL: "default" */
+    size_t channel_count;
+    const char *traits;    /* what it says of its host: "arch=arm,zone=a", names rising */
+    const char *haves;     /* amounts for jobs that need some: "gpu=2", names rising; cpus and mem
+                              are the machine's unless said */
+    const char *log_level; /* "error", "warn", "info", "debug": lines on standard error, of all
+                              workers of the process. NULL: none */
+} leat_worker_options;
+
+LEAT_API void leat_worker_options_init_sized(leat_worker_options *options, size_t size);
+
+/* Nothing is said. Options that were not made by this are refused (LEAT_WRONG_USE). */
+static inline void
+leat_worker_options_init(leat_worker_options *options)
+{
+    leat_worker_options_init_sized(options, sizeof *options);
+}
+
+/* Check the options, which may be NULL, and copy them. Nothing is connected yet. *out is set also
+ * on failure (unless LEAT_NO_MEMORY), so that leat_worker_sentence can be asked; give it to
+ * leat_worker_close in any case. LEAT_WRONG_USE, LEAT_DENIED: as leat_connect. */
+LEAT_API leat_status leat_worker_open(const leat_worker_options *options, leat_worker **out);
+
+/* Jobs of this name run `call` with this context. Before leat_worker_run. LEAT_WRONG_USE: the name
+ * is none, or was given before, or there are more than 256. */
+LEAT_API leat_status leat_worker_handle(leat_worker *worker,
+                                        const char *name,
+                                        leat_handle *call,
+                                        void *context);
+
+/* Take jobs and run them, until leat_worker_drain; once a worker. A broker that is not there is
+ * waited for, for ever.
+ *
+ * LEAT_OK         drained: every job has ended or gone back, and the broker knows.
+ * LEAT_UNKNOWN    drained, but the broker did not answer the last results: it runs their jobs
+ *                 again.
+ * LEAT_DENIED, LEAT_REFUSED  the broker does not let it work; leat_worker_sentence says why.
+ * LEAT_NO_MEMORY  the broker gives its jobs to others.
+ * LEAT_WRONG_USE  there is no handler, or it has run before. */
+LEAT_API leat_status leat_worker_run(leat_worker *worker);
+
+/* Take nothing new, give back what has not begun, and let leat_worker_run return when what runs has
+ * ended. From any thread, a handler, or a signal handler; before leat_worker_run as well; until
+ * leat_worker_close. */
+LEAT_API void leat_worker_drain(leat_worker *worker);
+
+/* What the last call had to say; "" after LEAT_OK. Valid until the next one. */
+LEAT_API const char *leat_worker_sentence(const leat_worker *worker);
+
+/* Free it; not while leat_worker_run is inside. If that did not return LEAT_OK, handlers may still
+ * run: they are asked to stop, and waited for. *worker_p is NULL afterwards. */
+LEAT_API void leat_worker_close(leat_worker **worker_p);
+
+/* ---- for handlers, in a program of one's own and in plug-ins ----
+ *
+ * By one thread at a time. What is returned is good until the handler returns. */
+
+LEAT_API const void *leat_job_payload(const leat_job *job);
+LEAT_API size_t leat_job_size(const leat_job *job);
+LEAT_API uint64_t leat_job_id(const leat_job *job);
+LEAT_API uint64_t leat_job_batch(const leat_job *job);
+LEAT_API uint32_t leat_job_place(const leat_job *job);   /* in its batch, from 1 */
+LEAT_API uint32_t leat_job_attempt(const leat_job *job); /* of a job never the same twice */
+LEAT_API const char *leat_job_handler(const leat_job *job);
+LEAT_API const char *leat_job_channel(const leat_job *job);
+
+/* What an earlier attempt has left by leat_job_checkpoint; *size 0: nothing. */
+LEAT_API const void *leat_job_earlier(const leat_job *job, size_t *size);
+
+/* How much of `name` ("gpu") the job has for itself, of what it needs; 0: it did not ask for it.
+ * numbers, if not NULL: which ones, as many; NULL where they have no numbers (of what there is more
+ * of than 1024, as bytes of memory). */
+LEAT_API uint64_t leat_job_given(const leat_job *job, const char *name, const uint16_t **numbers);
+
+/* ms until its run limit is over, at least 0; -1: it has none. */
+LEAT_API int64_t leat_job_left_ms(const leat_job *job);
+
+/* 1: somebody has cancelled it, or its run limit is over: clean up and return LEAT_JOB_STOPPED. Ask
+ * now and then; what does not ask keeps its slot until it returns. */
+LEAT_API int leat_job_is_cancelled(const leat_job *job);
+
+/* How far it is: done of `of` (0: nobody knows), and a few words (at most 256 bytes) or NULL. The
+ * last one is shown to who asks or watches. */
+LEAT_API void leat_job_progress(leat_job *job, uint64_t done, uint64_t of, const char *text);
+
+/* Text for who watches, mostly a line with its end; may be lost. */
+LEAT_API void leat_job_log(leat_job *job, const char *format, ...) LEAT_FORMAT(2, 3);
+
+/* Leave something for the next attempt, if there is one: after a failure, a lost worker, a restart
+ * of the broker. It takes the place of the one before. When the call returns it is on its way to
+ * the broker's disk, before an end of this attempt. LEAT_TOO_LARGE: over 64 KiB. */
+LEAT_API leat_status leat_job_checkpoint(leat_job *job, const void *data, size_t size);
+
+/* Each says how the attempt ends, and returns what the handler then returns. Result and words are
+ * copied; the last ones count. A result is at most 1 MiB (else LEAT_JOB_FATAL, and a sentence). */
+LEAT_API int leat_job_result(leat_job *job, const void *data, size_t size);
+LEAT_API int leat_job_fail(leat_job *job, const char *format, ...) LEAT_FORMAT(2, 3);
+LEAT_API int leat_job_fatal(leat_job *job, const char *format, ...) LEAT_FORMAT(2, 3);
+/* Again in ms (at least 1): what it needs is not there yet. No failure, but counted (`snoozes`). */
+LEAT_API int leat_job_snooze(leat_job *job, int64_t ms);
+
+/* What a job that was given to leat_recover finds of the dead one. */
+typedef struct leat_failure {
+    uint64_t job;
+    uint64_t batch;
+    uint32_t place;
+    uint32_t attempts;
+    const char *handler;
+    const void *error; /* what its last attempt said */
+    size_t error_size;
+    const void *payload;
+    size_t payload_size;
+    const void *with; /* what leat_recover was given */
+    size_t with_size;
+} leat_failure;
+
+/* Go's recover(): 1, and what the dead job has left in *out, if this job recovers one; else 0. */
+LEAT_API int leat_job_recover(leat_job *job, leat_failure *out);
 
 #ifdef __cplusplus
 }

@@ -99,9 +99,9 @@ fall_asleep(leat_call *call)
 }
 
 static const leat_handler own_rows[] = {
-    {"given", LEAT_RUNS_INLINE, say_given,   NULL,      "", NULL},
-    {"gated", LEAT_RUNS_POOL,   run_gated,   NULL,      "", NULL},
-    {"slept", LEAT_RUNS_TIMER,  fall_asleep, say_given, "", NULL},
+    {"given", LEAT_RUNS_INLINE, say_given,   NULL,      "", NULL, NULL},
+    {"gated", LEAT_RUNS_POOL,   run_gated,   NULL,      "", NULL, NULL},
+    {"slept", LEAT_RUNS_TIMER,  fall_asleep, say_given, "", NULL, NULL},
 };
 #define OWN_ROWS (sizeof own_rows / sizeof *own_rows)
 

@@ -50,8 +50,8 @@ run_until_cancelled(leat_call *call)
     return leat_call_stopped(call);
 }
 
-static const leat_handler gated = {"gated", LEAT_RUNS_POOL, run_gated, NULL, "", NULL};
-static const leat_handler endless = {"endless", LEAT_RUNS_POOL, run_until_cancelled, NULL, "",
+static const leat_handler gated = {"gated", LEAT_RUNS_POOL, run_gated, NULL, "", NULL, NULL};
+static const leat_handler endless = {"endless", LEAT_RUNS_POOL, run_until_cancelled, NULL, "", NULL,
                                      NULL};
 
 static leat_task *

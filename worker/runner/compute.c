@@ -4,8 +4,6 @@
 #include <errno.h>
 #include <pthread.h>
 #include <signal.h>
-#include <stdarg.h>
-#include <stdio.h>
 #include <stdlib.h>
 #include <sys/eventfd.h>
 #include <sys/prctl.h>
@@ -104,41 +102,36 @@ end_telling(leat_teller_of *teller)
         tell_loop(pool);
 }
 
-void
-leat_call_progress(const leat_call *call, uint64_t done, uint64_t of, const char *text)
+static leat_teller_of *
+begin_telling(leat_listener *listener)
 {
-    if (call->teller == NULL)
-        return;
-    pthread_mutex_lock(&call->teller->pool->words);
-    leat_tell_progress(&call->teller->tell, done, of, leat_text_of(text));
-    end_telling(call->teller);
+    leat_teller_of *const of = LEAT_CONTAINER_OF(listener, leat_teller_of, listener);
+    pthread_mutex_lock(&of->pool->words);
+    return of;
 }
 
-void
-leat_call_log(const leat_call *call, const char *format, ...)
+static void
+tell_progress(leat_listener *listener, uint64_t done, uint64_t of, leat_text text)
 {
-    char text[2048];
-    va_list args;
-    va_start(args, format);
-    const int length = vsnprintf(text, sizeof text, format, args);
-    va_end(args);
-    assert(length >= 0);
-    if (call->teller == NULL)
-        return;
-    pthread_mutex_lock(&call->teller->pool->words);
-    leat_tell_log(&call->teller->tell, text,
-                  (size_t)length < sizeof text ? (size_t)length : sizeof text - 1);
-    end_telling(call->teller);
+    leat_teller_of *const self = begin_telling(listener);
+    leat_tell_progress(&self->tell, done, of, text);
+    end_telling(self);
 }
 
-leat_err
-leat_call_checkpoint(const leat_call *call, const void *data, size_t size)
+static void
+tell_log(leat_listener *listener, const char *text, size_t size)
 {
-    if (call->teller == NULL)
-        return LEAT_ERR_UNSUPPORTED;
-    pthread_mutex_lock(&call->teller->pool->words);
-    const leat_err err = leat_tell_checkpoint(&call->teller->tell, data, size);
-    end_telling(call->teller);
+    leat_teller_of *const self = begin_telling(listener);
+    leat_tell_log(&self->tell, text, size);
+    end_telling(self);
+}
+
+static leat_err
+tell_checkpoint(leat_listener *listener, const void *data, size_t size)
+{
+    leat_teller_of *const self = begin_telling(listener);
+    const leat_err err = leat_tell_checkpoint(&self->tell, data, size);
+    end_telling(self);
     return err;
 }
 
@@ -265,8 +258,9 @@ leat_pool_submit(leat_pool *pool, leat_task *task)
     task->call.out = &task->out;
     task->call.cancel = &task->cancel;
 
+    task->teller.listener = (leat_listener){tell_progress, tell_log, tell_checkpoint};
     task->teller.pool = pool;
-    task->call.teller = &task->teller;
+    task->call.listener = &task->teller.listener;
     pthread_mutex_lock(&pool->lock);
     leat_list_append(&pool->queue, &task->node);
     pthread_cond_signal(&pool->wake);

@@ -18,11 +18,12 @@
 typedef struct leat_pool leat_pool;
 
 /* What a task tells, and the way to it. */
-struct leat_teller_of {
+typedef struct leat_teller_of {
+    leat_listener listener; /* what call.listener points to */
     leat_pool *pool;
     leat_list_node node; /* under the pool's lock of words: while the loop has to look at it */
     leat_tell tell;      /* the same */
-};
+} leat_teller_of;
 
 struct leat_task {
     leat_list_node node;
@@ -31,7 +32,7 @@ struct leat_task {
     const leat_handler *handler; /* borrowed */
     leat_call call;
     leat_buf out;           /* what call.out points to */
-    leat_teller_of teller;  /* what call.teller points to */
+    leat_teller_of teller;  /* what call.listener points into */
     leat_line_frame *frame; /* owned: holds the payload */
     leat_slot *slot;        /* borrowed; NULL: nobody wants the result any more. Loop only */
     leat_given *given;      /* what call.given points to. Loop only, which takes it back */
