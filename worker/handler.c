@@ -94,7 +94,7 @@ leat_call_stopped(leat_call *call)
 leat_end
 leat_call_snooze(leat_call *call, int64_t ms)
 {
-    call->snooze_ms = ms < 1 ? 1 : ms;
+    call->snooze_ms = ms < 1 ? 1 : ms < LEAT_DELAY_MS_MAX ? ms : LEAT_DELAY_MS_MAX;
     return LEAT_END_FAILED;
 }
 

@@ -70,6 +70,7 @@ typedef leat_end leat_handler_run(leat_call *call);
 typedef enum leat_program_kind {
     LEAT_PROGRAM_ONESHOT = 1, /* a process a job, the payload is its stdin */
     LEAT_PROGRAM_STDIO,       /* processes that do job after job, in lines of JSON */
+    LEAT_PROGRAM_PLUGIN,      /* code of a shared object, the only word, in processes of its own */
 } leat_program_kind;
 
 typedef struct leat_program {

@@ -1,6 +1,7 @@
 /* leat-worker's table of options, and what it means. See options.h. */
 #include "worker/options.h"
 
+#include <errno.h>
 #include <limits.h>
 #include <pwd.h>
 #include <stdarg.h>
@@ -9,6 +10,7 @@
 
 #include "proto/settings.h"
 #include "worker/host.h"
+#include "worker/runner/plugin.h"
 
 #define THREADS_MAX 1024U
 /* The handler that --stdio is, if it is given no name. */
@@ -70,23 +72,39 @@ static const leat_option rows[] = {
      .help = "start such a program anew after N jobs (default: never)",
      .min = 1,
      .max = UINT32_MAX},
+    {.name = "plugin",
+     .type = LEAT_OPTION_LIST,
+     .value = "FILE",
+     .help = "the handlers of this shared object (LEAT_PLUGIN in leat.h), in processes of their "
+             "own; may be given again"                                                              },
+    {.name = "plugin-jobs",
+     .type = LEAT_OPTION_NUMBER,
+     .value = "N",
+     .help = "start such a process anew after N jobs (default: never)",
+     .min = 1,
+     .max = UINT32_MAX},
+    {.name = "plugin-memory",
+     .type = LEAT_OPTION_TEXT,
+     .value = "SIZE",
+     .help = "start such a process anew when a job has left it with more memory than that, as 512M "
+             "(default: never)"                                                                                                                               },
     {.name = "rlimit",
      .type = LEAT_OPTION_LIST,
      .value = "LIMIT=N",
      .help = "what a program may have at most: cpu=10s, mem=2G, files=100, procs=50; may be given "
-             "again"                                                              },
+             "again"                                                                                               },
     {.name = "user",
      .type = LEAT_OPTION_TEXT,
      .value = "NAME",
-     .help = "whose programs these are, if root starts the worker"                                                                                                                                               },
+     .help = "whose programs these are, if root starts the worker"                                                                                                                                        },
     {.name = "name",
      .type = LEAT_OPTION_TEXT,
      .value = "N",
-     .help = "what `leat worker ls` calls it (default: HOST-PID)"                                                                                                                                                 },
+     .help = "what `leat worker ls` calls it (default: HOST-PID)"                                                                                                                                        },
     {.name = "history",
      .type = LEAT_OPTION_TEXT,
      .value = "DIR",
-     .help = "write there what is started and reported, for tests"                                                                                                   },
+     .help = "write there what is started and reported, for tests"                                                                                                                                        },
     {.name = "log-level",
      .type = LEAT_OPTION_TEXT,
      .value = "L",
@@ -105,7 +123,7 @@ static const leat_option rows[] = {
     {.name = "version",
      .type = LEAT_OPTION_FLAG,
      .help = "show the version",
-     .flags = LEAT_OPTION_NOT_IN_FILE                                                                                                                                                    },
+     .flags = LEAT_OPTION_NOT_IN_FILE                                                                                                         },
 };
 
 __attribute__((format(printf, 2, 3))) static leat_err
@@ -410,17 +428,75 @@ take_program(leat_worker_settings *settings,
 }
 
 static leat_err
-add_handler(leat_worker_settings *settings,
+add_handler(leat_worker_settings *settings, const char *option, const leat_handler *row)
+{
+    size_t *const count = &settings->worker.handler_count;
+    if (leat_handler_find(settings->handlers, *count, leat_text_of(row->name)) != NULL)
+        return wrong(settings, "%s: there is a handler \"%.100s\" already", option, row->name);
+    if (*count == LEAT_HANDLERS_MAX)
+        return wrong(settings, "%s: a worker has at most %u handlers", option, LEAT_HANDLERS_MAX);
+    settings->handlers[(*count)++] = *row;
+    return LEAT_ERR_OK;
+}
+
+static leat_err
+add_program(leat_worker_settings *settings,
             const char *option,
             const char *name,
             const leat_program *program)
 {
-    size_t *const count = &settings->worker.handler_count;
-    if (leat_handler_find(settings->handlers, *count, leat_text_of(name)) != NULL)
-        return wrong(settings, "%s: there is a handler \"%.100s\" already", option, name);
-    settings->handlers[(*count)++] = (leat_handler){
-        .name = name, .runs = LEAT_RUNS_CHILD, .program = program, .help = "a program"};
-    return LEAT_ERR_OK;
+    return add_handler(
+        settings, option,
+        &(leat_handler){
+            .name = name, .runs = LEAT_RUNS_CHILD, .program = program, .help = "a program"});
+}
+
+/* The handlers of one --plugin, by asking it. */
+static leat_err
+take_plugin(leat_worker_settings *settings, const char *given)
+{
+    leat_worker_program *const row = &settings->programs[settings->program_count];
+    size_t count = 0;
+    if (settings->program_count == LEAT_WORKER_PROGRAMS_MAX)
+        return wrong(settings, "--plugin: at most %u programs and plug-ins",
+                     LEAT_WORKER_PROGRAMS_MAX);
+    row->text = realpath(given, NULL);
+    if (row->text == NULL) {
+        char reason[64];
+        return errno == ENOMEM ? LEAT_ERR_NOMEM
+                               : wrong(settings, "--plugin \"%.200s\": %s", given,
+                                       leat_log_errno_text(errno, reason, sizeof reason));
+    }
+    settings->program_count++;
+    row->program = (leat_program){.kind = LEAT_PROGRAM_PLUGIN, .words = {row->text}};
+    char why[LEAT_PLUGIN_WHY_BYTES];
+    leat_err err = leat_plugin_ask(row->text, &row->rows, &count, why);
+    if (err == LEAT_ERR_CONFIG)
+        return wrong(settings, "--plugin %s", why);
+    for (size_t i = 0; err == LEAT_ERR_OK && i < count; i++)
+        err = add_handler(settings, "--plugin",
+                          &(leat_handler){.name = row->rows[i].name,
+                                          .runs = LEAT_RUNS_CHILD,
+                                          .program = &row->program,
+                                          .help = row->rows[i].help});
+    return err;
+}
+
+static leat_err
+take_plugins(leat_worker_settings *settings, size_t *count)
+{
+    const char *const *given = NULL;
+    const char *const memory = leat_options_text(settings->options, "plugin-memory");
+    leat_err err = LEAT_ERR_OK;
+    *count = leat_options_list(settings->options, "plugin", &given);
+    settings->commands.plugin_jobs = number_or(settings->options, "plugin-jobs", 0);
+    if (memory != NULL && (!leat_parse_amount(memory, &settings->commands.plugin_memory) ||
+                           settings->commands.plugin_memory == 0))
+        err = wrong(settings, "--plugin-memory \"%.100s\": a number above 0, with K, M, G or T",
+                    memory);
+    for (size_t i = 0; err == LEAT_ERR_OK && i < *count; i++)
+        err = take_plugin(settings, given[i]);
+    return err;
 }
 
 /* What --command or --stdio was given. */
@@ -438,7 +514,7 @@ take_programs(leat_worker_settings *settings,
         const leat_worker_program *const row = &settings->programs[settings->program_count];
         err = take_program(settings, given[i], option, kind);
         if (err == LEAT_ERR_OK)
-            err = add_handler(settings, option, row->name, &row->program);
+            err = add_program(settings, option, row->name, &row->program);
     }
     return err;
 }
@@ -536,6 +612,7 @@ take_commands(leat_worker_settings *settings)
 {
     size_t commands = 0;
     size_t lasting = 0;
+    size_t plugins = 0;
     const bool allowed = leat_options_flag(settings->options, "allow-commands");
     const leat_handler *const built_in = leat_handlers(&settings->worker.handler_count);
     memcpy(settings->handlers, built_in, settings->worker.handler_count * sizeof *built_in);
@@ -544,16 +621,18 @@ take_commands(leat_worker_settings *settings)
     settings->commands.recycle_jobs = number_or(settings->options, "recycle", 0);
     settings->worker.commands = &settings->commands;
     leat_err err =
-        allowed ? add_handler(settings, "--allow-commands", LEAT_EXEC_HANDLER, NULL) : LEAT_ERR_OK;
+        allowed ? add_program(settings, "--allow-commands", LEAT_EXEC_HANDLER, NULL) : LEAT_ERR_OK;
     if (err == LEAT_ERR_OK)
         err = take_programs(settings, "command", "--command", LEAT_PROGRAM_ONESHOT, &commands);
     if (err == LEAT_ERR_OK)
         err = take_programs(settings, "stdio", "--stdio", LEAT_PROGRAM_STDIO, &lasting);
     if (err == LEAT_ERR_OK)
+        err = take_plugins(settings, &plugins);
+    if (err == LEAT_ERR_OK)
         err = take_pairs(settings, "rlimit", "--rlimit", take_rlimit);
     if (err == LEAT_ERR_OK)
         err = take_user(settings);
-    if (err == LEAT_ERR_OK && (allowed || commands + lasting > 0))
+    if (err == LEAT_ERR_OK && (allowed || commands + lasting + plugins > 0))
         err = check_endpoints(settings);
     return err;
 }
@@ -619,6 +698,18 @@ read_sources(leat_worker_settings *settings, int argc, char *const argv[])
     return err == LEAT_ERR_CONFIG ? wrong_as_options_say(settings) : err;
 }
 
+/* For --help: what is wrong is not said now. */
+static void
+name_plugins(leat_worker_settings *settings, int argc, char *const argv[])
+{
+    size_t count;
+    const leat_err err = leat_options_read_arguments(settings->options, argc, argv, false);
+    settings->worker.handlers = settings->handlers;
+    if (err == LEAT_ERR_OK)
+        (void)take_plugins(settings, &count);
+    settings->why[0] = '\0';
+}
+
 leat_err
 leat_worker_settings_read(leat_worker_settings *settings, int argc, char *const argv[])
 {
@@ -632,6 +723,7 @@ leat_worker_settings_read(leat_worker_settings *settings, int argc, char *const 
         return err;
     if (asks_for_help(argc, argv)) {
         settings->wish = LEAT_WORKER_WISH_HELP;
+        name_plugins(settings, argc, argv);
         return LEAT_ERR_OK;
     }
     err = read_sources(settings, argc, argv);
@@ -663,8 +755,10 @@ leat_worker_settings_fini(leat_worker_settings *settings)
 {
     for (size_t i = 0; i < LEAT_LINK_ENDPOINTS_MAX; i++)
         free(settings->endpoints[i]);
-    for (size_t i = 0; i < settings->program_count; i++)
+    for (size_t i = 0; i < settings->program_count; i++) {
         free(settings->programs[i].text);
+        free(settings->programs[i].rows);
+    }
     leat_options_destroy(&settings->options);
     leat_key_wipe(&settings->key);
 }
@@ -683,6 +777,7 @@ leat_worker_print_help(const leat_worker_settings *settings, FILE *out)
         "  leat-worker --allow-commands                   programs as jobs: leat run\n"
         "  leat-worker --command thumb=/usr/local/bin/thumb   this one, and no other\n"
         "  leat-worker --stdio resize='python3 resize.py'     handlers in any language\n"
+        "  leat-worker --plugin ./libthumb.so                 handlers in C\n"
         "  leat-worker --trait zone=a --have gpu=2        for jobs that ask for zone a or a GPU\n"
         "\n"
         "Options (each is also a variable, LEAT_SLOTS, and a line in worker.ini, slots = 4):\n",
@@ -693,6 +788,8 @@ leat_worker_print_help(const leat_worker_settings *settings, FILE *out)
     const leat_handler *const handlers = leat_handlers(&count);
     for (size_t i = 0; i < count; i++)
         (void)fprintf(out, "  %-8s  %s\n", handlers[i].name, handlers[i].help);
+    for (size_t i = 0; i < settings->worker.handler_count; i++)
+        (void)fprintf(out, "  %-8s  %s\n", settings->handlers[i].name, settings->handlers[i].help);
     (void)fputs("\nThe first SIGTERM or Ctrl-C finishes what runs and gives back the rest, the "
                 "second one stops at once.\n",
                 out);

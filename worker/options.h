@@ -11,6 +11,7 @@
 #include "proto/base/option.h"
 #include "proto/link/link.h"
 #include "worker/engine.h"
+#include "worker/runner/plugin.h"
 
 typedef enum leat_worker_wish {
     LEAT_WORKER_WISH_RUN = 1,
@@ -20,11 +21,12 @@ typedef enum leat_worker_wish {
 
 #define LEAT_WORKER_PROGRAMS_MAX 64U
 
-/* What --command or --stdio says. */
+/* What --command, --stdio or --plugin says. */
 typedef struct leat_worker_program {
-    char *text; /* owned: the name, and behind it the words */
+    char *text; /* owned: the name, and behind it the words; or the path */
     const char *name;
     leat_program program;
+    leat_plugin_row *rows; /* owned: of a plug-in, its handlers' names; NULL: it is none */
 } leat_worker_program;
 
 typedef struct leat_worker_settings {

@@ -812,7 +812,8 @@ LEAT_API leat_status leat_job_checkpoint(leat_job *job, const void *data, size_t
 LEAT_API int leat_job_result(leat_job *job, const void *data, size_t size);
 LEAT_API int leat_job_fail(leat_job *job, const char *format, ...) LEAT_FORMAT(2, 3);
 LEAT_API int leat_job_fatal(leat_job *job, const char *format, ...) LEAT_FORMAT(2, 3);
-/* Again in ms (at least 1): what it needs is not there yet. No failure, but counted (`snoozes`). */
+/* Again in ms (1, up to 366 days): what it needs is not there yet. No failure, but counted
+ * (`snoozes`). */
 LEAT_API int leat_job_snooze(leat_job *job, int64_t ms);
 
 /* What a job that was given to leat_recover finds of the dead one. */
@@ -832,6 +833,49 @@ typedef struct leat_failure {
 
 /* Go's recover(): 1, and what the dead job has left in *out, if this job recovers one; else 0. */
 LEAT_API int leat_job_recover(leat_job *job, leat_failure *out);
+
+/* ---- a plug-in of leat-worker ----
+ *
+ *     #include <leat.h>
+ *
+ *     static int
+ *     thumb(leat_job *job, void *context) { … }
+ *
+ *     static const leat_plugin_handler handlers[] = {
+ *         {"thumb", thumb, NULL, "an image: answers a small one"},
+ *     };
+ *     LEAT_PLUGIN(handlers)
+ *
+ * Built as a shared object (cc -shared -fPIC thumb.c -o libthumb.so, or a MODULE library of CMake;
+ * it need not be linked with libleat unless it is a client, too), and loaded by
+ * `leat-worker --plugin ./libthumb.so`, into processes of their own: one for each job that runs at
+ * the same time, each used for job after job. A handler that crashes, calls exit or does not end
+ * takes one job with it, and nothing else. Its functions are the same as in a program of one's own.
+ * It is asked to stop by SIGTERM, which interrupts what it waits for, and leat_job_is_cancelled. */
+
+/* Changes when a plug-in that was built before could not be run any more. */
+#define LEAT_PLUGIN_ABI 1
+
+typedef struct leat_plugin_handler {
+    const char *name;
+    leat_handle *call;
+    void *context;    /* for call */
+    const char *help; /* a line for `leat-worker --help`, or NULL */
+} leat_plugin_handler;
+
+typedef struct leat_plugin {
+    uint32_t abi; /* LEAT_PLUGIN_ABI */
+    uint32_t handler_count;
+    const leat_plugin_handler *handlers;
+} leat_plugin;
+
+/* What a plug-in exports; libleat has none. */
+extern LEAT_API const leat_plugin leat_plugin_table;
+
+/* Once in a plug-in, with an array of leat_plugin_handler. */
+#define LEAT_PLUGIN(rows)                                   \
+    const leat_plugin leat_plugin_table = {LEAT_PLUGIN_ABI, \
+                                           (uint32_t)(sizeof(rows) / sizeof *(rows)), (rows)};
 
 #ifdef __cplusplus
 }

@@ -149,6 +149,14 @@ programs_start_worker(programs *p, int i, int slots)
 }
 
 void
+programs_start_program(programs *p, int i, const char *program, const char *const argv[])
+{
+    char name[16];
+    (void)snprintf(name, sizeof name, "w%d", i);
+    p->workers[i] = start(p, name, (struct streams){-1, -1}, program, argv);
+}
+
+void
 programs_kill_worker(programs *p, int i)
 {
     (void)end(&p->workers[i], SIGKILL);

@@ -30,6 +30,8 @@ int programs_stop_broker(programs *p);
 
 /* Start worker number i with so many slots. extra: more arguments, NULL-terminated, or NULL. */
 void programs_start_worker(programs *p, int i, int slots);
+/* Start it as worker number i, with these arguments. */
+void programs_start_program(programs *p, int i, const char *program, const char *const argv[]);
 void programs_kill_worker(programs *p, int i);
 int programs_stop_worker(programs *p, int i);
 /* Wait until it has ended by itself; its exit code. */

@@ -1,6 +1,8 @@
 /* message: what a worker and its keepers say to each other. */
 #include "tests/lib/test.h"
 
+#include <stdlib.h>
+
 #include "worker/runner/message.h"
 
 static leat_buf buf;
@@ -47,9 +49,12 @@ Test(worker_message, a_job_comes_back_as_it_was_and_no_part_of_it_is_one)
 {
     const leat_message_job job = {
         .id = 7,
+        .batch = 6,
+        .place = 3,
         .attempt = 2,
         .left_ms = 1500,
         .handler = bytes_of("resize"),
+        .channel = bytes_of("images"),
         .payload = bytes_of("pay"),
         .checkpoint = bytes_of("left"),
     };
@@ -64,9 +69,12 @@ Test(worker_message, a_job_comes_back_as_it_was_and_no_part_of_it_is_one)
     leat_reader all = body(LEAT_MESSAGE_JOB);
     cr_assert(leat_message_job_read(all, &got));
     cr_assert(eq(u64, got.id, 7));
+    cr_assert(eq(u64, got.batch, 6));
+    cr_assert(eq(u32, got.place, 3));
     cr_assert(eq(u32, got.attempt, 2));
     cr_assert(eq(u64, got.left_ms, 1500));
     cr_assert(is(got.handler, "resize"));
+    cr_assert(is(got.channel, "images"));
     cr_assert(is(got.payload, "pay"));
     cr_assert(is(got.checkpoint, "left"));
     cr_assert(eq(u32, got.variable_count, 2));
@@ -74,6 +82,37 @@ Test(worker_message, a_job_comes_back_as_it_was_and_no_part_of_it_is_one)
     cr_assert(is(leat_exec_next(&got.variables), "B="));
     for (size_t size = 0; size < leat_reader_left(&all); size++)
         cr_assert(not(leat_message_job_read(leat_reader_over(all.at, size), &got)), "%zu", size);
+}
+
+Test(worker_message, what_was_given_comes_back_as_it_was)
+{
+    static const uint16_t numbers[] = {0, 2};
+    const leat_given given = {
+        .count = 2,
+        .amounts = {{.name = "gpu", .amount = 2, .numbers = numbers},
+                    {.name = "mem", .amount = 1ULL << 40}},
+    };
+    leat_given *got;
+    leat_message_given_put(&buf, &given);
+    const leat_bytes all = {.data = buf.data, .size = (uint32_t)buf.size};
+    cr_assert(leat_message_given_read(all, &got));
+    cr_assert(eq(u32, got->count, 2));
+    LEAT_SAME_TEXT(got->amounts[0].name, "gpu");
+    cr_assert(eq(u64, got->amounts[0].amount, 2));
+    cr_assert(eq(u16, got->amounts[0].numbers[0], 0));
+    cr_assert(eq(u16, got->amounts[0].numbers[1], 2));
+    LEAT_SAME_TEXT(got->amounts[1].name, "mem");
+    cr_assert(eq(u64, got->amounts[1].amount, 1ULL << 40));
+    cr_assert(got->amounts[1].numbers == NULL);
+    free(got);
+    for (uint32_t size = 1; size < all.size; size++) {
+        /* What ends with the first amount is one, but for that. */
+        const bool is_one = leat_message_given_read((leat_bytes){all.data, size}, &got);
+        cr_assert(eq(int, is_one, size == 4 + 4 + 8 + 1 + 4), "%u", size);
+        free(got);
+    }
+    cr_assert(leat_message_given_read((leat_bytes){0}, &got));
+    cr_assert(got == NULL);
 }
 
 Test(worker_message, what_is_told_comes_in_the_order_in_which_it_was_put)

@@ -599,7 +599,10 @@ put_serve(const leat_commands *commands, leat_run *run, const leat_run_job *what
     uint32_t count = 0;
     const size_t begin = leat_message_begin(&run->out, LEAT_MESSAGE_SERVE);
     leat_put_u8(&run->out, (uint8_t)run->serves->kind);
-    leat_put_u32(&run->out, commands->options.recycle_jobs);
+    leat_put_u32(&run->out, run->serves->kind == LEAT_PROGRAM_PLUGIN
+                                ? commands->options.plugin_jobs
+                                : commands->options.recycle_jobs);
+    leat_put_u64(&run->out, commands->options.plugin_memory);
     const size_t variables = begin_variables(&run->out);
     add_own_variables(commands, run, what, &run->out, &count);
     end_variables(&run->out, variables, count);
@@ -613,16 +616,25 @@ put_job(leat_run *run, const leat_run_job *what)
     const leat_line_job *const job = what->job;
     const leat_text handler = job->handler_name;
     uint32_t count = 0;
+    leat_buf given = {0};
+    leat_message_given_put(&given, what->given);
+    run->out.failed |= given.failed;
     const leat_message_job message = {
         .id = job->token.id,
+        .batch = job->batch,
+        .place = job->place,
         .attempt = job->token.attempt,
         .left_ms = job->run_limit_ms,
-        .handler = {.data = (const uint8_t *)handler.data, .size = (uint32_t)handler.size},
+        .handler = {.data = (const uint8_t *)handler.data,      .size = (uint32_t)handler.size},
+        .channel = {.data = (const uint8_t *)job->channel.data,
+                    .size = (uint32_t)job->channel.size                                       },
         .payload = job->payload,
         .checkpoint = job->checkpoint,
+        .given = {.data = given.data,                         .size = (uint32_t)given.size  },
     };
     const size_t begin = leat_message_begin(&run->out, LEAT_MESSAGE_JOB);
     leat_message_job_put(&run->out, &message);
+    leat_buf_fini(&given);
     const size_t variables = begin_variables(&run->out);
     add_job_variables(what, &run->out, &count);
     end_variables(&run->out, variables, count);

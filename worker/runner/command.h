@@ -26,10 +26,12 @@ typedef struct leat_commands_options {
     leat_launch_rights rights;
     const char *const *variables; /* that every program is given; borrowed */
     size_t variable_count;
-    uint32_t recycle_jobs; /* jobs that a program over stdio does before it is started anew; 0: any
-                              number */
-    uint32_t keepers_max;  /* at the same time, idle ones too; 0: LEAT_COMMANDS_MAX, and no more */
-    bool has_cgroup;       /* put what runs into control groups where that is allowed */
+    uint32_t recycle_jobs;  /* jobs that a program over stdio does before it is started anew; 0: any
+                               number */
+    uint32_t plugin_jobs;   /* the same of a plug-in's process … */
+    uint64_t plugin_memory; /* … and bytes with which it is started anew; 0: any number */
+    uint32_t keepers_max;   /* at the same time, idle ones too; 0: LEAT_COMMANDS_MAX, and no more */
+    bool has_cgroup;        /* put what runs into control groups where that is allowed */
 } leat_commands_options;
 
 struct leat_run {

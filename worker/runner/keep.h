@@ -1,6 +1,7 @@
 /* leat_keep: what the kinds of keeper (keeper.h) share: the talk with the worker, what the running
  * job tells, and the end of everything that a program leaves behind. Only keeper.c and the kinds
- * include it: oneshot.c (a program a job) and stdio.c (a program that does many). One thread. */
+ * include it: oneshot.c (a program a job), stdio.c (a program that does many) and plugin.c (code
+ * that is loaded). One thread. */
 #ifndef LEAT_WORKER_RUNNER_KEEP_H
 #define LEAT_WORKER_RUNNER_KEEP_H
 
@@ -63,8 +64,9 @@ bool leat_keep_has_ended(const leat_keep *keep, pid_t program, int *status);
 bool leat_keep_end_strays(leat_keep *keep, uint32_t *count);
 
 /* The kinds; `in` holds the body of the message that asks for it, or that serve lies in. The first
- * returns when the program has ended, the second when the worker is gone. */
+ * returns when the program has ended, the others when the worker is gone. */
 void leat_keep_run(leat_keep *keep, leat_reader body);
 void leat_keep_stdio(leat_keep *keep, const leat_message_serve *serve);
+void leat_keep_plugin(leat_keep *keep, const leat_message_serve *serve);
 
 #endif

@@ -275,6 +275,8 @@ serve(leat_keep *self, leat_reader body)
     (void)is_read;
     if (serve.runner == LEAT_PROGRAM_STDIO)
         leat_keep_stdio(self, &serve);
+    else if (serve.runner == LEAT_PROGRAM_PLUGIN)
+        leat_keep_plugin(self, &serve);
 }
 
 int

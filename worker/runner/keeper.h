@@ -11,7 +11,7 @@
  * What goes over the socket stands in message.h. A keeper is of one of these kinds:
  *   a program a job (oneshot.c), told by START; any number of them, one after the other
  *   a program that does job after job (stdio.c), told by SERVE, for the rest of the keeper's life
- */
+ *   a plug-in (plugin.c), loaded in a child that does job after job; told by SERVE as well */
 #ifndef LEAT_WORKER_RUNNER_KEEPER_H
 #define LEAT_WORKER_RUNNER_KEEPER_H
 

@@ -452,3 +452,19 @@ done:
     free_steps(&s);
     return started;
 }
+
+bool
+leat_launch_confine(const leat_launch_rights *rights, pid_t keeper)
+{
+    for (size_t i = 0; i < LEAT_EXEC_LIMITS; i++) {
+        const struct rlimit limit = {.rlim_cur = rights->limits[i], .rlim_max = rights->limits[i]};
+        if (i != LEAT_EXEC_CPU && rights->limits[i] != 0 &&
+            setrlimit((__rlimit_resource_t)resources[i], &limit) != 0)
+            return false;
+    }
+    if (!become_user(rights) || prctl(PR_SET_PDEATHSIG, SIGKILL) != 0)
+        return false;
+    if (getppid() != keeper)
+        _exit(1);
+    return true;
+}

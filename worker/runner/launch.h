@@ -36,4 +36,8 @@ typedef struct leat_launch_failure {
 /* false: nothing was started, *failure says why. The ends are not blocking. */
 bool leat_launch_run(leat_launch *launch, leat_launch_failure *failure);
 
+/* Limits and user for this process, which a keeper has forked and which goes with it. Not the CPU
+ * time: it is a job's. false: errno says why. */
+bool leat_launch_confine(const leat_launch_rights *rights, pid_t keeper);
+
 #endif

@@ -1,6 +1,8 @@
 /* Messages of workers and keepers. See message.h. */
 #include "worker/runner/message.h"
 
+#include <stdlib.h>
+
 size_t
 leat_message_begin(leat_buf *buf, leat_message_kind kind)
 {
@@ -47,6 +49,7 @@ leat_message_serve_read(leat_reader body, leat_message_serve *serve)
 {
     serve->runner = leat_read_u8(&body);
     serve->jobs_max = leat_read_u32(&body);
+    serve->memory_max = leat_read_u64(&body);
     serve->variables = leat_message_variables(&body, &serve->variable_count);
     serve->exec = (leat_bytes){.data = body.at, .size = (uint32_t)leat_reader_left(&body)};
     return !body.failed;
@@ -56,24 +59,87 @@ void
 leat_message_job_put(leat_buf *buf, const leat_message_job *job)
 {
     leat_put_u64(buf, job->id);
+    leat_put_u64(buf, job->batch);
+    leat_put_u32(buf, job->place);
     leat_put_u32(buf, job->attempt);
     leat_put_u64(buf, job->left_ms);
     put_bytes32(buf, job->handler);
+    put_bytes32(buf, job->channel);
     put_bytes32(buf, job->payload);
     put_bytes32(buf, job->checkpoint);
+    put_bytes32(buf, job->given);
 }
 
 bool
 leat_message_job_read(leat_reader body, leat_message_job *job)
 {
     job->id = leat_read_u64(&body);
+    job->batch = leat_read_u64(&body);
+    job->place = leat_read_u32(&body);
     job->attempt = leat_read_u32(&body);
     job->left_ms = leat_read_u64(&body);
     job->handler = read_bytes32(&body);
+    job->channel = read_bytes32(&body);
     job->payload = read_bytes32(&body);
     job->checkpoint = read_bytes32(&body);
+    job->given = read_bytes32(&body);
     job->variables = leat_message_variables(&body, &job->variable_count);
     return !body.failed && leat_reader_left(&body) == 0;
+}
+
+void
+leat_message_given_put(leat_buf *buf, const leat_given *given)
+{
+    for (uint32_t i = 0; given != NULL && i < given->count; i++) {
+        const leat_given_amount *const one = &given->amounts[i];
+        put_bytes32(buf, (leat_bytes){.data = (const uint8_t *)one->name,
+                                      .size = (uint32_t)strlen(one->name) + 1});
+        leat_put_u64(buf, one->amount);
+        leat_put_u8(buf, one->numbers != NULL);
+        for (uint64_t k = 0; one->numbers != NULL && k < one->amount; k++)
+            leat_put_u16(buf, one->numbers[k]);
+    }
+}
+
+/* One amount; its numbers go to *numbers, which moves behind them. */
+static bool
+read_amount(leat_reader *reader, leat_given_amount *one, uint16_t **numbers)
+{
+    const leat_bytes name = read_bytes32(reader);
+    one->amount = leat_read_u64(reader);
+    const bool has_numbers = leat_read_u8(reader) != 0;
+    if (reader->failed || name.size == 0 || name.data[name.size - 1] != 0)
+        return false;
+    one->name = (const char *)name.data;
+    one->numbers = has_numbers ? *numbers : NULL;
+    for (uint64_t k = 0; has_numbers && k < one->amount && !reader->failed; k++)
+        *(*numbers)++ = leat_read_u16(reader);
+    return !reader->failed;
+}
+
+bool
+leat_message_given_read(leat_bytes bytes, leat_given **out)
+{
+    leat_reader reader = leat_reader_over(bytes.data, bytes.size);
+    *out = NULL;
+    if (bytes.size == 0)
+        return true;
+    /* There are not more numbers than bytes, and one that is read behind their end. */
+    leat_given *given =
+        calloc(1, sizeof *given + ((size_t)bytes.size + 1) * sizeof *given->numbers);
+    if (given == NULL)
+        return false;
+    uint16_t *numbers = given->numbers;
+    while (leat_reader_left(&reader) > 0) {
+        if (given->count == LEAT_NEEDS_MAX ||
+            !read_amount(&reader, &given->amounts[given->count], &numbers)) {
+            free(given);
+            return false;
+        }
+        given->count++;
+    }
+    *out = given;
+    return true;
 }
 
 void
