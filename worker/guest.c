@@ -22,7 +22,7 @@
 
 struct leat_worker {
     leat_engine_options options; /* borrows from what follows */
-    bool is_open;                /* leat_worker_open has returned LEAT_OK */
+    leat_status failed;          /* what leat_worker_open has returned */
     leat_way way;
     char name[LEAT_NAME_BYTES_MAX + 1];
     char software[LEAT_NAME_BYTES_MAX + 1];
@@ -59,7 +59,7 @@ fail_by(leat_worker *worker, leat_err err)
 const char *
 leat_worker_sentence(const leat_worker *worker)
 {
-    return worker->sentence;
+    return worker == NULL ? leat_err_message(LEAT_ERR_NOMEM) : worker->sentence;
 }
 
 /* -------------------------------------------------------------------------------------- options */
@@ -265,7 +265,7 @@ leat_worker_open(const leat_worker_options *options, leat_worker **out)
         status = take_haves(worker, given.haves);
     if (status == LEAT_OK)
         status = take_slots(worker, &given);
-    worker->is_open = status == LEAT_OK;
+    worker->failed = status;
     return status;
 }
 
@@ -290,11 +290,24 @@ leat_worker_close(leat_worker **worker_p)
 
 /* ------------------------------------------------------------------------------------- handlers */
 
+/* Of one that could not be opened the sentence stays. */
+static leat_status
+begin(leat_worker *worker)
+{
+    if (worker == NULL)
+        return LEAT_NO_MEMORY;
+    if (worker->failed == LEAT_OK)
+        worker->sentence[0] = '\0';
+    return worker->failed;
+}
+
 leat_status
 leat_worker_handle(leat_worker *worker, const char *name, leat_handle *call, void *context)
 {
+    const leat_status status = begin(worker);
+    if (status != LEAT_OK)
+        return status;
     size_t *const count = &worker->options.handler_count;
-    worker->sentence[0] = '\0';
     if (atomic_load(&worker->engine) != NULL)
         return fail(worker, LEAT_WRONG_USE, "handlers are told before leat_worker_run");
     if (name == NULL || call == NULL || !leat_name_is_valid(leat_text_of(name)))
@@ -324,8 +337,6 @@ leat_worker_handle(leat_worker *worker, const char *name, leat_handle *call, voi
 static leat_status
 start(leat_worker *worker, leat_engine **out)
 {
-    if (!worker->is_open)
-        return fail(worker, LEAT_WRONG_USE, "leat_worker_open has failed");
     if (atomic_load(&worker->engine) != NULL)
         return fail(worker, LEAT_WRONG_USE, "a worker runs once; open another one");
     if (worker->options.handler_count == 0)
@@ -341,8 +352,9 @@ leat_status
 leat_worker_run(leat_worker *worker)
 {
     leat_engine *engine = NULL;
-    worker->sentence[0] = '\0';
-    const leat_status status = start(worker, &engine);
+    leat_status status = begin(worker);
+    if (status == LEAT_OK)
+        status = start(worker, &engine);
     if (status != LEAT_OK)
         return status;
     /* Whoever asked before has set `drains`; whoever asks from now on finds the engine. */

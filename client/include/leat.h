@@ -738,7 +738,8 @@ leat_worker_options_init(leat_worker_options *options)
 LEAT_API leat_status leat_worker_open(const leat_worker_options *options, leat_worker **out);
 
 /* Jobs of this name run `call` with this context. Before leat_worker_run. LEAT_WRONG_USE: the name
- * is none, or was given before, or there are more than 256. */
+ * is none, or was given before, or there are more than 256. As leat_worker_run, it returns again
+ * what leat_worker_open has returned, if that was not LEAT_OK. */
 LEAT_API leat_status leat_worker_handle(leat_worker *worker,
                                         const char *name,
                                         leat_handle *call,

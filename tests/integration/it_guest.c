@@ -470,8 +470,9 @@ Test(guest, wrong_options_get_a_sentence)
                   rows[i].word);
         cr_assert(strstr(leat_worker_sentence(wrong), rows[i].word) != NULL, "%s",
                   leat_worker_sentence(wrong));
-        cr_assert(eq(int, leat_worker_handle(wrong, "note", note, NULL), LEAT_OK));
+        cr_assert(eq(int, leat_worker_handle(wrong, "note", note, NULL), LEAT_WRONG_USE));
         cr_assert(eq(int, leat_worker_run(wrong), LEAT_WRONG_USE), "%s", rows[i].word);
+        cr_assert(strstr(leat_worker_sentence(wrong), rows[i].word) != NULL);
         leat_worker_close(&wrong);
     }
 }
