@@ -30,7 +30,8 @@ struct leat_worker {
     char **channels; /* owned, as the names in it */
     leat_hello_trait traits[LEAT_TRAITS_MAX];
     leat_hello_have haves[LEAT_HAVES_MAX];
-    leat_handler rows[LEAT_HANDLERS_MAX]; /* their names are owned */
+    leat_handler rows[LEAT_HANDLERS_MAX];
+    char *names[LEAT_HANDLERS_MAX]; /* of rows, owned */
     leat_job_code codes[LEAT_HANDLERS_MAX];
 
     _Atomic(leat_engine *) engine; /* owned; NULL: leat_worker_run has not been there */
@@ -43,6 +44,7 @@ fail(leat_worker *worker, leat_status status, const char *format, ...)
 {
     va_list args;
     va_start(args, format);
+    /* NOLINTNEXTLINE(clang-analyzer-valist.Uninitialized) */
     (void)vsnprintf(worker->sentence, sizeof worker->sentence, format, args);
     va_end(args);
     return status;
@@ -279,7 +281,7 @@ leat_worker_close(leat_worker **worker_p)
     leat_engine *engine = atomic_load(&worker->engine);
     leat_engine_destroy(&engine);
     for (size_t i = 0; i < worker->options.handler_count; i++)
-        free((void *)(uintptr_t)worker->rows[i].name);
+        free(worker->names[i]);
     for (size_t i = 0; i < worker->options.channel_count; i++)
         free(worker->channels[i]);
     free((void *)worker->channels);
@@ -319,11 +321,11 @@ leat_worker_handle(leat_worker *worker, const char *name, leat_handle *call, voi
         return fail(worker, LEAT_WRONG_USE, "there is a handler \"%s\" already", name);
     if (*count == LEAT_HANDLERS_MAX)
         return fail(worker, LEAT_WRONG_USE, "at most %u handlers", LEAT_HANDLERS_MAX);
-    const char *const copy = strdup(name);
-    if (copy == NULL)
+    worker->names[*count] = strdup(name);
+    if (worker->names[*count] == NULL)
         return fail_by(worker, LEAT_ERR_NOMEM);
     worker->codes[*count] = (leat_job_code){.call = call, .context = context};
-    worker->rows[*count] = (leat_handler){.name = copy,
+    worker->rows[*count] = (leat_handler){.name = worker->names[*count],
                                           .runs = LEAT_RUNS_POOL,
                                           .run = leat_job_handle,
                                           .context = &worker->codes[*count]};

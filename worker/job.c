@@ -191,7 +191,7 @@ leat_job_result(leat_job *job, const void *data, size_t size)
     return LEAT_JOB_DONE;
 }
 
-static void
+__attribute__((format(printf, 2, 0))) static void
 say(leat_call *call, const char *format, va_list args)
 {
     char text[LEAT_SENTENCE_BYTES_MAX];

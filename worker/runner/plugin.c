@@ -50,30 +50,30 @@ typedef struct plugin {
     leat_buf serve; /* the message that variables lies in */
     leat_reader variables;
     uint32_t variable_count;
-    char *path;          /* owned */
     uint32_t jobs_max;   /* of one child; 0: any number */
     uint64_t memory_max; /* bytes; a child that has more is sent away. 0: any */
+    char *path;          /* owned */
 
-    pid_t child;      /* 0: none */
-    bool is_reaped;   /* its process is gone already … */
-    int status;       /* … and ended so */
-    bool wants_child; /* the next one is forked now, and not with the next job */
-    int64_t leave_ms; /* it has closed its socket: ended then; 0: it has not */
+    pid_t child; /* 0: none */
     int ends[ENDS];
-    uint32_t jobs; /* that it has ended */
-    leat_buf to;   /* messages for it … */
-    size_t put;    /* … and how much of them it has got */
-    leat_buf from; /* a message, as far as it has come */
-    char trace[TRACE_BYTES];
-    size_t trace_bytes;
-
+    int status;       /* its process is gone already, and ended so: */
+    bool is_reaped;   /* … if this is set */
+    bool wants_child; /* the next one is forked now, and not with the next job */
     bool is_busy;
+    uint8_t flags;    /* of leat_ending, of the job */
+    uint32_t jobs;    /* that the child has ended */
+    int64_t leave_ms; /* it has closed its socket: ended then; 0: it has not */
+    leat_buf to;      /* messages for it … */
+    size_t put;       /* … and how much of them it has got */
+    leat_buf from;    /* a message, as far as it has come */
+    size_t trace_bytes;
+    char trace[TRACE_BYTES];
+
     uint64_t job;
-    char name[LEAT_NAME_BYTES_MAX]; /* the job's handler */
-    size_t name_bytes;
     int64_t started_us;
-    uint8_t flags;   /* of leat_ending */
     int64_t kill_ms; /* the job was told to stop: its child is killed then; 0: it was not */
+    size_t name_bytes;
+    char name[LEAT_NAME_BYTES_MAX]; /* the job's handler */
 } plugin;
 
 static const char damaged[] = "says what it cannot mean: its memory is damaged";

@@ -223,7 +223,8 @@ read_exactly(child *self, size_t want)
         uint8_t *const room = leat_buf_room(&self->in, want - had);
         const ssize_t got = room == NULL ? 0 : read(LEAT_PLUGIN_SOCKET, room, want - had);
         if (got == 0 || (got < 0 && errno != EINTR))
-            exit(0); /* nobody needs it any more: what the plug-in does at exit is done */
+            /* Nobody needs it any more: what the plug-in does at exit is done. */
+            exit(0); /* NOLINT(concurrency-mt-unsafe): one thread */
         self->in.size = had + (got > 0 ? (size_t)got : 0);
     }
 }
@@ -262,12 +263,15 @@ set_variables(const leat_plugin_life *life)
             *at++ = *from;
     }
     *at = NULL;
+    /* What putenv takes is the environment's. */
+    /* NOLINTBEGIN(clang-analyzer-unix.Malloc,concurrency-mt-unsafe): one thread */
     for (uint32_t i = 0; i < life->variable_count; i++) {
         const leat_bytes one = leat_exec_next(&variables);
         char *const text = strndup((const char *)one.data, one.size);
-        if (text == NULL || putenv(text) != 0) /* NOLINT(concurrency-mt-unsafe): one thread */
+        if (text == NULL || putenv(text) != 0)
             _exit(1);
     }
+    /* NOLINTEND(clang-analyzer-unix.Malloc,concurrency-mt-unsafe) */
 }
 
 void

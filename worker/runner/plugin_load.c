@@ -62,7 +62,8 @@ leat_plugin_load(const char *path, const leat_plugin **out, char why[LEAT_PLUGIN
     /* A path without a slash would be looked for elsewhere. */
     void *const library = dlopen(path, RTLD_NOW | RTLD_LOCAL);
     if (library == NULL)
-        return wrong(why, "\"%.200s\" cannot be loaded: %.250s", path, dlerror());
+        return wrong(why, "\"%.200s\" cannot be loaded: %.250s", path,
+                     dlerror()); /* NOLINT(concurrency-mt-unsafe): one thread */
     const leat_plugin *const table = dlsym(library, TABLE);
     if (table == NULL)
         return wrong(why,
@@ -101,6 +102,7 @@ look(const char *path, int fd)
     static answer own;
     const leat_plugin *table = NULL;
     own.err = leat_plugin_load(path, &table, own.why);
+    assert(own.err != LEAT_ERR_OK || table != NULL);
     own.count = own.err == LEAT_ERR_OK ? table->handler_count : 0;
     write_all(fd, &own, sizeof own);
     for (uint32_t i = 0; i < own.count; i++) {
