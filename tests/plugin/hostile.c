@@ -102,15 +102,23 @@ wait_for_cancel(leat_job *job, void *context)
     return LEAT_JOB_STOPPED;
 }
 
+/* Memory that is used, whatever a compiler finds out about it; NULL: there is none. */
+static char *
+lose(size_t size)
+{
+    static char *volatile lost;
+    lost = malloc(size);
+    if (lost != NULL)
+        memset(lost, 1, size);
+    return lost;
+}
+
 static int
 leak(leat_job *job, void *context)
 {
-    const size_t size = 8U << 20;
-    char *const lost = malloc(size);
     (void)context;
-    if (lost == NULL)
+    if (lose(8U << 20) == NULL)
         return leat_job_fail(job, "no memory");
-    memset(lost, 1, size);
     return count(job, NULL);
 }
 
@@ -121,10 +129,8 @@ devour(leat_job *job, void *context)
     const size_t size = 8U << 20;
     (void)context;
     for (size_t taken = 0;; taken += size) {
-        char *const lost = malloc(size);
-        if (lost == NULL)
+        if (lose(size) == NULL)
             return leat_job_fatal(job, "no memory after %zu MiB", taken >> 20);
-        memset(lost, 1, size);
     }
 }
 

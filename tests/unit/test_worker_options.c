@@ -487,3 +487,18 @@ Test(worker_options, programs_do_not_go_over_tcp_without_a_key)
     for (size_t i = 0; i < settings.worker.endpoint_count; i++)
         cr_assert(strncmp(settings.worker.endpoints[i], "ipc://", 6) == 0);
 }
+
+/* What a plug-in has is asked by loading it: tests/integration/it_plugin.c. */
+Test(worker_options, bounds_of_a_plug_ins_processes_are_numbers)
+{
+    LEAT_PASS(READ("--broker", "ipc:///a", "--plugin-jobs", "7", "--plugin-memory", "512M"));
+    cr_assert(eq(u32, settings.worker.commands->plugin_jobs, 7));
+    cr_assert(eq(u64, settings.worker.commands->plugin_memory, 512ULL << 20));
+    leat_worker_settings_fini(&settings);
+
+    must_refuse(READ("--plugin-jobs", "0"), "--plugin-jobs");
+    must_refuse(READ("--plugin-memory", "0"), "--plugin-memory \"0\"");
+    must_refuse(READ("--plugin-memory", "much"), "--plugin-memory \"much\"");
+    must_refuse(READ("--plugin", "/no/such.so"), "/no/such.so");
+    must_refuse(READ("--plugin", "/"), "\"/\" cannot be loaded");
+}

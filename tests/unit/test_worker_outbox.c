@@ -174,6 +174,21 @@ Test(worker_outbox, an_end_for_which_there_is_no_memory_is_remembered)
     cr_assert(eq(u32, leat_link_unanswered(peer), 0));
 }
 
+/* A job that was put off is this worker's until the broker has heard of it. */
+Test(worker_outbox, who_asks_for_later_is_claimed_as_an_end_is)
+{
+    const leat_token token = {.id = 40, .attempt = 1, .epoch = 77};
+    add_done(2, "x", 1);
+    leat_outbox_snooze(&outbox, &token, 1500);
+    cr_assert(eq(u64, sum_of_ends(), 42));
+    for (uint64_t id = 1; id < LEAT_RECORDS_MAX + 1; id++) /* the frame of snoozes is closed */
+        leat_outbox_snooze(&outbox, &(leat_token){.id = 1, .attempt = 1, .epoch = 77}, 1);
+    cr_assert(eq(u64, sum_of_ends(), 42 + LEAT_RECORDS_MAX));
+
+    leat_outbox_flush(&outbox, peer);
+    cr_assert(eq(u64, sum_of_ends(), 0));
+}
+
 /* The link keeps frames in the order in which it was given them: by their commands. */
 Test(worker_outbox, a_checkpoint_leaves_before_the_end_that_follows_it)
 {
