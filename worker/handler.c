@@ -28,8 +28,8 @@ leat_call_left_ms(const leat_call *call)
 void
 leat_call_progress(const leat_call *call, uint64_t done, uint64_t of, const char *text)
 {
-    if (call->listener != NULL)
-        call->listener->progress(call->listener, done, of, leat_text_of(text));
+    if (call->job != NULL)
+        call->job->listener->progress(call->job->listener, done, of, leat_text_of(text));
 }
 
 void
@@ -37,9 +37,9 @@ leat_call_log_list(const leat_call *call, const char *format, va_list args)
 {
     char text[2048];
     const int length = vsnprintf(text, sizeof text, format, args);
-    if (call->listener != NULL && length > 0)
-        call->listener->log(call->listener, text,
-                            (size_t)length < sizeof text ? (size_t)length : sizeof text - 1);
+    if (call->job != NULL && length > 0)
+        call->job->listener->log(call->job->listener, text,
+                                 (size_t)length < sizeof text ? (size_t)length : sizeof text - 1);
 }
 
 void
@@ -54,8 +54,8 @@ leat_call_log(const leat_call *call, const char *format, ...)
 leat_err
 leat_call_checkpoint(const leat_call *call, const void *data, size_t size)
 {
-    return call->listener == NULL ? LEAT_ERR_UNSUPPORTED
-                                  : call->listener->checkpoint(call->listener, data, size);
+    return call->job == NULL ? LEAT_ERR_UNSUPPORTED
+                             : call->job->listener->checkpoint(call->job->listener, data, size);
 }
 
 leat_end
@@ -94,7 +94,8 @@ leat_call_stopped(leat_call *call)
 leat_end
 leat_call_snooze(leat_call *call, int64_t ms)
 {
-    call->snooze_ms = ms < 1 ? 1 : ms < LEAT_DELAY_MS_MAX ? ms : LEAT_DELAY_MS_MAX;
+    call->snoozes = true;
+    call->sleep_ms = ms < 1 ? 1 : ms < LEAT_DELAY_MS_MAX ? ms : LEAT_DELAY_MS_MAX;
     return LEAT_END_FAILED;
 }
 

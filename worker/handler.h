@@ -37,7 +37,8 @@ struct leat_listener {
     leat_err (*checkpoint)(leat_listener *listener, const void *data, size_t size);
 };
 
-/* Which job it is. */
+/* Which job it is, and who listens to what its handler tells. Apart from leat_call, which is made
+ * for each job of microseconds, too. */
 typedef struct leat_call_job {
     uint64_t id;
     uint64_t batch;
@@ -45,22 +46,23 @@ typedef struct leat_call_job {
     uint32_t attempt;
     leat_text handler; /* borrowed, as the payload */
     leat_text channel;
+    const leat_handler *row; /* the handler's */
+    leat_listener *listener;
 } leat_call_job;
 
 typedef struct leat_call {
-    leat_call_job job;         /* for finish() of a timer all zero */
-    const leat_handler *row;   /* the handler's */
+    const leat_call_job *job;  /* of the pool's and of a plug-in's; NULL: of others, to which nobody
+                                  listens */
     leat_bytes payload;        /* borrowed; for finish() of a timer it is empty */
     leat_bytes checkpoint;     /* borrowed, as payload: what an earlier attempt has left; empty */
     int64_t until_ms;          /* monotonic; its run limit is over then. 0: it has none */
-    leat_listener *listener;   /* NULL: nobody listens to what it tells */
     leat_bytes result;         /* set by the handler: borrowed from payload, out or static; empty */
     leat_buf *out;             /* room for a result, empty at first, not the handler's */
     const atomic_bool *cancel; /* true: end soon; NULL: this call cannot be cancelled */
     const leat_given *given;   /* of the worker's amounts; NULL: nothing. leat_call_given */
     bool stopped;              /* set by leat_call_stopped */
-    int64_t snooze_ms;         /* set by leat_call_snooze; > 0: it asks for later */
-    int64_t sleep_ms;          /* timer: set by run(), >= 0 */
+    bool snoozes;              /* set by leat_call_snooze: it asks for later, in sleep_ms */
+    int64_t sleep_ms;          /* timer: set by run(), >= 0; or of a snooze, > 0 */
     uint64_t value;            /* timer: set by run(), seen again by finish() */
 } leat_call;
 
@@ -85,7 +87,7 @@ struct leat_handler {
     leat_handler_run *finish;    /* timer only; NULL: nothing is to do at the end */
     const char *help;            /* one line: payload and result */
     const leat_program *program; /* child; NULL: the payload says what to run (proto/exec.h) */
-    void *context;               /* for run(), which finds it in call->row; NULL: it needs none */
+    void *context; /* for run(), which finds it in call->job->row; NULL: it needs none */
 };
 
 /* The handlers that every worker has; *count is set. Static storage. */

@@ -25,7 +25,7 @@ static leat_end
 end_of(leat_call *call, int said)
 {
     if (said != LEAT_JOB_SNOOZED)
-        call->snooze_ms = 0;
+        call->snoozes = false;
     switch (said) {
     case LEAT_JOB_DONE:
         return LEAT_END_DONE;
@@ -36,7 +36,7 @@ end_of(leat_call *call, int said)
     case LEAT_JOB_STOPPED:
         return leat_call_stopped(call);
     case LEAT_JOB_SNOOZED:
-        if (call->snooze_ms > 0)
+        if (call->snoozes)
             return LEAT_END_FAILED;
         return leat_call_end(call, LEAT_END_FAILED,
                              "the handler asks for later, and has not said when");
@@ -49,10 +49,10 @@ end_of(leat_call *call, int said)
 leat_end
 leat_job_handle(leat_call *call)
 {
-    const leat_job_code *const code = call->row->context;
+    const leat_job_code *const code = call->job->row->context;
     leat_job job = {.call = call};
-    copy_name(job.handler, call->job.handler);
-    copy_name(job.channel, call->job.channel);
+    copy_name(job.handler, call->job->handler);
+    copy_name(job.channel, call->job->channel);
     const leat_end end = end_of(call, code->call(&job, code->context));
     leat_failure_fini(&job.failure);
     return end;
@@ -76,25 +76,25 @@ leat_job_size(const leat_job *job)
 uint64_t
 leat_job_id(const leat_job *job)
 {
-    return job->call->job.id;
+    return job->call->job->id;
 }
 
 uint64_t
 leat_job_batch(const leat_job *job)
 {
-    return job->call->job.batch;
+    return job->call->job->batch;
 }
 
 uint32_t
 leat_job_place(const leat_job *job)
 {
-    return job->call->job.place;
+    return job->call->job->place;
 }
 
 uint32_t
 leat_job_attempt(const leat_job *job)
 {
-    return job->call->job.attempt;
+    return job->call->job->attempt;
 }
 
 const char *

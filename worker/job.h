@@ -8,7 +8,7 @@
 
 #include "worker/handler.h"
 
-/* What call->row->context points at, for leat_job_handle. */
+/* What call->job->row->context points at, for leat_job_handle. */
 typedef struct leat_job_code {
     leat_handle *call;
     void *context;

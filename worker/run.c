@@ -104,15 +104,6 @@ call_on_loop(leat_engine *worker, leat_bytes payload, const leat_given *given)
 static void
 fill_call(leat_call *call, const leat_line_job *job, int64_t now_us)
 {
-    call->job = (leat_call_job){
-        .id = job->token.id,
-        .batch = job->batch,
-        .place = job->place,
-        .attempt = job->token.attempt,
-        .handler = job->handler_name,
-        .channel = job->channel,
-    };
-    call->row = job->handler;
     call->checkpoint = job->checkpoint;
     call->until_ms = job->run_limit_ms == 0 ? 0 : now_us / 1000 + (int64_t)job->run_limit_ms;
 }
@@ -246,8 +237,8 @@ leat_engine_end_tasks(leat_engine *worker)
                             task->call.stopped || task->end == LEAT_END_FAILED);
         if (task->slot != NULL && task->call.stopped)
             leat_outbox_release(&worker->outbox, &task->slot->token);
-        else if (task->slot != NULL && task->call.snooze_ms > 0)
-            leat_outbox_snooze(&worker->outbox, &task->slot->token, (uint64_t)task->call.snooze_ms);
+        else if (task->slot != NULL && task->call.snoozes)
+            leat_outbox_snooze(&worker->outbox, &task->slot->token, (uint64_t)task->call.sleep_ms);
         else if (task->slot != NULL)
             report(worker, &task->slot->token, task->end, task->run_us, task->call.result);
         give_back(worker, &task);
@@ -323,6 +314,21 @@ start_timer(leat_engine *worker, const leat_line_job *job, leat_given **given_p,
     *given_p = NULL;
 }
 
+/* Which job it is, for who asks. */
+static void
+fill_job(leat_call_job *out, const leat_line_job *job)
+{
+    *out = (leat_call_job){
+        .id = job->token.id,
+        .batch = job->batch,
+        .place = job->place,
+        .attempt = job->token.attempt,
+        .handler = job->handler_name,
+        .channel = job->channel,
+        .row = job->handler,
+    };
+}
+
 static void
 start_task(leat_engine *worker, const leat_line_job *job, leat_given **given_p, int64_t now_us)
 {
@@ -336,6 +342,7 @@ start_task(leat_engine *worker, const leat_line_job *job, leat_given **given_p, 
     }
     task->slot->task = task;
     task->handler = job->handler;
+    fill_job(&task->job, job);
     task->call.payload = job->payload;
     fill_call(&task->call, job, now_us);
     task->call.given = *given_p;

@@ -279,11 +279,14 @@ Test(guest, who_watches_sees_progress_and_lines)
     const char *json;
     bool has_progress = false;
     bool has_line = false;
-    how.delay_ms = 300; /* the watch is there before it starts */
+    MUST(leat_channel_new(client, "default", NULL), LEAT_OK);
+    MUST(leat_channel_pause(client, "default", -1),
+         LEAT_OK); /* the watch is there before it starts */
     const uint64_t job = submit("tell", "");
     MUST(leat_watch_open(client, job, &watch), LEAT_OK);
     MUST(leat_watch_next(watch, &told, 0), LEAT_TIMED_OUT);
     MUST(leat_query(client, "ping", NULL, &json), LEAT_OK);
+    MUST(leat_channel_resume(client, "default"), LEAT_OK);
     leat_status status;
     while ((status = leat_watch_next(watch, &told, WAIT_MS)) == LEAT_OK) {
         has_progress |= told.kind == LEAT_TOLD_PROGRESS && told.done == 3 && told.of == 7 &&

@@ -260,7 +260,8 @@ leat_pool_submit(leat_pool *pool, leat_task *task)
 
     task->teller.listener = (leat_listener){tell_progress, tell_log, tell_checkpoint};
     task->teller.pool = pool;
-    task->call.listener = &task->teller.listener;
+    task->job.listener = &task->teller.listener;
+    task->call.job = &task->job;
     pthread_mutex_lock(&pool->lock);
     leat_list_append(&pool->queue, &task->node);
     pthread_cond_signal(&pool->wake);

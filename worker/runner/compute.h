@@ -19,7 +19,7 @@ typedef struct leat_pool leat_pool;
 
 /* What a task tells, and the way to it. */
 typedef struct leat_teller_of {
-    leat_listener listener; /* what call.listener points to */
+    leat_listener listener; /* what job.listener points to */
     leat_pool *pool;
     leat_list_node node; /* under the pool's lock of words: while the loop has to look at it */
     leat_tell tell;      /* the same */
@@ -31,8 +31,9 @@ struct leat_task {
     atomic_bool cancel;
     const leat_handler *handler; /* borrowed */
     leat_call call;
+    leat_call_job job;      /* what call.job points to */
     leat_buf out;           /* what call.out points to */
-    leat_teller_of teller;  /* what call.listener points into */
+    leat_teller_of teller;  /* what job.listener points into */
     leat_line_frame *frame; /* owned: holds the payload */
     leat_slot *slot;        /* borrowed; NULL: nobody wants the result any more. Loop only */
     leat_given *given;      /* what call.given points to. Loop only, which takes it back */

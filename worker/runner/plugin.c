@@ -514,6 +514,7 @@ take_stop(plugin *self, leat_reader body)
     self->flags |= flags & (LEAT_ENDING_CANCELLED | LEAT_ENDING_LIMIT);
     if (self->kill_ms == 0 || kill_ms < self->kill_ms)
         self->kill_ms = kill_ms; /* told again, it is with less patience */
+    assert(self->child > 0);     /* a job has one */
     (void)kill(self->child, SIGTERM);
     (void)kill(self->child, SIGCONT);
 }

@@ -192,27 +192,29 @@ run(child *self, const leat_message_job *job)
     }
     leat_job_code code = {.call = found->call, .context = found->context};
     const leat_handler row = {.name = found->name, .context = &code};
-    leat_call call = {
-        .job = {.id = job->id,
-                .batch = job->batch,
-                .place = job->place,
-                .attempt = job->attempt,
-                .handler = {(const char *)job->handler.data, job->handler.size},
-                .channel = {(const char *)job->channel.data, job->channel.size}},
+    const leat_call_job facts = {
+        .id = job->id,
+        .batch = job->batch,
+        .place = job->place,
+        .attempt = job->attempt,
+        .handler = {(const char *)job->handler.data, job->handler.size},
+        .channel = {(const char *)job->channel.data, job->channel.size},
         .row = &row,
+        .listener = &self->listener,
+    };
+    leat_call call = {
+        .job = &facts,
         .payload = job->payload,
         .checkpoint = job->checkpoint,
         .until_ms = job->left_ms == 0 ? 0 : leat_clock_mono_ms() + (int64_t)job->left_ms,
-        .listener = &self->listener,
         .out = &self->result,
         .cancel = &cancelled,
         .given = self->given,
     };
     leat_buf_reset(&self->result);
     const leat_end end = leat_job_handle(&call);
-    const bool snoozes = call.snooze_ms > 0;
-    say_ended(self, snoozes ? LEAT_MESSAGE_SNOOZED : (uint8_t)end, call.snooze_ms,
-              snoozes ? (leat_bytes){0} : call.result);
+    say_ended(self, call.snoozes ? LEAT_MESSAGE_SNOOZED : (uint8_t)end,
+              call.snoozes ? call.sleep_ms : 0, call.snoozes ? (leat_bytes){0} : call.result);
 }
 
 static void
