@@ -146,15 +146,14 @@ leat_engine_end_sleepers(leat_engine *worker, int64_t now_us)
     }
 }
 
-/* Its attempt is over: the last progress leaves, and the checkpoint if there will be another one.
+/* Its attempt is over: what it has told leaves, and the checkpoint if there will be another one.
  * Both before the end is reported. */
 static void
 take_last_words(leat_engine *worker, const leat_token *token, leat_tell *tell, bool comes_again)
 {
-    if (!leat_tell_has(tell))
-        return;
-    (void)leat_tellings_take(&worker->tellings, token, tell, true, leat_clock_mono_ms());
-    worker->tells = true;
+    if (leat_tell_has(tell))
+        (void)leat_tellings_take(&worker->tellings, token, tell, true, leat_clock_mono_ms());
+    worker->tells |= tell->is_heard; /* what was heard before may still lie there */
     if (tell->has_checkpoint && comes_again)
         leat_outbox_checkpoint(
             &worker->outbox, token,

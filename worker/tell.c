@@ -123,6 +123,7 @@ leat_tellings_take(
     leat_tellings *tellings, const leat_token *token, leat_tell *tell, bool last, int64_t now_ms)
 {
     if (tell->log.size > 0) {
+        tell->is_heard = true;
         leat_tellings_log(tellings, token, LEAT_STREAM_LOG, tell->log_at, tell->log.data,
                           tell->log.size);
         leat_buf_reset(&tell->log);
@@ -131,6 +132,7 @@ leat_tellings_take(
         return true;
     if (!last && now_ms < tell->sent_ms + LEAT_TELL_PROGRESS_MS)
         return false;
+    tell->is_heard = true;
     leat_tellings_progress(tellings, token, tell->done, tell->of,
                            (leat_text){tell->text, tell->text_bytes});
     tell->has_progress = false;

@@ -18,7 +18,7 @@
 #define LEAT_TELL_PROGRESS_MS 100    /* a job's progress leaves no more often, but for the last */
 #define LEAT_TELL_FLUSH_MS    20     /* frames leave no more often, but for what an end follows */
 
-/* Under the lock of who owns it, but for `sent_ms`. */
+/* Under the lock of who owns it, but for what is the loop's. */
 typedef struct leat_tell {
     bool has_progress;
     bool has_checkpoint;
@@ -31,6 +31,7 @@ typedef struct leat_tell {
     uint64_t log_end;    /* offset behind the last line, dropped or not */
     leat_buf checkpoint; /* owned */
     int64_t sent_ms;     /* monotonic; when a progress left last. The loop's */
+    bool is_heard;       /* something of it lies in the frames, or has left in them. The loop's */
 } leat_tell;
 
 /* Empty, memory goes back. */

@@ -61,7 +61,9 @@ tell(leat_job *job, void *context)
 {
     char text[512];
     leat_job_progress(job, 3, 7, "half way");
+    usleep(3000); /* the loop has sent that, and hears the line when it does not send again yet */
     leat_job_log(job, "line %d\n", 1);
+    usleep(3000);
     (void)snprintf(text, sizeof text, "%s %s %u %u %d %.*s %s", leat_job_handler(job),
                    leat_job_channel(job), leat_job_place(job), leat_job_attempt(job),
                    leat_job_id(job) > 0 && leat_job_batch(job) > 0, (int)leat_job_size(job),
