@@ -1,5 +1,6 @@
 /* Keys, with real programs: who comes in over TCP, who does not, and who is thrown out. */
 #include <netinet/in.h>
+#include <pthread.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -203,6 +204,95 @@ Test(keys, jobs_of_a_revoked_worker_finish_elsewhere)
 
     cr_expect(eq(int, collect(batch), 10));
     cr_expect(eq(int, programs_wait_worker(&p, 0), 4), "%s", programs_log(&p, "w0"));
+}
+
+/* ---- a worker in this program ---- */
+
+static int
+say_hello(leat_job *job, void *context)
+{
+    (void)context;
+    return leat_job_result(job, "hello", 5);
+}
+
+/* With one handler and this key. */
+static leat_worker *
+open_guest(const char *key_file)
+{
+    leat_worker *worker;
+    leat_worker_options options;
+    leat_worker_options_init(&options);
+    options.broker = p.broker_url;
+    options.key_file = key_file;
+    cr_assert(eq(int, leat_worker_open(&options, &worker), LEAT_OK), "%s",
+              leat_worker_sentence(worker));
+    cr_assert(eq(int, leat_worker_handle(worker, "hello", say_hello, NULL), LEAT_OK));
+    return worker;
+}
+
+static void *
+run_guest(void *worker)
+{
+    static leat_status status;
+    status = leat_worker_run(worker);
+    return &status;
+}
+
+Test(keys, a_worker_in_this_program_shows_its_key_and_ends_when_that_is_revoked)
+{
+    char me[256];
+    char w1[256];
+    void *status = NULL;
+    pthread_t thread;
+    must_make("me", LEAT_KEY_CLIENT, me);
+    must_make("w1", LEAT_KEY_WORKER, w1);
+    programs_start_broker(&p);
+    leat_worker *worker = open_guest(w1);
+    cr_assert(eq(int, pthread_create(&thread, NULL, run_guest, worker), 0));
+    cr_assert(eq(int, connect_with(me), LEAT_OK), "%s", leat_sentence(client));
+    cr_expect(eq(int, collect(submit("hello", "", 100)), 100));
+
+    must_revoke("w1");
+    cr_assert(eq(int, pthread_join(thread, &status), 0));
+    cr_expect(eq(int, *(leat_status *)status, LEAT_DENIED), "%s", leat_worker_sentence(worker));
+    cr_expect(ne(sz, strlen(leat_worker_sentence(worker)), 0));
+    leat_worker_close(&worker);
+}
+
+Test(keys, a_clients_key_is_no_workers)
+{
+    char me[256];
+    must_make("me", LEAT_KEY_CLIENT, me);
+    programs_start_broker(&p);
+    leat_worker *worker = open_guest(me);
+    cr_expect(eq(int, leat_worker_run(worker), LEAT_DENIED));
+    cr_expect(ne(ptr, strstr(leat_worker_sentence(worker), "has the role client"), NULL), "%s",
+              leat_worker_sentence(worker));
+    leat_worker_close(&worker);
+}
+
+/* The worker's key is not the job's. */
+Test(keys, a_plug_in_is_served_with_a_key_and_does_not_get_it)
+{
+    static const char wanted[] = "good default 1 1 1 x a broker no key";
+    char me[256];
+    char w1[256];
+    leat_wait *wait;
+    leat_completed c;
+    must_make("me", LEAT_KEY_CLIENT, me);
+    must_make("w1", LEAT_KEY_WORKER, w1);
+    programs_start_broker(&p);
+    const char *const argv[] = {"leat-worker", "--plugin", LEAT_PLUGIN_DIR "/hostile.so", NULL};
+    cr_assert(eq(int, setenv("LEAT_KEY_FILE", w1, 1), 0)); /* NOLINT(concurrency-mt-unsafe) */
+    programs_start_program(&p, 0, "leat-worker", argv);
+    cr_assert(eq(int, unsetenv("LEAT_KEY_FILE"), 0)); /* NOLINT(concurrency-mt-unsafe) */
+    cr_assert(eq(int, connect_with(me), LEAT_OK), "%s", leat_sentence(client));
+
+    cr_assert(eq(int, leat_wait_open(client, submit("good", "x", 1), &wait), LEAT_OK));
+    cr_assert(eq(int, leat_wait_next(wait, &c, 40000), LEAT_OK), "%s", leat_sentence(client));
+    cr_expect(
+        eq(int, c.result_size == strlen(wanted) && memcmp(c.result, wanted, c.result_size) == 0, 1),
+        "%.*s", (int)c.result_size, (const char *)c.result);
 }
 
 Test(keys, a_broker_that_lets_strangers_in_does_not_serve)
