@@ -1045,7 +1045,8 @@ on_payload(void *context, const leat_fetched *fetched)
         leat_jobs_put_checkpoint(&w->frame, checkpoint);
     /* The peer counts what it gets: jobs that left the grant in between have no number. */
     item->number = (uint32_t)(w->effect->position + w->sent++);
-    item->flags |= LEAT_ITEM_HANDED;
+    if (w->effect->messages) /* of a job the bit says something else */
+        item->flags |= LEAT_ITEM_HANDED;
     w->run_jobs++;
 }
 

@@ -20,15 +20,14 @@
  *             u64 recovers · u64 due_wall_ms · u64 expires_wall_ms · u64 born_wall_ms ·
  *             text8 channel · text8 handler · text8 flow · u16 settings · settings
  *
- * DEAD, UNIQUE, SCHEDULE and CHECKPOINT are with their nouns (dead.c, unique.c, schedule.c,
- * checkpoint.c).
+ * DEAD, UNIQUE, SCHEDULE, CHECKPOINT and FAILURE are with their nouns (dead.c, unique.c, …).
  */
 #include <stdlib.h>
 
 #include "broker/core/machine.h"
 
 #define FORMAT   1U
-#define FORMAT_2 2U /* pack heads, the broker itself */
+#define FORMAT_2 2U /* pack heads, the broker itself, the dead */
 #define FORMAT_3 3U /* channels, batches */
 
 /* ------------------------------------------------------------------------------ writing */
@@ -410,8 +409,10 @@ is_known(leat_object_kind kind, unsigned format)
     case LEAT_OBJECT_CHANNEL:
     case LEAT_OBJECT_BATCH:
         return format == FORMAT_2 || format == FORMAT_3;
-    case LEAT_OBJECT_SESSION:
     case LEAT_OBJECT_DEAD:
+        return format == FORMAT || format == FORMAT_2;
+    case LEAT_OBJECT_SESSION:
+    case LEAT_OBJECT_FAILURE:
     case LEAT_OBJECT_UNIQUE:
     case LEAT_OBJECT_SCHEDULE:
     case LEAT_OBJECT_CHECKPOINT:
@@ -438,7 +439,9 @@ leat_object_apply(
     case LEAT_OBJECT_SESSION:
         return apply_session(core, id, &r);
     case LEAT_OBJECT_DEAD:
-        return leat_dead_apply(core, id, &r);
+        return leat_dead_apply(core, format, id, &r);
+    case LEAT_OBJECT_FAILURE:
+        return leat_failure_apply(core, id, &r);
     case LEAT_OBJECT_UNIQUE:
         return leat_unique_apply(core, id, &r);
     case LEAT_OBJECT_SCHEDULE:
