@@ -432,15 +432,20 @@ leat_dispatch_recall(leat_core *core)
 }
 
 void
+leat_dispatch_recall_from(leat_core *core, leat_peer *peer)
+{
+    const uint64_t given = peer->next_number - 1;
+    if (peer->role == LEAT_ROLE_WORKER && peer->held > 0 && given > peer->started &&
+        leat_peer_can_send(peer))
+        recall(core, peer, peer->held);
+}
+
+void
 leat_dispatch_recall_all(leat_core *core)
 {
     for (uint32_t i = leat_table_next(&core->peers, 0); i != 0;
          i = leat_table_next(&core->peers, i)) {
-        leat_peer *const peer = leat_table_at(&core->peers, i);
-        const uint64_t given = peer->next_number - 1;
-        if (peer->role == LEAT_ROLE_WORKER && peer->held > 0 && given > peer->started &&
-            leat_peer_can_send(peer))
-            recall(core, peer, peer->held);
+        leat_dispatch_recall_from(core, leat_table_at(&core->peers, i));
     }
 }
 

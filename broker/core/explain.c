@@ -11,19 +11,20 @@
 
 /* What the workers that are here lack, at best: the further down, the nearer. */
 static leat_lack
-nearest(const leat_core *core, const leat_class *class, bool *away)
+nearest(const leat_core *core, const leat_class *class, bool *away, bool *aside)
 {
     leat_lack best = LEAT_LACK_CHANNEL;
     bool any = false;
-    *away = false;
+    *away = *aside = false;
     for (uint32_t i = leat_table_next(&core->peers, 0); i != 0;
          i = leat_table_next(&core->peers, i)) {
         const leat_peer *const peer = leat_table_at(&core->peers, i);
         if (peer->role != LEAT_ROLE_WORKER || peer->ended)
             continue;
         const leat_lack lack = leat_class_lack(peer, class);
-        if (!leat_peer_is_here(peer) || peer->lost || peer->draining) {
+        if (!leat_peer_is_here(peer) || peer->lost || peer->draining || peer->aside) {
             *away = *away || lack == LEAT_LACK_NOTHING;
+            *aside = *aside || (peer->aside && lack == LEAT_LACK_NOTHING);
             continue;
         }
         if (lack == LEAT_LACK_NOTHING)
@@ -42,7 +43,7 @@ lacks_room(const leat_core *core, const leat_class *class)
     for (uint32_t i = leat_table_next(&core->peers, 0); i != 0;
          i = leat_table_next(&core->peers, i)) {
         const leat_peer *const peer = leat_table_at(&core->peers, i);
-        if (leat_peer_is_here(peer) && !peer->lost && !peer->draining &&
+        if (leat_peer_is_here(peer) && !peer->lost && !peer->draining && !peer->aside &&
             leat_class_is_served(peer, class) && peer->held < peer->slots &&
             !leat_class_fits(peer, class))
             return true;
@@ -54,13 +55,19 @@ static void
 explain_workers(const leat_core *core, const leat_class *class, char *out, size_t size)
 {
     bool away;
-    const leat_lack lack = nearest(core, class, &away);
+    bool aside;
+    const leat_lack lack = nearest(core, class, &away, &aside);
     if (lack == LEAT_LACK_NOTHING && lacks_room(core, class)) {
         (void)snprintf(out, size, "%s is not free on any worker", class->needs);
         return;
     }
     if (lack == LEAT_LACK_NOTHING) {
         (void)snprintf(out, size, "all slots are busy");
+        return;
+    }
+    if (aside) {
+        (void)snprintf(out, size, "the workers that offer handler \"%s\" are drained",
+                       class->handler);
         return;
     }
     if (away) {
@@ -200,6 +207,7 @@ add_failure(cJSON *json, const leat_obituary *about)
 
 struct reasons {
     unsigned count;
+    bool failing; /* attempts of its jobs have failed */
     struct {
         uint64_t jobs;
         char text[256];
@@ -227,7 +235,7 @@ hint_of(const char *reason)
 {
     if (strstr(reason, "is paused") != NULL)
         return "leat channel resume";
-    if (strncmp(reason, "no worker", 9) == 0)
+    if (strncmp(reason, "no worker", 9) == 0 || strncmp(reason, "the workers", 11) == 0)
         return "leat worker ls";
     if (strncmp(reason, "waits for batch", 15) == 0)
         return "leat status";
@@ -248,7 +256,9 @@ collect(leat_core *core, const leat_batch *batch, uint64_t place, struct reasons
         const uint32_t index = id == 0 ? LEAT_NOBODY : leat_items_find(&core->items, id);
         if (index == LEAT_NOBODY)
             continue;
-        explain_item(core, leat_items_at(&core->items, index), text, sizeof text);
+        const leat_item *const item = leat_items_at(&core->items, index);
+        reasons->failing = reasons->failing || leat_failure_list(core, item).size > 0;
+        explain_item(core, item, text, sizeof text);
         if (text[0] != '\0')
             add_reason(reasons, text);
     }
@@ -311,6 +321,8 @@ explain_batch(leat_core *core, const cJSON *arguments, cJSON **result, char mess
         (void)cJSON_AddStringToObject(row, "reason", reasons->rows[i].text);
         (void)cJSON_AddStringToObject(row, "hint", hint_of(reasons->rows[i].text));
     }
+    if (reasons->failing || batch->counters.dead > 0)
+        leat_tally_add_outliers(core, leat_table_at(&core->channels, batch->channel), json);
     free(reasons);
     if (place != 0 || batch->counters.total == 1)
         explain_failure(core, batch, place == 0 ? 1 : (uint32_t)place, json);
@@ -522,6 +534,7 @@ leat_explain_query(leat_core *core,
         {"dead",      list_dead          },
         {"dead.show", show_dead          },
         {"schedules", list_schedules     },
+        {"worker",    leat_query_worker  },
     };
     for (size_t i = 0; i < sizeof rows / sizeof *rows; i++) {
         if (strcmp(rows[i].name, name) != 0)

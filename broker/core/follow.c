@@ -101,6 +101,9 @@ put_failure(leat_core *core,
     (void)cJSON_AddNumberToObject(json, "failed", item->failed);
     (void)cJSON_AddNumberToObject(json, "lost", item->lost);
     (void)leat_json_add_bytes(json, "error", why.data, why.size);
+    if (leat_follow_payload(core, item, &payload))
+        (void)leat_json_add_bytes(json, "payload", payload.data, payload.size);
+    (void)leat_json_add_bytes(json, "with", recover->payload.data, recover->payload.size);
     /* Beside what was promised: on a full disk without it. */
     const leat_bytes list = leat_failure_list(core, item);
     if (leat_item_durability(core, item) == LEAT_MEMORY ||
@@ -108,9 +111,6 @@ put_failure(leat_core *core,
         leat_failure_add_last(json, error);
         leat_failure_add_attempts(json, list);
     }
-    if (leat_follow_payload(core, item, &payload))
-        (void)leat_json_add_bytes(json, "payload", payload.data, payload.size);
-    (void)leat_json_add_bytes(json, "with", recover->payload.data, recover->payload.size);
     leat_json_put(out, json);
     cJSON_Delete(json);
     leat_buf_fini(&payload);

@@ -308,6 +308,9 @@ void
 leat_lease_time_out(leat_core *core, uint32_t index, leat_peer *worker)
 {
     static const char sentence[] = "it ran longer than its limit";
+    if (worker != NULL)
+        leat_tally_count(core, worker, leat_class_of(core, leat_items_at(&core->items, index)),
+                         true);
     fail(core, index, worker, LEAT_ATTEMPT_TIMEOUT, false, 0,
          (leat_bytes){(const uint8_t *)sentence, sizeof sentence - 1});
 }
@@ -471,6 +474,7 @@ lose_one(leat_core *core, leat_peer *peer, uint32_t index, bool died)
                                                                              : LEAT_EVENT_POISON);
     if (item->state != LEAT_STATE_CANCELLED)
         leat_failure_note(core, item, LEAT_ATTEMPT_LOST, peer, 0, cause);
+    leat_tally_count(core, peer, leat_class_of(core, item), true);
     settle(core, index, peer, 0, (leat_bytes){(const uint8_t *)poison, sizeof poison - 1});
 }
 
@@ -540,6 +544,7 @@ end_attempt(leat_core *core, leat_peer *peer, uint32_t index, const leat_done *d
     leat_class_ran(leat_class_of(core, item), done->run_us);
     item->flags &= (uint8_t)~LEAT_ITEM_SUSPECT; /* it has shown that it ends */
     peer->jobs_done++;
+    leat_tally_count(core, peer, leat_class_of(core, item), done->end != LEAT_END_DONE);
     if (done->end == LEAT_END_DONE) {
         leat_item_must(item, LEAT_EVENT_FINISH);
         settle(core, index, peer, done->run_us, done->result);

@@ -371,6 +371,8 @@ typedef struct leat_peer {
     uint32_t grants_waiting; /* JOBS effects that have not left */
     uint32_t disk_grants;    /* … of these in the queue of the disk's book */
     uint64_t jobs_done;
+    struct leat_tally *tallies;   /* owned; LEAT_TALLIES, see tally.c; NULL: it has ended nothing */
+    bool aside;                   /* a person has set it aside: it is given nothing more */
     leat_list_node hungry;        /* in core->hungry while it may take jobs */
     leat_list_node fed;           /* in core->fed while its grant of this turn is open */
     struct leat_filling *filling; /* owned; see dispatch.c */
@@ -958,6 +960,10 @@ leat_peer *leat_peer_find(const leat_core *core, const leat_session_id *session)
 void leat_peer_end(leat_core *core, leat_peer *peer);
 /* Silence has lasted too long: leases return, the session itself stays for an hour. */
 void leat_peer_lose(leat_core *core, leat_peer *peer);
+/* Its session as it is now, with this turn. */
+void leat_peer_write(leat_core *core, leat_peer *peer);
+/* A person wants a worker to be given nothing more, or something again. */
+void leat_peer_set_aside(leat_core *core, leat_peer *peer, bool aside);
 /* Nobody is at its route any more. What it sent before that is still read; a second later what it
  * asked for and holds is given up. */
 void leat_peer_unreachable(leat_core *core, leat_peer *peer);
@@ -1286,6 +1292,37 @@ bool leat_dead_matches(leat_core *core,
                        const leat_channel *channel,
                        const char *error);
 
+/* ---- tally.c ---- */
+#define LEAT_TALLY_MINUTES 10
+#define LEAT_TALLIES       8U /* classes of one worker */
+/* How the attempts of one class ended at one worker, by minute. */
+typedef struct leat_tally {
+    uint32_t class;  /* index; 0: none */
+    uint32_t slot;   /* of minute */
+    int64_t minute;  /* monotonic; the last one that was counted in … */
+    int64_t over_ms; /* … and when it is over */
+    uint32_t ended[LEAT_TALLY_MINUTES];
+    uint32_t failed[LEAT_TALLY_MINUTES]; /* of these */
+} leat_tally;
+/* The worker's tally of this class, at the present minute; NULL: no memory. */
+leat_tally *leat_tally_now(leat_core *core, leat_peer *peer, const leat_class *class);
+/* An attempt of this class has ended so. */
+static inline void
+leat_tally_count(leat_core *core, leat_peer *peer, const leat_class *class, bool failed)
+{
+    leat_tally *tally = peer->tallies;
+    if (tally == NULL || tally->class != class->index || core->now.mono_ms >= tally->over_ms)
+        tally = leat_tally_now(core, peer, class);
+    if (tally == NULL)
+        return; /* it is but for people */
+    tally->ended[tally->slot]++;
+    tally->failed[tally->slot] += failed;
+}
+/* "outliers": workers that fail in this channel what others do well, with the numbers. */
+void leat_tally_add_outliers(const leat_core *core, const leat_channel *channel, cJSON *json);
+/* "lately": what this worker ended, beside what the others did. */
+void leat_tally_add_worker(const leat_core *core, const leat_peer *peer, cJSON *json);
+
 /* ---- failure.c ---- */
 /* How an attempt ended that did not end well. The numbers are stored. */
 #define LEAT_ATTEMPT_END_MAP(X)                                                 \
@@ -1577,6 +1614,8 @@ void leat_dispatch_return_messages(leat_core *core, leat_peer *peer);
 /* What is with workers and has not started is not wanted there any more: all of it is asked back,
  * and what still is goes out again. */
 void leat_dispatch_recall_all(leat_core *core);
+/* … of one. */
+void leat_dispatch_recall_from(leat_core *core, leat_peer *peer);
 /* Workers with nothing to do: others give back what they have not started. */
 void leat_dispatch_recall(leat_core *core);
 /* Hand the first message of its channel to this receiver. */
@@ -1632,6 +1671,11 @@ cJSON *leat_query_ping(leat_core *core);
 cJSON *leat_query_status(leat_core *core);
 cJSON *leat_query_batch(leat_core *core, const leat_batch *batch);
 cJSON *leat_query_workers(leat_core *core, uint32_t offset);
+/* Sessions of the worker that is named in arguments. */
+LEAT_NODISCARD leat_err leat_query_worker(leat_core *core,
+                                          const cJSON *arguments,
+                                          cJSON **result,
+                                          char message[256]);
 
 /* ---- explain.c ---- */
 /* The queries channel, explain, dead, dead.show and schedules. False: name is none of them. */

@@ -6,6 +6,7 @@
 #include "client/cli/batches.h"
 #include "client/cli/command.h"
 #include "client/cli/json.h"
+#include "client/cli/outliers.h"
 
 /* On LEAT_EXIT_OK *json is the caller's. */
 static int
@@ -138,6 +139,7 @@ print_text(const leat_cli *cli, const leat_selector *which, const cJSON *json)
     {
         print_reason(cli, row, which->kind != LEAT_SELECTOR_JOBS);
     }
+    leat_outliers_print(cli, cJSON_GetObjectItemCaseSensitive(json, "outliers"), stdout);
     print_failure(cli, cJSON_GetObjectItemCaseSensitive(json, "failure"));
 }
 
