@@ -1,5 +1,5 @@
 /* leat_exec: what the payload of a command job says, and leat_ending: what its result says, bytes
- * <-> values. The broker reads neither.
+ * <-> values. The broker reads no payload, and a result only to tell how a command failed.
  *
  * Payload
  *   u8 version (1) · u8 flags · u16 umask (65535: the worker's) · u32 output_max (0: as much as

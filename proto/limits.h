@@ -54,6 +54,8 @@
 #define LEAT_WATCHES_MAX        1024U   /* batches and jobs that one session watches */
 #define LEAT_TOLD_JOBS_MAX      100000U /* jobs whose progress is kept … */
 #define LEAT_CHECKPOINTS_MAX    100000U /* … and whose checkpoint is */
+#define LEAT_FAILURES_KEPT      8U /* attempts of one job of which is kept how they failed … */
+#define LEAT_FAILING_MAX        100000U /* … and live jobs of which that is */
 #define LEAT_PRIORITIES         10U
 #define LEAT_PRIORITY_DEFAULT   5U
 

@@ -126,11 +126,7 @@ connect_peer(leat_core *core,
         leat_core_fault(core, LEAT_ERR_NOMEM);
     offer_classes(core, peer);
 
-    leat_buf_reset(&core->scratch);
-    leat_object_put_session(peer, &core->scratch);
-    leat_turn_put_object(&core->books[LEAT_DISK].turn, LEAT_OBJECT_SESSION, peer->key,
-                         core->scratch.data, core->scratch.size);
-    peer->dirty = true;
+    leat_peer_write(core, peer);
     peer->hello_number = core->books[LEAT_DISK].number + 1;
     peer->welcome_due = true;
     leat_peer_speak(core, peer);

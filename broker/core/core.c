@@ -63,6 +63,7 @@ leat_core_new(const leat_core_options *options, leat_now now, leat_core **out)
     leat_table_init(&core->schedules);
     leat_table_init(&core->tellings);
     leat_table_init(&core->checkpoints);
+    leat_table_init(&core->failures);
     leat_table_init(&core->batches);
     leat_table_init(&core->peers);
     leat_table_init(&core->connections);
@@ -158,6 +159,7 @@ leat_core_destroy(leat_core **core_p)
     leat_dead_fini(core);
     leat_archive_fini(core);
     leat_checkpoint_fini(core);
+    leat_failure_fini(core);
     leat_watch_fini(core);
     leat_control_drop_questions(core);
     leat_mark_fini(core);

@@ -5,6 +5,8 @@
 
 #include "broker/core/machine.h"
 
+#define FORMAT 2U /* from 2 on: how its attempts ended, behind the payload */
+
 static leat_corpse *
 add(leat_core *core, uint64_t job, int64_t ended_ms)
 {
@@ -81,7 +83,7 @@ leat_dead_add(leat_core *core, const leat_item *item, leat_bytes error)
     (void)leat_follow_payload(core, item, &payload);
 
     leat_buf record = {0};
-    leat_put_u8(&record, 1);
+    leat_put_u8(&record, FORMAT);
     leat_put_text8(&record, leat_text_of(channel->name));
     leat_put_text8(&record, leat_text_of(terms->class->handler));
     leat_put_u64(&record, corpse->batch);
@@ -99,6 +101,11 @@ leat_dead_add(leat_core *core, const leat_item *item, leat_bytes error)
     leat_put_bytes(&record, error.data, error.size);
     leat_put_u32(&record, (uint32_t)payload.size);
     leat_put_bytes(&record, payload.data, payload.size);
+    leat_bytes attempts = leat_failure_list(core, item);
+    if (!corpse->memory && !leat_room_has_spare(core, attempts.size))
+        attempts.size = 0;
+    leat_put_u32(&record, attempts.size);
+    leat_put_bytes(&record, attempts.data, attempts.size);
     if (record.failed || payload.failed)
         leat_core_fault(core, LEAT_ERR_NOMEM);
     leat_changes_put(&book_of(core, corpse)->changes, LEAT_OBJECT_DEAD, item->id, record.data,
@@ -108,7 +115,7 @@ leat_dead_add(leat_core *core, const leat_item *item, leat_bytes error)
 }
 
 static bool
-read_record(leat_reader *r, leat_obituary *out)
+read_record(leat_reader *r, unsigned format, leat_obituary *out)
 {
     out->channel = leat_read_text8(r);
     out->handler = leat_read_text8(r);
@@ -127,15 +134,20 @@ read_record(leat_reader *r, leat_obituary *out)
     out->error.data = leat_read_bytes(r, out->error.size);
     out->payload.size = leat_read_u32(r);
     out->payload.data = leat_read_bytes(r, out->payload.size);
+    out->attempt_list = (leat_bytes){0};
+    if (format >= 2) {
+        out->attempt_list.size = leat_read_u32(r);
+        out->attempt_list.data = leat_read_bytes(r, out->attempt_list.size);
+    }
     return !r->failed && leat_name_is_valid(out->channel) && leat_name_is_valid(out->handler);
 }
 
 leat_err
-leat_dead_apply(leat_core *core, uint64_t job, leat_reader *record)
+leat_dead_apply(leat_core *core, unsigned format, uint64_t job, leat_reader *record)
 {
     leat_obituary about;
     leat_err err;
-    if (!read_record(record, &about))
+    if (!read_record(record, format, &about))
         return LEAT_ERR_CORRUPT;
     leat_channel *const channel = leat_channel_ensure(core, about.channel, &err);
     if (channel == NULL)
@@ -177,7 +189,20 @@ leat_dead_read(leat_core *core, const leat_corpse *corpse, leat_obituary *out)
     if (!reading.found)
         return false; /* it died in this moment, and is not on disk yet */
     leat_reader r = leat_reader_over(core->scratch.data, core->scratch.size);
-    return leat_read_u8(&r) == 1 && read_record(&r, out);
+    const unsigned format = leat_read_u8(&r);
+    return format >= 1 && format <= FORMAT && read_record(&r, format, out);
+}
+
+leat_corpse *
+leat_dead_at(const leat_core *core, uint64_t batch, uint32_t place)
+{
+    for (leat_list_node *node = leat_list_last(&core->corpses); node != NULL;
+         node = leat_list_before(&core->corpses, node)) {
+        leat_corpse *const corpse = LEAT_CONTAINER_OF(node, leat_corpse, node);
+        if (corpse->batch == batch && corpse->place == place)
+            return corpse;
+    }
+    return NULL;
 }
 
 bool

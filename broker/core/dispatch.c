@@ -432,15 +432,20 @@ leat_dispatch_recall(leat_core *core)
 }
 
 void
+leat_dispatch_recall_from(leat_core *core, leat_peer *peer)
+{
+    const uint64_t given = peer->next_number - 1;
+    if (peer->role == LEAT_ROLE_WORKER && peer->held > 0 && given > peer->started &&
+        leat_peer_can_send(peer))
+        recall(core, peer, peer->held);
+}
+
+void
 leat_dispatch_recall_all(leat_core *core)
 {
     for (uint32_t i = leat_table_next(&core->peers, 0); i != 0;
          i = leat_table_next(&core->peers, i)) {
-        leat_peer *const peer = leat_table_at(&core->peers, i);
-        const uint64_t given = peer->next_number - 1;
-        if (peer->role == LEAT_ROLE_WORKER && peer->held > 0 && given > peer->started &&
-            leat_peer_can_send(peer))
-            recall(core, peer, peer->held);
+        leat_dispatch_recall_from(core, leat_table_at(&core->peers, i));
     }
 }
 
@@ -1045,7 +1050,8 @@ on_payload(void *context, const leat_fetched *fetched)
         leat_jobs_put_checkpoint(&w->frame, checkpoint);
     /* The peer counts what it gets: jobs that left the grant in between have no number. */
     item->number = (uint32_t)(w->effect->position + w->sent++);
-    item->flags |= LEAT_ITEM_HANDED;
+    if (w->effect->messages) /* of a job the bit says something else */
+        item->flags |= LEAT_ITEM_HANDED;
     w->run_jobs++;
 }
 

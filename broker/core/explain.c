@@ -11,19 +11,20 @@
 
 /* What the workers that are here lack, at best: the further down, the nearer. */
 static leat_lack
-nearest(const leat_core *core, const leat_class *class, bool *away)
+nearest(const leat_core *core, const leat_class *class, bool *away, bool *aside)
 {
     leat_lack best = LEAT_LACK_CHANNEL;
     bool any = false;
-    *away = false;
+    *away = *aside = false;
     for (uint32_t i = leat_table_next(&core->peers, 0); i != 0;
          i = leat_table_next(&core->peers, i)) {
         const leat_peer *const peer = leat_table_at(&core->peers, i);
         if (peer->role != LEAT_ROLE_WORKER || peer->ended)
             continue;
         const leat_lack lack = leat_class_lack(peer, class);
-        if (!leat_peer_is_here(peer) || peer->lost || peer->draining) {
+        if (!leat_peer_is_here(peer) || peer->lost || peer->draining || peer->aside) {
             *away = *away || lack == LEAT_LACK_NOTHING;
+            *aside = *aside || (peer->aside && lack == LEAT_LACK_NOTHING);
             continue;
         }
         if (lack == LEAT_LACK_NOTHING)
@@ -42,7 +43,7 @@ lacks_room(const leat_core *core, const leat_class *class)
     for (uint32_t i = leat_table_next(&core->peers, 0); i != 0;
          i = leat_table_next(&core->peers, i)) {
         const leat_peer *const peer = leat_table_at(&core->peers, i);
-        if (leat_peer_is_here(peer) && !peer->lost && !peer->draining &&
+        if (leat_peer_is_here(peer) && !peer->lost && !peer->draining && !peer->aside &&
             leat_class_is_served(peer, class) && peer->held < peer->slots &&
             !leat_class_fits(peer, class))
             return true;
@@ -54,13 +55,19 @@ static void
 explain_workers(const leat_core *core, const leat_class *class, char *out, size_t size)
 {
     bool away;
-    const leat_lack lack = nearest(core, class, &away);
+    bool aside;
+    const leat_lack lack = nearest(core, class, &away, &aside);
     if (lack == LEAT_LACK_NOTHING && lacks_room(core, class)) {
         (void)snprintf(out, size, "%s is not free on any worker", class->needs);
         return;
     }
     if (lack == LEAT_LACK_NOTHING) {
         (void)snprintf(out, size, "all slots are busy");
+        return;
+    }
+    if (aside) {
+        (void)snprintf(out, size, "the workers that offer handler \"%s\" are drained",
+                       class->handler);
         return;
     }
     if (away) {
@@ -160,10 +167,47 @@ explain_item(leat_core *core, const leat_item *item, char *out, size_t size)
     }
 }
 
+/* ------------------------------------------------------------------------------ one dead job */
+
+#define DEAD_BYTES_MAX 32768U /* a row that begins below this is taken */
+#define DEAD_ERROR_MAX 400U   /* of an error, in a list */
+
+static void
+add_dead(cJSON *row, const leat_corpse *corpse, const leat_obituary *about, size_t error_max)
+{
+    /* What is text of it ends at the first NUL; a command's output may stand behind. */
+    const size_t most = about->error.size < error_max ? about->error.size : error_max;
+    const size_t size = strnlen((const char *)about->error.data, most);
+    char *const channel = strndup(about->channel.data, about->channel.size);
+    char *const handler = strndup(about->handler.data, about->handler.size);
+    (void)leat_json_add_u64(row, "job", corpse->job);
+    (void)leat_json_add_u64(row, "batch", corpse->batch);
+    (void)cJSON_AddNumberToObject(row, "place", corpse->place);
+    (void)cJSON_AddStringToObject(row, "channel", channel == NULL ? "" : channel);
+    (void)cJSON_AddStringToObject(row, "handler", handler == NULL ? "" : handler);
+    (void)cJSON_AddNumberToObject(row, "attempts", about->attempts);
+    (void)cJSON_AddNumberToObject(row, "failed", about->failed);
+    (void)cJSON_AddNumberToObject(row, "lost", about->lost);
+    (void)cJSON_AddNumberToObject(row, "snoozed", about->snoozed);
+    (void)cJSON_AddNumberToObject(row, "ended_ms", (double)about->ended_ms);
+    (void)leat_json_add_bytes(row, "error", about->error.data, size);
+    free(channel);
+    free(handler);
+}
+
+/* How it came to this. */
+static void
+add_failure(cJSON *json, const leat_obituary *about)
+{
+    leat_failure_add_last(json, about->error);
+    leat_failure_add_attempts(json, about->attempt_list);
+}
+
 /* ------------------------------------------------------------------------------ a batch */
 
 struct reasons {
     unsigned count;
+    bool failing; /* attempts of its jobs have failed */
     struct {
         uint64_t jobs;
         char text[256];
@@ -191,7 +235,7 @@ hint_of(const char *reason)
 {
     if (strstr(reason, "is paused") != NULL)
         return "leat channel resume";
-    if (strncmp(reason, "no worker", 9) == 0)
+    if (strncmp(reason, "no worker", 9) == 0 || strncmp(reason, "the workers", 11) == 0)
         return "leat worker ls";
     if (strncmp(reason, "waits for batch", 15) == 0)
         return "leat status";
@@ -212,9 +256,33 @@ collect(leat_core *core, const leat_batch *batch, uint64_t place, struct reasons
         const uint32_t index = id == 0 ? LEAT_NOBODY : leat_items_find(&core->items, id);
         if (index == LEAT_NOBODY)
             continue;
-        explain_item(core, leat_items_at(&core->items, index), text, sizeof text);
+        const leat_item *const item = leat_items_at(&core->items, index);
+        reasons->failing = reasons->failing || leat_failure_list(core, item).size > 0;
+        explain_item(core, item, text, sizeof text);
         if (text[0] != '\0')
             add_reason(reasons, text);
+    }
+}
+
+/* How attempts of this job have failed, if any has. */
+static void
+explain_failure(leat_core *core, const leat_batch *batch, uint32_t place, cJSON *json)
+{
+    const uint64_t id = leat_batch_job(batch, place);
+    const uint32_t index = id == 0 ? LEAT_NOBODY : leat_items_find(&core->items, id);
+    const leat_item *const item = index == LEAT_NOBODY ? NULL : leat_items_at(&core->items, index);
+    const leat_corpse *const corpse = item != NULL ? NULL : leat_dead_at(core, batch->id, place);
+    leat_obituary about;
+    if (item != NULL && leat_failure_list(core, item).size > 0) {
+        cJSON *const failure = cJSON_AddObjectToObject(json, "failure");
+        (void)cJSON_AddNumberToObject(failure, "attempts", item->attempt);
+        (void)cJSON_AddNumberToObject(failure, "failed", item->failed);
+        (void)cJSON_AddNumberToObject(failure, "lost", item->lost);
+        leat_failure_add_attempts(failure, leat_failure_list(core, item));
+    } else if (corpse != NULL && leat_dead_read(core, corpse, &about)) {
+        cJSON *const failure = cJSON_AddObjectToObject(json, "failure");
+        add_dead(failure, corpse, &about, DEAD_ERROR_MAX);
+        add_failure(failure, &about);
     }
 }
 
@@ -253,7 +321,11 @@ explain_batch(leat_core *core, const cJSON *arguments, cJSON **result, char mess
         (void)cJSON_AddStringToObject(row, "reason", reasons->rows[i].text);
         (void)cJSON_AddStringToObject(row, "hint", hint_of(reasons->rows[i].text));
     }
+    if (reasons->failing || batch->counters.dead > 0)
+        leat_tally_add_outliers(core, leat_table_at(&core->channels, batch->channel), json);
     free(reasons);
+    if (place != 0 || batch->counters.total == 1)
+        explain_failure(core, batch, place == 0 ? 1 : (uint32_t)place, json);
     leat_watch_add_progress(core, batch, (uint64_t)place, cJSON_AddArrayToObject(json, "progress"));
     *result = json;
     return LEAT_ERR_OK;
@@ -361,32 +433,6 @@ explain_one_channel(leat_core *core, const cJSON *arguments, cJSON **result, cha
 
 /* ------------------------------------------------------------------------------ the dead */
 
-#define DEAD_BYTES_MAX 32768U /* a row that begins below this is taken */
-#define DEAD_ERROR_MAX 400U   /* of an error, in a list */
-
-static void
-add_dead(cJSON *row, const leat_corpse *corpse, const leat_obituary *about, size_t error_max)
-{
-    /* What is text of it ends at the first NUL; a command's output may stand behind. */
-    const size_t most = about->error.size < error_max ? about->error.size : error_max;
-    const size_t size = strnlen((const char *)about->error.data, most);
-    char *const channel = strndup(about->channel.data, about->channel.size);
-    char *const handler = strndup(about->handler.data, about->handler.size);
-    (void)leat_json_add_u64(row, "job", corpse->job);
-    (void)leat_json_add_u64(row, "batch", corpse->batch);
-    (void)cJSON_AddNumberToObject(row, "place", corpse->place);
-    (void)cJSON_AddStringToObject(row, "channel", channel == NULL ? "" : channel);
-    (void)cJSON_AddStringToObject(row, "handler", handler == NULL ? "" : handler);
-    (void)cJSON_AddNumberToObject(row, "attempts", about->attempts);
-    (void)cJSON_AddNumberToObject(row, "failed", about->failed);
-    (void)cJSON_AddNumberToObject(row, "lost", about->lost);
-    (void)cJSON_AddNumberToObject(row, "snoozed", about->snoozed);
-    (void)cJSON_AddNumberToObject(row, "ended_ms", (double)about->ended_ms);
-    (void)leat_json_add_bytes(row, "error", about->error.data, size);
-    free(channel);
-    free(handler);
-}
-
 static leat_err
 list_dead(leat_core *core, const cJSON *arguments, cJSON **result, char message[256])
 {
@@ -424,7 +470,8 @@ list_dead(leat_core *core, const cJSON *arguments, cJSON **result, char message[
         cJSON *const row = cJSON_CreateObject();
         (void)cJSON_AddItemToArray(list, row);
         add_dead(row, corpse, &about, DEAD_ERROR_MAX);
-        bytes += 900 + 6 * DEAD_ERROR_MAX / 4;
+        leat_failure_add_end(row, about.attempt_list);
+        bytes += 1000 + 6 * DEAD_ERROR_MAX / 4;
     }
     (void)leat_json_add_u64(json, "left_off", left_off);
     (void)leat_json_add_u64(json, "dropped", core->dead_dropped);
@@ -448,6 +495,7 @@ show_dead(leat_core *core, const cJSON *arguments, cJSON **result, char message[
     }
     cJSON *const json = cJSON_CreateObject();
     add_dead(json, corpse, &about, 8192);
+    add_failure(json, &about);
     /* A reply is bounded; so much of a large payload is shown, and how much there is. */
     const size_t shown = about.payload.size < 16384 ? about.payload.size : 16384;
     (void)leat_json_add_bytes(json, "payload", about.payload.data, shown);
@@ -486,6 +534,7 @@ leat_explain_query(leat_core *core,
         {"dead",      list_dead          },
         {"dead.show", show_dead          },
         {"schedules", list_schedules     },
+        {"worker",    leat_query_worker  },
     };
     for (size_t i = 0; i < sizeof rows / sizeof *rows; i++) {
         if (strcmp(rows[i].name, name) != 0)

@@ -91,16 +91,26 @@ put_failure(leat_core *core,
             leat_buf *out)
 {
     leat_buf payload = {0};
+    const leat_bytes why = leat_failure_why(error);
     cJSON *const json = cJSON_CreateObject();
     add_number(json, "job", item->id);
     add_number(json, "batch", batch_id_of(core, item));
     (void)cJSON_AddNumberToObject(json, "place", item->place);
     (void)cJSON_AddStringToObject(json, "handler", leat_class_of(core, item)->handler);
     (void)cJSON_AddNumberToObject(json, "attempts", item->attempt);
-    (void)leat_json_add_bytes(json, "error", error.data, error.size);
+    (void)cJSON_AddNumberToObject(json, "failed", item->failed);
+    (void)cJSON_AddNumberToObject(json, "lost", item->lost);
+    (void)leat_json_add_bytes(json, "error", why.data, why.size);
     if (leat_follow_payload(core, item, &payload))
         (void)leat_json_add_bytes(json, "payload", payload.data, payload.size);
     (void)leat_json_add_bytes(json, "with", recover->payload.data, recover->payload.size);
+    /* Beside what was promised: on a full disk without it. */
+    const leat_bytes list = leat_failure_list(core, item);
+    if (leat_item_durability(core, item) == LEAT_MEMORY ||
+        leat_room_has_spare(core, LEAT_FAILURE_JSON_BYTES + (uint64_t)list.size * 4)) {
+        leat_failure_add_last(json, error);
+        leat_failure_add_attempts(json, list);
+    }
     leat_json_put(out, json);
     cJSON_Delete(json);
     leat_buf_fini(&payload);

@@ -25,6 +25,7 @@
 #define LEAT_ITEM_RETURNED 4U /* lies in its line's heap, not in the line */
 #define LEAT_ITEM_MESSAGE  8U
 #define LEAT_ITEM_HANDED   16U /* message: was handed out before */
+#define LEAT_ITEM_FAILED   16U /* job: how attempts of it ended is kept, see failure.c */
 #define LEAT_ITEM_STARTED  32U /* named by CLAIM as running */
 #define LEAT_ITEM_ANSWERED                                                                       \
     32U                        /* message: the answer to the select that has received it is made \

@@ -188,8 +188,11 @@ leat_lease_end(leat_core *core,
         leat_lease_write_item(core, item); /* a message leaves no completion, only its end */
     else
         end_job(core, index, outcome, worker, run_us, result);
-    if ((item->flags & (LEAT_ITEM_MESSAGE | LEAT_ITEM_TELLS)) == LEAT_ITEM_TELLS)
+    if ((item->flags & (LEAT_ITEM_TELLS | LEAT_ITEM_FAILED)) !=
+        0) { /* of a message none is found */
         leat_checkpoint_drop(core, item);
+        leat_failure_drop(core, item);
+    }
     remove_item(core, index);
     if (channel->closed && leat_channel_is_drained(channel))
         leat_dispatch_channel_drained(core, channel);
@@ -255,28 +258,6 @@ settle(leat_core *core, uint32_t index, leat_peer *worker, uint64_t run_us, leat
     leat_lease_end(core, index, outcome, worker, run_us, result);
 }
 
-void
-leat_lease_time_out(leat_core *core, uint32_t index, leat_peer *worker)
-{
-    static const char sentence[] = "it ran longer than its limit";
-    leat_lease_fail(core, index, worker, false, 0,
-                    (leat_bytes){(const uint8_t *)sentence, sizeof sentence - 1});
-}
-
-void
-leat_lease_release(leat_core *core, uint32_t index)
-{
-    leat_item *const item = leat_items_at(&core->items, index);
-    leat_peer *const peer = leat_table_at(&core->peers, item->holder);
-    leat_lease_unlink(core, peer, index, 0);
-    if (item->state == LEAT_STATE_OVERDUE) {
-        leat_lease_time_out(core, index, peer);
-        return;
-    }
-    leat_item_must(item, LEAT_EVENT_RELEASE);
-    settle(core, index, peer, 0, (leat_bytes){0});
-}
-
 /* The first wait doubled with each failure, of which a random part between half and all is waited.
  */
 static int64_t
@@ -294,18 +275,21 @@ back_off_ms(leat_core *core, const leat_item *item)
 }
 
 /* The attempt has failed (or timed out); the item is out of its holder's hands already. */
-void
-leat_lease_fail(leat_core *core,
-                uint32_t index,
-                leat_peer *worker,
-                bool fatal,
-                uint64_t run_us,
-                leat_bytes result)
+static void
+fail(leat_core *core,
+     uint32_t index,
+     leat_peer *worker,
+     leat_attempt_end end,
+     bool fatal,
+     uint64_t run_us,
+     leat_bytes result)
 {
     leat_item *const item = leat_items_at(&core->items, index);
     const bool again =
         !fatal && item->failed + !LEAT_FAULT(ONE_MORE) < leat_terms_of(core, item)->failures;
     leat_item_must(item, again ? LEAT_EVENT_RETRY : LEAT_EVENT_FAIL);
+    if (item->state != LEAT_STATE_CANCELLED)
+        leat_failure_note(core, item, end, worker, run_us, result);
     if (item->state == LEAT_STATE_DELAYED && is_given_up(core, item)) {
         leat_item_must(item, LEAT_EVENT_CANCEL);
         leat_lease_end(core, index, LEAT_OUTCOME_CANCELLED, worker, run_us, result);
@@ -318,6 +302,31 @@ leat_lease_fail(leat_core *core,
     } else {
         settle(core, index, worker, run_us, result);
     }
+}
+
+void
+leat_lease_time_out(leat_core *core, uint32_t index, leat_peer *worker)
+{
+    static const char sentence[] = "it ran longer than its limit";
+    if (worker != NULL)
+        leat_tally_count(core, worker, leat_class_of(core, leat_items_at(&core->items, index)),
+                         true);
+    fail(core, index, worker, LEAT_ATTEMPT_TIMEOUT, false, 0,
+         (leat_bytes){(const uint8_t *)sentence, sizeof sentence - 1});
+}
+
+void
+leat_lease_release(leat_core *core, uint32_t index)
+{
+    leat_item *const item = leat_items_at(&core->items, index);
+    leat_peer *const peer = leat_table_at(&core->peers, item->holder);
+    leat_lease_unlink(core, peer, index, 0);
+    if (item->state == LEAT_STATE_OVERDUE) {
+        leat_lease_time_out(core, index, peer);
+        return;
+    }
+    leat_item_must(item, LEAT_EVENT_RELEASE);
+    settle(core, index, peer, 0, (leat_bytes){0});
 }
 
 /* ------------------------------------------------------------------------------ delays */
@@ -425,11 +434,13 @@ static void
 lose_one(leat_core *core, leat_peer *peer, uint32_t index, bool died)
 {
     static const char poison[] = "its worker died each time while it ran";
+    static const char gone[] = "its worker was lost";
     leat_item *const item = leat_items_at(&core->items, index);
     const int runs = leat_lease_runs(core, peer, item);
     const bool inside = runs == LEAT_RUNS_INLINE || runs == LEAT_RUNS_POOL;
     const bool suspect = (item->flags & LEAT_ITEM_SUSPECT) != 0;
     const bool message = (item->flags & LEAT_ITEM_MESSAGE) != 0;
+    const leat_bytes cause = {(const uint8_t *)gone, sizeof gone - 1};
     bool counts = false;
 
     if (died && !message && (runs != LEAT_RUNS_TIMER || LEAT_FAULT(SLEEP_COUNTS))) {
@@ -449,6 +460,8 @@ lose_one(leat_core *core, leat_peer *peer, uint32_t index, bool died)
             return;
         }
         leat_item_must(item, LEAT_EVENT_RELEASE);
+        if (blame && item->state != LEAT_STATE_CANCELLED)
+            leat_failure_note(core, item, LEAT_ATTEMPT_SUSPECT, peer, 0, cause);
         settle(core, index, peer, 0, (leat_bytes){0});
         return;
     }
@@ -459,6 +472,9 @@ lose_one(leat_core *core, leat_peer *peer, uint32_t index, bool died)
     }
     leat_item_must(item, item->lost + 1U < leat_terms_of(core, item)->losses ? LEAT_EVENT_LOSE
                                                                              : LEAT_EVENT_POISON);
+    if (item->state != LEAT_STATE_CANCELLED)
+        leat_failure_note(core, item, LEAT_ATTEMPT_LOST, peer, 0, cause);
+    leat_tally_count(core, peer, leat_class_of(core, item), true);
     settle(core, index, peer, 0, (leat_bytes){(const uint8_t *)poison, sizeof poison - 1});
 }
 
@@ -528,11 +544,13 @@ end_attempt(leat_core *core, leat_peer *peer, uint32_t index, const leat_done *d
     leat_class_ran(leat_class_of(core, item), done->run_us);
     item->flags &= (uint8_t)~LEAT_ITEM_SUSPECT; /* it has shown that it ends */
     peer->jobs_done++;
+    leat_tally_count(core, peer, leat_class_of(core, item), done->end != LEAT_END_DONE);
     if (done->end == LEAT_END_DONE) {
         leat_item_must(item, LEAT_EVENT_FINISH);
         settle(core, index, peer, done->run_us, done->result);
     } else {
-        leat_lease_fail(core, index, peer, done->end == LEAT_END_FATAL, done->run_us, done->result);
+        fail(core, index, peer, LEAT_ATTEMPT_FAILED, done->end == LEAT_END_FATAL, done->run_us,
+             done->result);
     }
 }
 
@@ -585,13 +603,16 @@ snooze(leat_core *core, leat_peer *peer, uint32_t index, uint64_t delay_ms)
         return;
     }
     const bool again = item->snoozed + 1U < leat_terms_of(core, item)->snoozes;
+    const leat_bytes cause = {(const uint8_t *)out, sizeof out - 1};
     leat_item_must(item, again ? LEAT_EVENT_SNOOZE : LEAT_EVENT_SNOOZED_OUT);
+    if (item->state == LEAT_STATE_DEAD)
+        leat_failure_note(core, item, LEAT_ATTEMPT_SNOOZED, peer, 0, cause);
     if (item->state == LEAT_STATE_DELAYED && is_given_up(core, item))
         leat_item_must(item, LEAT_EVENT_CANCEL);
     if (item->state == LEAT_STATE_DELAYED)
         leat_lease_delay(core, index, (int64_t)delay_ms);
     else
-        settle(core, index, peer, 0, (leat_bytes){(const uint8_t *)out, sizeof out - 1});
+        settle(core, index, peer, 0, cause);
 }
 
 static void

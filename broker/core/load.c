@@ -688,6 +688,8 @@ leat_load_all(leat_core *core, char why[256])
     leat_buf_fini(&l.last_head);
     leat_archive_sort(core);
     if (err == LEAT_ERR_OK)
+        leat_failure_settle(core);
+    if (err == LEAT_ERR_OK)
         err = adopt(&l);
     if (err == LEAT_ERR_OK)
         leat_checkpoint_settle(core);

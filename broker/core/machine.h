@@ -68,7 +68,8 @@ typedef enum leat_kind {
     X(RETRY_KEEPS, "a dead job that is tried again stays on the list")    \
     X(CHECKPOINT_FORGOT, "checkpoints are not loaded")                    \
     X(PROGRESS_STALE, "what an old attempt tells is passed on")           \
-    X(ROOM_IGNORED, "what comes in is not measured against the disk")
+    X(ROOM_IGNORED, "what comes in is not measured against the disk")     \
+    X(FAILURES_FORGOT, "how earlier attempts failed is not loaded")
 typedef enum leat_fault {
     LEAT_FAULT_NONE = 0,
 #define LEAT_FAULT_ENUM(name, what) LEAT_FAULT_##name,
@@ -370,6 +371,8 @@ typedef struct leat_peer {
     uint32_t grants_waiting; /* JOBS effects that have not left */
     uint32_t disk_grants;    /* … of these in the queue of the disk's book */
     uint64_t jobs_done;
+    struct leat_tally *tallies;   /* owned; LEAT_TALLIES, see tally.c; NULL: it has ended nothing */
+    bool aside;                   /* a person has set it aside: it is given nothing more */
     leat_list_node hungry;        /* in core->hungry while it may take jobs */
     leat_list_node fed;           /* in core->fed while its grant of this turn is open */
     struct leat_filling *filling; /* owned; see dispatch.c */
@@ -669,6 +672,7 @@ struct leat_core {
     leat_table schedules;   /* by id */
     leat_table tellings;    /* leat_telling by job */
     leat_table checkpoints; /* leat_checkpoint by job */
+    leat_table failures;    /* leat_failure by job */
 
     leat_list accruing;  /* flows of which something runs */
     leat_list blocked;   /* channels with senders in line */
@@ -956,6 +960,10 @@ leat_peer *leat_peer_find(const leat_core *core, const leat_session_id *session)
 void leat_peer_end(leat_core *core, leat_peer *peer);
 /* Silence has lasted too long: leases return, the session itself stays for an hour. */
 void leat_peer_lose(leat_core *core, leat_peer *peer);
+/* Its session as it is now, with this turn. */
+void leat_peer_write(leat_core *core, leat_peer *peer);
+/* A person wants a worker to be given nothing more, or something again. */
+void leat_peer_set_aside(leat_core *core, leat_peer *peer, bool aside);
 /* Nobody is at its route any more. What it sent before that is still read; a second later what it
  * asked for and holds is given up. */
 void leat_peer_unreachable(leat_core *core, leat_peer *peer);
@@ -1058,13 +1066,6 @@ void leat_lease_on_tokens(
     leat_core *core, leat_peer *peer, const leat_frame *frame, const uint8_t *body, size_t size);
 void leat_lease_on_ack(
     leat_core *core, leat_peer *peer, const leat_frame *frame, const uint8_t *body, size_t size);
-/* The attempt has failed or timed out; the item is out of its holder's hands. */
-void leat_lease_fail(leat_core *core,
-                     uint32_t index,
-                     leat_peer *worker,
-                     bool fatal,
-                     uint64_t run_us,
-                     leat_bytes result);
 /* Over its run limit, and what came is no result: a failure. Out of its holder's hands. */
 void leat_lease_time_out(leat_core *core, uint32_t index, leat_peer *worker);
 /* Delayed items whose time has come. */
@@ -1258,8 +1259,13 @@ typedef struct leat_corpse {
 } leat_corpse;
 /* The item has died; its payload is still in the store. */
 void leat_dead_add(leat_core *core, const leat_item *item, leat_bytes error);
-LEAT_NODISCARD leat_err leat_dead_apply(leat_core *core, uint64_t job, leat_reader *record);
+LEAT_NODISCARD leat_err leat_dead_apply(leat_core *core,
+                                        unsigned format,
+                                        uint64_t job,
+                                        leat_reader *record);
 void leat_dead_drop(leat_core *core, leat_corpse *corpse);
+/* The dead job that had this place in its batch, or NULL; looks at all of them. */
+leat_corpse *leat_dead_at(const leat_core *core, uint64_t batch, uint32_t place);
 void leat_dead_sweep(leat_core *core);
 void leat_dead_fini(leat_core *core);
 /* What its object says, read from the store; borrowed from core->scratch until the next call. */
@@ -1277,6 +1283,7 @@ typedef struct leat_obituary {
     leat_bytes settings;
     leat_bytes error;
     leat_bytes payload;
+    leat_bytes attempt_list; /* as in failure.c; empty: not known */
 } leat_obituary;
 bool leat_dead_read(leat_core *core, const leat_corpse *corpse, leat_obituary *out);
 /* Is it of this channel (NULL: any), with this text in its error (NULL: any)? */
@@ -1284,6 +1291,96 @@ bool leat_dead_matches(leat_core *core,
                        const leat_corpse *corpse,
                        const leat_channel *channel,
                        const char *error);
+
+/* ---- tally.c ---- */
+#define LEAT_TALLY_MINUTES 10
+#define LEAT_TALLIES       8U /* classes of one worker */
+/* How the attempts of one class ended at one worker, by minute. */
+typedef struct leat_tally {
+    uint32_t class;  /* index; 0: none */
+    uint32_t slot;   /* of minute */
+    int64_t minute;  /* monotonic; the last one that was counted in … */
+    int64_t over_ms; /* … and when it is over */
+    uint32_t ended[LEAT_TALLY_MINUTES];
+    uint32_t failed[LEAT_TALLY_MINUTES]; /* of these */
+} leat_tally;
+/* The worker's tally of this class, at the present minute; NULL: no memory. */
+leat_tally *leat_tally_now(leat_core *core, leat_peer *peer, const leat_class *class);
+/* An attempt of this class has ended so. */
+static inline void
+leat_tally_count(leat_core *core, leat_peer *peer, const leat_class *class, bool failed)
+{
+    leat_tally *tally = peer->tallies;
+    if (tally == NULL || tally->class != class->index || core->now.mono_ms >= tally->over_ms)
+        tally = leat_tally_now(core, peer, class);
+    if (tally == NULL)
+        return; /* it is but for people */
+    tally->ended[tally->slot]++;
+    tally->failed[tally->slot] += failed;
+}
+/* "outliers": workers that fail in this channel what others do well, with the numbers. */
+void leat_tally_add_outliers(const leat_core *core, const leat_channel *channel, cJSON *json);
+/* "lately": what this worker ended, beside what the others did. */
+void leat_tally_add_worker(const leat_core *core, const leat_peer *peer, cJSON *json);
+
+/* ---- failure.c ---- */
+/* How an attempt ended that did not end well. The numbers are stored. */
+#define LEAT_ATTEMPT_END_MAP(X)                                                 \
+    X(FAILED, 1, "failed")                                                      \
+    X(TIMEOUT, 2, "timeout") /* over its run limit */                           \
+    X(LOST, 3, "lost")       /* with its worker */                              \
+    X(SUSPECT, 4, "suspect") /* the same, uncounted: who did it is not known */ \
+    X(SNOOZED, 5, "snoozed") /* it asked for later, and may not again */
+typedef enum leat_attempt_end {
+#define LEAT_ATTEMPT_ENUM(name, number, word) LEAT_ATTEMPT_##name = (number),
+    LEAT_ATTEMPT_END_MAP(LEAT_ATTEMPT_ENUM)
+#undef LEAT_ATTEMPT_ENUM
+} leat_attempt_end;
+/* What is kept of a live job's attempts; its item is marked LEAT_ITEM_FAILED. */
+typedef struct leat_failure {
+    uint64_t job;
+    uint32_t index;
+    bool memory;   /* its object is in the memory store */
+    bool stored;   /* it has an object */
+    leat_buf list; /* owned; as in failure.c */
+} leat_failure;
+typedef struct leat_failed_attempt {
+    uint32_t attempt;
+    uint8_t end;  /* leat_attempt_end */
+    uint8_t how;  /* of a command: leat_ending_how; 0: of none */
+    uint8_t code; /* … and its exit code or signal */
+    uint64_t ended_ms;
+    uint64_t run_us;
+    leat_text worker;
+    leat_text why;
+} leat_failed_attempt;
+/* An attempt of this job has ended so, and the item's state says what becomes of it. */
+void leat_failure_note(leat_core *core,
+                       leat_item *item,
+                       leat_attempt_end end,
+                       const leat_peer *worker,
+                       uint64_t run_us,
+                       leat_bytes result);
+/* The job has ended: what is to be kept of it is with the dead. */
+void leat_failure_drop(leat_core *core, const leat_item *item);
+/* The list of a live job, borrowed; empty: nothing has failed. */
+leat_bytes leat_failure_list(const leat_core *core, const leat_item *item);
+/* Read a list: false at bytes that are none. Then n times next, which cannot fail. */
+bool leat_failure_open(leat_bytes list, uint32_t *older, uint8_t *n, leat_reader *attempts);
+leat_failed_attempt leat_failure_next(leat_reader *attempts);
+LEAT_NODISCARD leat_err leat_failure_apply(leat_core *core, uint64_t job, leat_reader *record);
+/* All is loaded: mark the items that have one. */
+void leat_failure_settle(leat_core *core);
+void leat_failure_fini(leat_core *core);
+#define LEAT_FAILURE_JSON_BYTES 4096U /* of what the next two add, beside the list */
+/* What a failure says: of a command its sentence, of others all that they have answered. */
+leat_bytes leat_failure_why(leat_bytes error);
+/* Of a command's result: "exit" or "signal", and the end of its "stderr". Of another's: nothing. */
+void leat_failure_add_last(cJSON *json, leat_bytes error);
+/* Of the last attempt "worker", and of a command "exit" or "signal". */
+void leat_failure_add_end(cJSON *json, leat_bytes list);
+/* "attempt_list" and "older_attempts". */
+void leat_failure_add_attempts(cJSON *json, leat_bytes list);
 
 /* ---- checkpoint.c ---- */
 /* What a job has left for its next attempt; the bytes are an object in the store, written in the
@@ -1517,6 +1614,8 @@ void leat_dispatch_return_messages(leat_core *core, leat_peer *peer);
 /* What is with workers and has not started is not wanted there any more: all of it is asked back,
  * and what still is goes out again. */
 void leat_dispatch_recall_all(leat_core *core);
+/* … of one. */
+void leat_dispatch_recall_from(leat_core *core, leat_peer *peer);
 /* Workers with nothing to do: others give back what they have not started. */
 void leat_dispatch_recall(leat_core *core);
 /* Hand the first message of its channel to this receiver. */
@@ -1572,6 +1671,11 @@ cJSON *leat_query_ping(leat_core *core);
 cJSON *leat_query_status(leat_core *core);
 cJSON *leat_query_batch(leat_core *core, const leat_batch *batch);
 cJSON *leat_query_workers(leat_core *core, uint32_t offset);
+/* Sessions of the worker that is named in arguments. */
+LEAT_NODISCARD leat_err leat_query_worker(leat_core *core,
+                                          const cJSON *arguments,
+                                          cJSON **result,
+                                          char message[256]);
 
 /* ---- explain.c ---- */
 /* The queries channel, explain, dead, dead.show and schedules. False: name is none of them. */
@@ -1652,6 +1756,8 @@ LEAT_NODISCARD leat_err leat_room_ask_result(leat_core *core,
                                              const leat_item *item,
                                              bool fails,
                                              uint32_t size);
+/* May so much be written that can be done without? It is taken then. */
+bool leat_room_has_spare(leat_core *core, uint64_t bytes);
 /* … for a checkpoint. */
 LEAT_NODISCARD leat_err leat_room_ask_checkpoint(leat_core *core,
                                                  const leat_item *item,

@@ -13,22 +13,22 @@
  *             16 cancelled with what runs) · u64 cancel_upto · u64 retry_of · u8 halt on ·
  *             u8 flags (1 running, 2 percent) · u32 n · u64 log_end · counters ·
  *             u64 ended_ms (wall; from 3)
- *   SESSION   u8 1 · 16 id · u8 role · text8 name · text8 host · u64 next_number · u64 settled ·
+ *   SESSION   u8 2 · 16 id · u8 role · text8 name · text8 host · u64 next_number · u64 settled ·
  *             u16 handlers · n × (text8 name · u8 runs) · u16 answers ·
- *             n × (u64 sequence · u8 command · u32 size · bytes) · u64 principal · text8 its name
+ *             n × (u64 sequence · u8 command · u32 size · bytes) · u64 principal · text8 its name ·
+ *             u8 flags (1 set aside; from 2)
  *   PACK head u8 2 · u64 batch · u32 place · u8 message · u64 principal · u64 share ·
  *             u64 recovers · u64 due_wall_ms · u64 expires_wall_ms · u64 born_wall_ms ·
  *             text8 channel · text8 handler · text8 flow · u16 settings · settings
  *
- * DEAD, UNIQUE, SCHEDULE and CHECKPOINT are with their nouns (dead.c, unique.c, schedule.c,
- * checkpoint.c).
+ * DEAD, UNIQUE, SCHEDULE, CHECKPOINT and FAILURE are with their nouns (dead.c, unique.c, …).
  */
 #include <stdlib.h>
 
 #include "broker/core/machine.h"
 
 #define FORMAT   1U
-#define FORMAT_2 2U /* pack heads, the broker itself */
+#define FORMAT_2 2U /* pack heads, the broker itself, sessions, the dead */
 #define FORMAT_3 3U /* channels, batches */
 
 /* ------------------------------------------------------------------------------ writing */
@@ -110,7 +110,7 @@ is_kept(const leat_answer *answer)
 void
 leat_object_put_session(const leat_peer *peer, leat_buf *buf)
 {
-    leat_put_u8(buf, FORMAT);
+    leat_put_u8(buf, FORMAT_2);
     leat_put_bytes(buf, peer->session.bytes, sizeof peer->session.bytes);
     leat_put_u8(buf, (uint8_t)peer->role);
     leat_put_text8(buf, leat_text_of(peer->name));
@@ -138,6 +138,7 @@ leat_object_put_session(const leat_peer *peer, leat_buf *buf)
     }
     leat_put_u64(buf, peer->principal);
     leat_put_text8(buf, leat_text_of(peer->principal_name));
+    leat_put_u8(buf, peer->aside ? 1U : 0U);
 }
 
 void
@@ -340,7 +341,7 @@ apply_batch(leat_core *core, unsigned format, uint64_t id, leat_reader *r)
 }
 
 static leat_err
-apply_session(leat_core *core, uint64_t key, leat_reader *r)
+apply_session(leat_core *core, unsigned format, uint64_t key, leat_reader *r)
 {
     leat_session_id session;
     const uint8_t *const id = leat_read_bytes(r, sizeof session.bytes);
@@ -395,8 +396,10 @@ apply_session(leat_core *core, uint64_t key, leat_reader *r)
     }
     peer->principal = leat_read_u64(r);
     const leat_text principal = leat_read_text8(r);
+    const uint8_t flags = format >= FORMAT_2 ? leat_read_u8(r) : 0;
     if (r->failed || principal.size >= sizeof peer->principal_name)
         return LEAT_ERR_CORRUPT;
+    peer->aside = (flags & 1U) != 0;
     memcpy(peer->principal_name, principal.size == 0 ? "" : principal.data, principal.size);
     return LEAT_ERR_OK;
 }
@@ -412,6 +415,8 @@ is_known(leat_object_kind kind, unsigned format)
         return format == FORMAT_2 || format == FORMAT_3;
     case LEAT_OBJECT_SESSION:
     case LEAT_OBJECT_DEAD:
+        return format == FORMAT || format == FORMAT_2;
+    case LEAT_OBJECT_FAILURE:
     case LEAT_OBJECT_UNIQUE:
     case LEAT_OBJECT_SCHEDULE:
     case LEAT_OBJECT_CHECKPOINT:
@@ -436,9 +441,11 @@ leat_object_apply(
     case LEAT_OBJECT_BATCH:
         return apply_batch(core, format, id, &r);
     case LEAT_OBJECT_SESSION:
-        return apply_session(core, id, &r);
+        return apply_session(core, format, id, &r);
     case LEAT_OBJECT_DEAD:
-        return leat_dead_apply(core, id, &r);
+        return leat_dead_apply(core, format, id, &r);
+    case LEAT_OBJECT_FAILURE:
+        return leat_failure_apply(core, id, &r);
     case LEAT_OBJECT_UNIQUE:
         return leat_unique_apply(core, id, &r);
     case LEAT_OBJECT_SCHEDULE:

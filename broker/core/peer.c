@@ -77,6 +77,7 @@ leat_peer_free(leat_core *core, leat_peer *peer)
     free(peer->traits);
     free(peer->haves);
     free(peer->tracks);
+    free(peer->tallies);
     free(peer->tags);
     free(peer);
 }
@@ -152,6 +153,28 @@ leat_peer_end(leat_core *core, leat_peer *peer)
     forget_route(core, &peer->beat_route);
     leat_turn_put_object(&core->books[LEAT_DISK].turn, LEAT_OBJECT_SESSION, peer->key, NULL, 0);
     leat_changes_drop(&core->books[LEAT_DISK].changes, LEAT_OBJECT_SESSION, peer->key);
+}
+
+void
+leat_peer_write(leat_core *core, leat_peer *peer)
+{
+    leat_buf_reset(&core->scratch);
+    leat_object_put_session(peer, &core->scratch);
+    leat_turn_put_object(&core->books[LEAT_DISK].turn, LEAT_OBJECT_SESSION, peer->key,
+                         core->scratch.data, core->scratch.size);
+    peer->dirty = true;
+}
+
+void
+leat_peer_set_aside(leat_core *core, leat_peer *peer, bool aside)
+{
+    if (peer->aside == aside)
+        return;
+    peer->aside = aside;
+    if (aside)
+        leat_dispatch_recall_from(core, peer); /* what has not started is for others */
+    leat_peer_write(core, peer);
+    leat_peer_update_hunger(core, peer);
 }
 
 void
@@ -260,7 +283,7 @@ void
 leat_peer_update_hunger(leat_core *core, leat_peer *peer)
 {
     const bool hungry = peer->role == LEAT_ROLE_WORKER && peer->route != 0 && !peer->ended &&
-                        !peer->claiming && !peer->lost && peer->suspects == 0 &&
+                        !peer->claiming && !peer->lost && !peer->aside && peer->suspects == 0 &&
                         peer->held < peer->credit_items && peer->held_bytes <= peer->credit_bytes &&
                         !peer->unreachable &&
                         peer->out_sequence - peer->out_seen + peer->grants_waiting <

@@ -5,10 +5,11 @@
 #include "broker/core/machine.h"
 
 /* So many rows of each list stay below LEAT_JSON_BYTES_MAX, whatever the names. */
-#define ROWS_MAX         50U
-#define WORKER_LISTS_MAX 32U    /* handlers and channels that are shown of one worker */
-#define WORKER_ROW_BYTES 800U   /* the rest of its row */
-#define WORKERS_BYTES    32768U /* a row that begins below this is taken */
+#define ROWS_MAX            50U
+#define WORKER_LISTS_MAX    32U    /* handlers and channels that are shown of one worker */
+#define WORKER_ROW_BYTES    800U   /* the rest of its row */
+#define WORKER_LATELY_BYTES 12000U /* what it ended lately: LEAT_TALLIES rows with four names */
+#define WORKERS_BYTES       32768U /* a row that begins below this is taken */
 
 cJSON *
 leat_query_ping(leat_core *core)
@@ -45,7 +46,7 @@ add_workers(const leat_core *core, cJSON *json)
             lost++;
             continue;
         }
-        if (peer->draining)
+        if (peer->draining || peer->aside)
             draining++;
         else
             up++;
@@ -211,6 +212,7 @@ add_worker(const leat_core *core, cJSON *list, const leat_peer *peer)
     const char *state = peer->lost                 ? "lost"
                         : !leat_peer_is_here(peer) ? "away"
                         : peer->draining           ? "draining"
+                        : peer->aside              ? peer->held > 0 ? "draining" : "drained"
                                                    : "up";
     cJSON *const row = cJSON_CreateObject();
     (void)cJSON_AddItemToArray(list, row);
@@ -257,4 +259,34 @@ leat_query_workers(leat_core *core, uint32_t offset)
     }
     (void)cJSON_AddNumberToObject(json, "left_off", left_off);
     return json;
+}
+
+leat_err
+leat_query_worker(leat_core *core, const cJSON *arguments, cJSON **result, char message[256])
+{
+    const char *name;
+    size_t bytes = 0;
+    if (!leat_json_text(arguments, "worker", &name) || !leat_name_is_valid(leat_text_of(name))) {
+        (void)snprintf(message, 256, "\"worker\" must name a worker (1 to 128 bytes of text)");
+        return LEAT_ERR_MALFORMED;
+    }
+    cJSON *const json = cJSON_CreateObject();
+    cJSON *const list = cJSON_AddArrayToObject(json, "workers");
+    for (uint32_t i = leat_table_next(&core->peers, 0); i != 0 && bytes < WORKERS_BYTES;
+         i = leat_table_next(&core->peers, i)) {
+        const leat_peer *const peer = leat_table_at(&core->peers, i);
+        if (peer->role != LEAT_ROLE_WORKER || peer->ended || strcmp(peer->name, name) != 0)
+            continue;
+        bytes += add_worker(core, list, peer) + WORKER_LATELY_BYTES;
+        cJSON *const row = cJSON_GetArrayItem(list, cJSON_GetArraySize(list) - 1);
+        (void)cJSON_AddBoolToObject(row, "drained", peer->aside);
+        leat_tally_add_worker(core, peer, row);
+    }
+    if (cJSON_GetArraySize(list) == 0) {
+        cJSON_Delete(json);
+        (void)snprintf(message, 256, "no worker \"%.128s\"", name);
+        return LEAT_ERR_NOT_FOUND;
+    }
+    *result = json;
+    return LEAT_ERR_OK;
 }

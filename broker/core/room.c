@@ -128,6 +128,18 @@ settings_bytes(const leat_settings *s)
     return bytes;
 }
 
+bool
+leat_room_has_spare(leat_core *core, uint64_t bytes)
+{
+    const uint64_t spare = (uint64_t)LEAT_ROOM_RESULT_TURNS * LEAT_ROOM_TURN_BYTES;
+    if (LEAT_FAULT(ROOM_IGNORED))
+        return true;
+    if (!has(core, spare + bytes))
+        return false;
+    core->room.taken += bytes;
+    return true;
+}
+
 leat_err
 leat_room_ask_for(leat_core *core, const struct leat_sending *sending)
 {

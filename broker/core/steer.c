@@ -768,6 +768,39 @@ remove_dead(struct leat_steering *s)
     return LEAT_ERR_OK;
 }
 
+/* ------------------------------------------------------------------------------ workers */
+
+/* All sessions of this name, also one that is away: it may come back. */
+static leat_err
+drain_worker(struct leat_steering *s)
+{
+    const char *name;
+    bool undo = false;
+    unsigned count = 0;
+    if (s->peer->principal != LEAT_PRINCIPAL_LOCAL && !s->peer->is_admin) {
+        (void)snprintf(s->message, sizeof s->message, "workers are for keys with the role admin");
+        return LEAT_ERR_DENIED;
+    }
+    if (!leat_json_text(s->arguments, "worker", &name) || !leat_name_is_valid(leat_text_of(name)))
+        return leat_steer_bad(s, "\"worker\" must name a worker (1 to 128 bytes of text)");
+    if (leat_steer_has(s->arguments, "undo") && !leat_json_bool(s->arguments, "undo", &undo))
+        return leat_steer_bad(s, "\"undo\" is true or false");
+    for (uint32_t i = leat_table_next(&s->core->peers, 0); i != 0;
+         i = leat_table_next(&s->core->peers, i)) {
+        leat_peer *const peer = leat_table_at(&s->core->peers, i);
+        if (peer->role != LEAT_ROLE_WORKER || peer->ended || strcmp(peer->name, name) != 0)
+            continue;
+        leat_peer_set_aside(s->core, peer, !undo);
+        count++;
+    }
+    if (count == 0) {
+        (void)snprintf(s->message, sizeof s->message, "no worker \"%.128s\"", name);
+        return LEAT_ERR_NOT_FOUND;
+    }
+    (void)cJSON_AddNumberToObject(s->result, "sessions", count);
+    return LEAT_ERR_OK;
+}
+
 /* ------------------------------------------------------------------------------ which one */
 
 leat_err
@@ -797,6 +830,7 @@ leat_steer(struct leat_steering *s, const char *name)
         {"schedule.pause",  leat_schedule_pause,  false},
         {"schedule.resume", leat_schedule_resume, false},
         {"schedule.run",    leat_schedule_run,    false},
+        {"worker.drain",    drain_worker,         false},
         {"store.backup",    leat_chore_backup,    false},
         {"store.check",     leat_chore_check,     false},
     };

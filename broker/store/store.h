@@ -42,7 +42,8 @@ typedef enum leat_object_kind {
     LEAT_OBJECT_UNIQUE = 6,     /* id: the job that had the key */
     LEAT_OBJECT_SCHEDULE = 7,   /* id: its own */
     LEAT_OBJECT_CHECKPOINT = 8, /* id: the job */
-    LEAT_OBJECT_LAST = LEAT_OBJECT_CHECKPOINT,
+    LEAT_OBJECT_FAILURE = 9,    /* id: the job */
+    LEAT_OBJECT_LAST = LEAT_OBJECT_FAILURE,
 } leat_object_kind;
 
 /* An op list: bytes, built by the functions below, in the order in which it is applied.

@@ -2,6 +2,7 @@
 #include <inttypes.h>
 #include <string.h>
 
+#include "client/cli/attempts.h"
 #include "client/cli/command.h"
 #include "client/cli/dead.h"
 #include "client/cli/json.h"
@@ -23,6 +24,7 @@ static const leat_column columns[] = {
     {"CHANNEL",  false, 4},
     {"HANDLER",  false, 6},
     {"ATTEMPTS", true,  5},
+    {"WORKER",   false, 1},
     {"ENDED",    false, 2},
     {"ERROR",    false, 8},
 };
@@ -56,6 +58,7 @@ add_row(leat_table *table, const cJSON *row, int64_t now_ms)
         leat_json_string(row, "channel"),
         leat_json_string(row, "handler"),
         attempts,
+        leat_json_string(row, "worker"),
         leat_when_text((int64_t)leat_json_real(row, "ended_ms", 0), now_ms, ended),
         error_of(row)};
     (void)leat_table_add(table, cells);
@@ -193,10 +196,15 @@ print_dead(const leat_cli *cli, const cJSON *json)
     (void)printf("%-9s%" PRIu64 ": %" PRIu64 " failed, %" PRIu64 " lost with their worker\n",
                  "attempts", leat_json_count(json, "attempts"), leat_json_count(json, "failed"),
                  leat_json_count(json, "lost"));
+    leat_attempts_print(cli, json, 9, stdout);
     (void)printf(
         "%-9s%s\n", "ended",
         leat_when_text((int64_t)leat_json_real(json, "ended_ms", 0), leat_clock_wall_ms(), ended));
     print_bytes(cli, "error", json, "error");
+    if (cJSON_HasObjectItem(json, "stderr") || cJSON_HasObjectItem(json, "stderr_b64")) {
+        (void)printf("stderr\n");
+        leat_attempts_print_stderr(cli, json, 9, stdout);
+    }
     print_bytes(cli, "payload", json, "payload");
     (void)printf("\nAgain: leat retry %s    Away: leat dead rm %s\n", job, job);
 }
@@ -261,10 +269,12 @@ static const leat_example show_examples[] = {
 const leat_cli_command leat_cli_command_dead_show = {
     .noun = "dead",
     .verb = "show",
-    .summary = "show a dead job with its error and payload",
+    .summary = "show a dead job with its error, its attempts and its payload",
     .operands = "JOB",
-    .about = "A job is named by batch and place (42/17) or by its own number. Of a payload the\n"
-             "first 16 KiB are shown.\n",
+    .about =
+        "A job is named by batch and place (42/17) or by its own number. The last eight attempts\n"
+        "that did not end well are shown, the end of what a command wrote to stderr, and of a\n"
+        "payload the first 16 KiB.\n",
     .examples = show_examples,
     .example_count = LEAT_COUNT_OF(show_examples),
     .run = run_show,

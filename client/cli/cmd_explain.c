@@ -2,9 +2,11 @@
 #include <inttypes.h>
 #include <string.h>
 
+#include "client/cli/attempts.h"
 #include "client/cli/batches.h"
 #include "client/cli/command.h"
 #include "client/cli/json.h"
+#include "client/cli/outliers.h"
 
 /* On LEAT_EXIT_OK *json is the caller's. */
 static int
@@ -84,6 +86,28 @@ print_reason(const leat_cli *cli, const cJSON *row, bool counted)
     (void)printf("%s\n", safe);
 }
 
+/* One job's: what has failed of it so far, or for good. */
+static void
+print_failure(const leat_cli *cli, const cJSON *failure)
+{
+    char safe[1024];
+    const char *const error = leat_json_string(failure, "error");
+    if (failure == NULL)
+        return;
+    if (cJSON_HasObjectItem(failure, "handler")) { /* it is among the dead */
+        (void)leat_screen_safe(error, strlen(error), cli->out.utf8, 0, safe, sizeof safe);
+        (void)printf("  dead%s%s\n", *safe == '\0' ? "" : ": ", safe);
+    }
+    (void)printf("  %" PRIu64 " attempts: %" PRIu64 " failed, %" PRIu64 " lost with their worker\n",
+                 leat_json_count(failure, "attempts"), leat_json_count(failure, "failed"),
+                 leat_json_count(failure, "lost"));
+    leat_attempts_print(cli, failure, 4, stdout);
+    if (cJSON_HasObjectItem(failure, "stderr")) {
+        (void)printf("  stderr:\n");
+        leat_attempts_print_stderr(cli, failure, 4, stdout);
+    }
+}
+
 static void
 print_text(const leat_cli *cli, const leat_selector *which, const cJSON *json)
 {
@@ -115,6 +139,8 @@ print_text(const leat_cli *cli, const leat_selector *which, const cJSON *json)
     {
         print_reason(cli, row, which->kind != LEAT_SELECTOR_JOBS);
     }
+    leat_outliers_print(cli, cJSON_GetObjectItemCaseSensitive(json, "outliers"), stdout);
+    print_failure(cli, cJSON_GetObjectItemCaseSensitive(json, "failure"));
 }
 
 static int
@@ -141,6 +167,7 @@ run(leat_cli *cli)
         complete_hints(json);
     if (code == LEAT_EXIT_OK && cli->json) {
         leat_json_counts(json);
+        leat_json_times(cJSON_GetObjectItemCaseSensitive(json, "failure"));
         (void)leat_json_print(&json, stdout);
     } else if (code == LEAT_EXIT_OK) {
         print_text(cli, &which, json);

@@ -2,6 +2,7 @@
 #include <inttypes.h>
 #include <string.h>
 
+#include "client/cli/attempts.h"
 #include "client/cli/batches.h"
 #include "client/cli/command.h"
 #include "client/cli/json.h"
@@ -17,10 +18,11 @@ typedef struct reading {
 } reading;
 
 static void
-show_json(const leat_completed *done)
+show_json(const leat_completed *done, cJSON *failure)
 {
     char job[64];
     leat_ending ending;
+    static const char *const keys[] = {"failed", "lost", "attempt_list", "older_attempts"};
     cJSON *json = cJSON_CreateObject();
     (void)snprintf(job, sizeof job, "%" PRIu64 "/%" PRIu32, done->batch, done->place);
     (void)cJSON_AddStringToObject(json, "job", job);
@@ -34,7 +36,26 @@ show_json(const leat_completed *done)
         leat_output_json(json, &ending);
     else
         leat_json_put_bytes(json, "result", done->result, done->result_size);
+    if (failure != NULL) {
+        leat_json_times(failure);
+        for (size_t i = 0; i < LEAT_COUNT_OF(keys); i++)
+            (void)cJSON_AddItemToObject(json, keys[i],
+                                        cJSON_DetachItemFromObjectCaseSensitive(failure, keys[i]));
+    }
     (void)leat_json_print(&json, stdout);
+}
+
+/* Attempts, and what a command wrote last: of one job, to stderr. */
+static void
+show_failure(const reading *self, const cJSON *failure)
+{
+    if (failure == NULL || self->cli->quiet)
+        return;
+    leat_attempts_print(self->cli, failure, 2, stderr);
+    if (cJSON_HasObjectItem(failure, "stderr")) {
+        (void)fprintf(stderr, "  stderr:\n");
+        leat_attempts_print_stderr(self->cli, failure, 4, stderr);
+    }
 }
 
 static void
@@ -42,16 +63,22 @@ show(reading *self, const leat_completed *done)
 {
     char safe[1024];
     leat_ending ending;
+    cJSON *failure = NULL;
     self->shown++;
     self->failed += done->outcome != LEAT_DONE;
+    if (self->single && done->outcome == LEAT_DEAD)
+        failure = leat_attempts_ask(self->cli, done->job);
     if (self->cli->json) {
-        show_json(done);
+        show_json(done, failure);
+        cJSON_Delete(failure);
         return;
     }
     if (done->outcome != LEAT_DONE) {
         leat_output_reason(done, self->cli->err.utf8, safe, sizeof safe);
         leat_cli_say(self->cli, "%" PRIu64 "/%" PRIu32 " %s%s%s", done->batch, done->place,
                      leat_batches_outcome(done->outcome), *safe == '\0' ? "" : ": ", safe);
+        show_failure(self, failure);
+        cJSON_Delete(failure);
         return;
     }
     if (leat_output_read(done, &ending)) {

@@ -1,10 +1,11 @@
-/* leat worker ls: the workers that the broker knows. */
+/* leat worker ls, info, drain: the workers that the broker knows. */
 #include <inttypes.h>
 #include <string.h>
 
 #include "client/cli/command.h"
 #include "client/cli/duration.h"
 #include "client/cli/json.h"
+#include "client/cli/outliers.h"
 
 static const leat_column columns[] = {
     {"WORKER",   false, 9},
@@ -60,8 +61,10 @@ add_worker(leat_table *table, const cJSON *worker)
     return leat_table_add(table, cells);
 }
 
+/* ---- leat worker ls ---- */
+
 static int
-run(leat_cli *cli)
+run_ls(leat_cli *cli)
 {
     cJSON *all = NULL;
     cJSON *arguments = NULL;
@@ -100,7 +103,7 @@ done:
     return code;
 }
 
-static const leat_example examples[] = {
+static const leat_example ls_examples[] = {
     {"leat worker ls",                   "which workers there are, and what they do"},
     {"leat worker ls --plain | cut -f1", "their names"                              },
 };
@@ -111,7 +114,185 @@ const leat_cli_command leat_cli_command_worker_ls = {
     .summary = "list workers",
     .operands = "",
     .about = "",
-    .examples = examples,
-    .example_count = LEAT_COUNT_OF(examples),
-    .run = run,
+    .examples = ls_examples,
+    .example_count = LEAT_COUNT_OF(ls_examples),
+    .run = run_ls,
+};
+
+/* ---- leat worker info ---- */
+
+static void
+print_line(const leat_cli *cli, const char *head, const char *text)
+{
+    char safe[4096];
+    (void)leat_screen_safe(text, strlen(text), cli->out.utf8, 0, safe, sizeof safe);
+    (void)printf("%-10s%s\n", head, safe);
+}
+
+static void
+print_worker(const leat_cli *cli, const cJSON *worker)
+{
+    char line[4096];
+    char seen[LEAT_DURATION_BYTES];
+    char lists[1024];
+    const cJSON *row;
+    (void)snprintf(line, sizeof line, "%.128s, process %" PRIu64 " on %.128s",
+                   leat_json_string(worker, "name"), leat_json_count(worker, "pid"),
+                   leat_json_string(worker, "host"));
+    print_line(cli, "worker", line);
+    (void)snprintf(line, sizeof line, "%.40s%s, seen %s ago", leat_json_string(worker, "state"),
+                   cJSON_IsTrue(cJSON_GetObjectItemCaseSensitive(worker, "drained"))
+                       ? " (set aside by leat worker drain)"
+                       : "",
+                   leat_duration_short(leat_json_real(worker, "seen_s", -1), seen));
+    print_line(cli, "state", line);
+    (void)snprintf(line, sizeof line,
+                   "%" PRIu64 " slots, %" PRIu64 " running, %" PRIu64 " queued, %" PRIu64
+                   " ended here",
+                   leat_json_count(worker, "slots"), leat_json_count(worker, "running"),
+                   leat_json_count(worker, "queued"), leat_json_count(worker, "done"));
+    print_line(cli, "jobs", line);
+    join(cJSON_GetObjectItemCaseSensitive(worker, "handlers"), lists, sizeof lists);
+    print_line(cli, "handlers", lists);
+    join(cJSON_GetObjectItemCaseSensitive(worker, "channels"), lists, sizeof lists);
+    print_line(cli, "channels", lists);
+    cJSON_ArrayForEach(row, cJSON_GetObjectItemCaseSensitive(worker, "lately"))
+    {
+        leat_outliers_row(row, line, sizeof line);
+        print_line(cli, "lately", line);
+    }
+    leat_outliers_hint(cli, cJSON_GetObjectItemCaseSensitive(worker, "lately"), stdout);
+}
+
+static int
+run_info(leat_cli *cli)
+{
+    const char *text = NULL;
+    const cJSON *worker;
+    cJSON *json = NULL;
+    if (leat_options_operand_count(cli->options) != 1)
+        return leat_cli_usage(cli, "give one worker: leat worker info w1");
+    const char *const name = leat_options_operand(cli->options, 0);
+    int code = leat_cli_check_name(cli, "the worker", name);
+    if (code == LEAT_EXIT_OK)
+        code = leat_cli_connect(cli);
+    if (code != LEAT_EXIT_OK)
+        return code;
+    cJSON *const arguments = cJSON_CreateObject();
+    (void)cJSON_AddStringToObject(arguments, "worker", name);
+    char *const asked = cJSON_PrintUnformatted(arguments);
+    cJSON_Delete(arguments);
+    cli->gone_limit_ms = 2000;
+    const leat_status status = leat_query(cli->broker, "worker", asked, &text);
+    cJSON_free(asked);
+    if (status == LEAT_NOT_FOUND)
+        return leat_cli_fail(cli, LEAT_EXIT_NOT_FOUND, "NOT_FOUND",
+                             "Those there are: leat worker ls", "there is no worker \"%s\"", name);
+    if (status != LEAT_OK)
+        return leat_cli_failed(cli, status, name);
+    json = cJSON_Parse(text);
+    if (json == NULL)
+        return leat_cli_fail(cli, LEAT_EXIT_LEAT, "PROTOCOL", NULL,
+                             "the broker's answer is not understood");
+    if (cli->json) {
+        leat_json_counts(json);
+        (void)leat_json_print(&json, stdout);
+        return LEAT_EXIT_OK;
+    }
+    cJSON_ArrayForEach(worker, cJSON_GetObjectItemCaseSensitive(json, "workers"))
+    {
+        print_worker(cli, worker);
+    }
+    cJSON_Delete(json);
+    return LEAT_EXIT_OK;
+}
+
+static const leat_example info_examples[] = {
+    {"leat worker info w7", "what it does, and how its last jobs ended beside those of the others"},
+};
+
+const leat_cli_command leat_cli_command_worker_info = {
+    .noun = "worker",
+    .verb = "info",
+    .summary = "show a worker, and how its last jobs ended",
+    .operands = "WORKER",
+    .about = "",
+    .examples = info_examples,
+    .example_count = LEAT_COUNT_OF(info_examples),
+    .run = run_info,
+};
+
+/* ---- leat worker drain ---- */
+
+static const leat_option drain_rows[] = {
+    {.name = "undo",
+     .type = LEAT_OPTION_FLAG,
+     .help = "give it jobs again",
+     .flags = LEAT_OPTION_NOT_IN_FILE},
+};
+
+static int
+drain(leat_cli *cli, const char *name, bool undo)
+{
+    char what[192];
+    cJSON *answer = NULL;
+    cJSON *arguments = cJSON_CreateObject();
+    (void)cJSON_AddStringToObject(arguments, "worker", name);
+    (void)cJSON_AddBoolToObject(arguments, "undo", undo);
+    (void)snprintf(what, sizeof what, "draining \"%.128s\"", name);
+    const int code = leat_cli_do(cli, "worker.drain", &arguments, what, &answer);
+    cJSON_Delete(answer);
+    if (code != LEAT_EXIT_OK)
+        return code;
+    if (cli->json) {
+        cJSON *json = cJSON_CreateObject();
+        leat_json_put_bytes(json, "worker", name, strlen(name));
+        (void)cJSON_AddBoolToObject(json, "drained", !undo);
+        (void)leat_json_print(&json, stdout);
+    }
+    if (undo)
+        leat_cli_say(cli, "\"%s\" is given jobs again", name);
+    else
+        leat_cli_say(cli,
+                     "\"%s\" finishes what it runs and is given nothing more.  Back: leat worker "
+                     "drain %s --undo",
+                     name, name);
+    return LEAT_EXIT_OK;
+}
+
+static int
+run_drain(leat_cli *cli)
+{
+    const size_t count = leat_options_operand_count(cli->options);
+    const bool undo = leat_options_flag(cli->options, "undo");
+    int code =
+        count == 0 ? leat_cli_usage(cli, "give workers: leat worker drain w7") : LEAT_EXIT_OK;
+    for (size_t i = 0; i < count && code == LEAT_EXIT_OK; i++)
+        code = leat_cli_check_name(cli, "the worker", leat_options_operand(cli->options, i));
+    if (code == LEAT_EXIT_OK)
+        code = leat_cli_connect(cli);
+    for (size_t i = 0; i < count && code == LEAT_EXIT_OK; i++)
+        code = drain(cli, leat_options_operand(cli->options, i), undo);
+    return code;
+}
+
+static const leat_example drain_examples[] = {
+    {"leat worker drain w7",        "no more jobs for it; those that it runs go on"},
+    {"leat worker drain w7 --undo", "it is well again"                             },
+};
+
+const leat_cli_command leat_cli_command_worker_drain = {
+    .noun = "worker",
+    .verb = "drain",
+    .summary = "give a worker no more jobs",
+    .operands = "WORKER…",
+    .about =
+        "What it has not begun goes to others. The worker stays, and stays set aside when it or the\n"
+        "broker loses the connection or the broker is started again; a worker that is started\n"
+        "again begins anew.\n",
+    .examples = drain_examples,
+    .example_count = LEAT_COUNT_OF(drain_examples),
+    .rows = drain_rows,
+    .row_count = LEAT_COUNT_OF(drain_rows),
+    .run = run_drain,
 };

@@ -136,6 +136,8 @@ extern const leat_cli_command leat_cli_command_schedule_resume;
 extern const leat_cli_command leat_cli_command_schedule_run;
 extern const leat_cli_command leat_cli_command_schedule_rm;
 extern const leat_cli_command leat_cli_command_worker_ls;
+extern const leat_cli_command leat_cli_command_worker_info;
+extern const leat_cli_command leat_cli_command_worker_drain;
 extern const leat_cli_command leat_cli_command_broker_ping;
 extern const leat_cli_command leat_cli_command_broker_wait;
 extern const leat_cli_command leat_cli_command_store_check;

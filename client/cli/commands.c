@@ -39,6 +39,8 @@ static const leat_cli_command *const table[] = {
     &leat_cli_command_schedule_run,
     &leat_cli_command_schedule_rm,
     &leat_cli_command_worker_ls,
+    &leat_cli_command_worker_info,
+    &leat_cli_command_worker_drain,
     &leat_cli_command_broker_ping,
     &leat_cli_command_broker_wait,
     &leat_cli_command_store_check,

@@ -1,5 +1,5 @@
 #!/usr/bin/env bash
-# hosts.sh BUILD: broker, two workers and a client on four hosts with addresses of their own, encrypted.
+# hosts.sh BUILD: broker, three workers and a client on five hosts with addresses of their own, encrypted.
 # The hosts are network namespaces around a switch that is one too; nothing of the machine's own network
 # is touched. Needs root and ip (iproute2). Leaves nothing behind.
 set -eu -o pipefail
@@ -10,8 +10,8 @@ export XDG_STATE_HOME=$folder/state XDG_CONFIG_HOME=$folder/config XDG_RUNTIME_D
 mkdir -p "$folder/run"
 chmod 700 "$folder/run"
 unset LEAT_BROKER LEAT_KEY_FILE
-hosts=(b w1 w2 c)
-declare -A address=([b]=10.77.0.1 [w1]=10.77.0.2 [w2]=10.77.0.3 [c]=10.77.0.4)
+hosts=(b w1 w2 w3 c)
+declare -A address=([b]=10.77.0.1 [w1]=10.77.0.2 [w2]=10.77.0.3 [c]=10.77.0.4 [w3]=10.77.0.5)
 declare -A pid=()
 checks=0
 
@@ -85,7 +85,7 @@ done
 # ---- keys, made on the broker's host; each file is all that another host needs ----
 cd "$folder"
 url=tcp://${address[b]}:5328
-for principal in w1:worker w2:worker me:client stranger:client; do
+for principal in w1:worker w2:worker w3:worker me:client stranger:client; do
   "$build/leat" key new "${principal%%:*}" --role "${principal##*:}" --keys "$folder/keys" \
     --broker "$url" >/dev/null
 done
@@ -106,6 +106,34 @@ for i in 1 2 3; do
 done
 [ "$(leat result last | sort | tr '\n' ' ')" = "1 2 3 " ] || fail "the results are not 1 2 3"
 ok "three jobs ran on two worker hosts, the client on a fourth has their results"
+
+# ---- a thousand real commands ----
+# The hosts share one file system here, as real ones would by NFS: Leat moves no files.
+for i in 1 2 3; do # beside the others, which take no commands
+  start "cmd$i" "w$i" "$build/leat-worker" --key-file "$folder/w$i.key" --name "cmd$i" --slots 4 \
+    --channel commands --allow-commands
+  until_log "cmd$i" at=worker.up
+done
+mkdir leat gzip
+for i in $(seq 1000); do seq "$i" >"leat/$i.txt"; done
+cp leat/*.txt gzip
+(cd leat && leat run --channel commands --progress none gzip -n ::: *.txt) >commands.log 2>&1 ||
+  fail "gzip failed: $(head -n 5 commands.log)"
+gzip -n gzip/*.txt
+(cd leat && sha256sum -- *.gz) >leat.sums
+(cd gzip && sha256sum -- *.gz) >gzip.sums
+[ "$(wc -l <leat.sums)" = 1000 ] || fail "$(wc -l <leat.sums) files instead of 1000"
+cmp leat.sums gzip.sums || fail "not what gzip makes by itself"
+shares=$(leat worker ls --plain | awk '$1 ~ /^cmd/ { print $6 }' | sort -n)
+[ "$(grep -cv '^0$' <<<"$shares")" = 3 ] || fail "not all three hosts have worked: $shares"
+printf x >>leat/7.txt.gz
+! (cd leat && sha256sum -- *.gz) | cmp -s - gzip.sums || fail "a changed file is not noticed"
+ok "gzip of 1000 files on three hosts ($(tr '\n' ' ' <<<"$shares")each), as gzip makes them by itself"
+for i in 1 2 3; do
+  kill -TERM "${pid[cmd$i]}"
+  wait "${pid[cmd$i]}" || fail "cmd$i did not end in order"
+  unset "pid[cmd$i]"
+done
 
 # ---- who may not ----
 code=0

@@ -129,7 +129,7 @@ on_object(void *context, leat_object_kind kind, uint64_t id, const uint8_t *data
     const uint32_t attempts = leat_read_u32(&r);
     const uint16_t failed = leat_read_u16(&r);
     const uint16_t lost = leat_read_u16(&r);
-    if (r.failed || format != 1)
+    if (r.failed || format < 1 || format > 2)
         return LEAT_ERR_CORRUPT;
     verdict_dead(task->v, id, attempts, failed, lost);
     return LEAT_ERR_OK;

@@ -118,6 +118,16 @@ def name_hash(name):
     return crc ^ 0xffffffff
 
 
+def _ancestors(pid):
+    """Parents of a process, up to the first one."""
+    found = set()
+    while pid > 1 and pid not in found:
+        found.add(pid)
+        stat = pathlib.Path(f"/proc/{pid}/stat").read_text(errors="replace")
+        pid = int(stat.rpartition(")")[2].split()[1])
+    return found
+
+
 class Busy:
     """How late the machine lets somebody run who asks for little: what a time limit is to be
     compared without. A thread that sleeps and looks how long it has slept."""
@@ -286,7 +296,8 @@ class Rig:
                    if note.operation != 0]
 
     def strays(self):
-        """Processes that came out of this rig and that it does not know: nobody's children."""
+        """Processes that came out of this rig and are nobody's children: neither its programs nor
+        what descends from one of them."""
         known = {program.pid for program in self.programs.values()}
         mine = f"XDG_STATE_HOME={self.folder}".encode()
         found = []
@@ -294,7 +305,8 @@ class Rig:
             if not entry.name.isdigit() or int(entry.name) in known:
                 continue
             try:
-                if mine in (entry / "environ").read_bytes().split(b"\0"):
+                if (mine in (entry / "environ").read_bytes().split(b"\0") and
+                        not known & _ancestors(int(entry.name))):
                     found.append((entry / "cmdline").read_bytes().replace(b"\0", b" ").decode())
             except OSError:
                 continue

@@ -1,5 +1,5 @@
 #!/usr/bin/env python3
-"""kill -9 of workers that sleep, compute and hold jobs that have not started.
+"""kill -9 of workers that sleep, compute, run programs, and hold jobs that have not started.
 
 What slept or had not started comes back uncounted: its jobs allow a single loss and have to be done
 all the same. What ran code inside the worker's process is a suspect and runs alone, and a loss
@@ -7,8 +7,14 @@ counts only there: with a single loss allowed, a computing job may be dead only 
 twice. How long until the jobs of the dead worker are started elsewhere is measured. The negative
 controls: a broker that counts a loss for jobs that slept, and a worker that is stopped instead of
 killed, whose jobs have to be found late.
+
+Programs have grandchildren in sessions of their own, one of them deaf to signals, when their worker
+is killed: nothing of them may run five seconds later, what ran has lost one attempt, and what had
+not begun none. Controls: a process that is left on purpose, and a broker that counts a loss for all
+that a worker has.
 """
 
+import os
 import signal
 import sys
 import time
@@ -219,6 +225,151 @@ def control_late(options, unproven):
         rig.say(f"control: jobs of a stopped worker came back after {max(slept)[0]:.1f} s")
 
 
+# ------------------------------------------------------------------ programs
+
+GONE_MAX_S = 5
+TREE = """
+test -e release && exit 0
+setsid sh -c 'trap "" TERM HUP INT; while :; do sleep 100; done' &
+(setsid sleep 1000 &)
+touch began-$LEAT_JOB_ID
+sleep 1000
+exit 1
+"""
+
+
+def start_commands(r, number):
+    r.start_worker(f"c{number}", "--channel", "trees", "--allow-commands", "--log-level", "info",
+                   slots=2, history=True)
+
+
+def submit_trees(r, losses, count):
+    code, text = r.run("leat", "submit", "--channel", "trees", "--losses", losses, "sh", "-c", TREE,
+                       ":::", *range(count), environment={"LEAT_HISTORY": str(r.history)})
+    if code != 0:
+        raise rig.Broken(f"commands are refused: {text}")
+    r.batches.append(int(text))
+    return r.batches[-1]
+
+
+def began(r):
+    return {int(path.name.partition("-")[2]) for path in r.folder.glob("began-*")}
+
+
+def seconds_until_gone(r):
+    """How long after now something is left; of that, lost by the machine."""
+    since = time.monotonic()
+    since_us = time.monotonic_ns() // 1000
+    while r.strays() and time.monotonic() - since < 4 * GONE_MAX_S:
+        time.sleep(0.02)
+    return time.monotonic() - since, r.busy.between(since_us, time.monotonic_ns() // 1000)
+
+
+def run_trees(r, kills, fault=None):
+    """Returns ([(pid, when in us)], [(seconds until all was gone, of them lost)], batches that may
+    lose one attempt)."""
+    r.start_broker(fault=fault)
+    start_commands(r, 0)
+    # The broker has to know that they are short, or it hands out none beyond the slots.
+    r.run("leat", "run", "--progress", "none", "--channel", "trees", "true", ":::", *range(200))
+    killed, gone, once = [], [], []
+    for n in range(kills):
+        (r.folder / "release").unlink(missing_ok=True)
+        before = len(began(r))
+        r.leat("channel", "pause", "trees")  # one slot for each of them, and not both for the first
+        once.append(submit_trees(r, 1, 8))
+        submit_trees(r, 2, 8)
+        r.leat("channel", "resume", "trees")
+        rig.wait_until(lambda b=before: len(began(r)) == b + 2, 20, "two programs run")
+        killed.append((r.programs[f"c{n}"].pid, time.monotonic_ns() // 1000))
+        (r.folder / "release").touch()
+        r.kill(f"c{n}")
+        start_commands(r, n + 1)
+        gone.append(seconds_until_gone(r))
+        r.wait_ended()
+    return killed, gone, once
+
+
+def judge_trees(r, once, figures):
+    """Sentences about losses that are wrong."""
+    wrong = []
+    outcomes = r.outcomes()
+    shown = {note.job: note for history in r.notes("client") for note in history
+             if note.operation == rig.SHOWN}
+    ran = began(r)
+    for job, note in sorted(shown.items()):
+        dead = outcomes[job] == rig.DEAD
+        if note.batch not in once:
+            if dead:
+                wrong.append(f"job {job} has lost one attempt of two and is dead")
+        elif dead and job not in ran:
+            wrong.append(f"job {job} had not begun, and its loss was counted")
+        elif not dead and job in ran:
+            wrong.append(f"job {job} ran when its worker was killed, and lost nothing")
+        elif dead:
+            wrong += judge_death(r, job)
+        else:
+            figures["given_back"] += note.attempt > 1
+    figures["ran"] += len(ran)
+    return wrong
+
+
+def judge_death(r, job):
+    """One loss, and it is told where."""
+    record = r.leat("dead", "show", job)
+    attempts = [(one["end"], one["worker"][:1]) for one in record["attempt_list"]]
+    if record["lost"] == 1 and record["failed"] == 0 and attempts == [("lost", "c")]:
+        return []
+    return [f"job {job} was lost once, and it is told: {record['lost']} lost, {attempts}"]
+
+
+def run_programs(options, violations, unproven, figures):
+    with rig.Rig(options, "worker") as r:
+        killed, gone, once = run_trees(r, options.kills)
+        violations += judge_trees(r, once, figures)
+        back = Ledger(r).times_back(killed)[0]
+        figures.update(trees_gone_worst_s=round(max(gone)[0], 3), trees_back=len(back),
+                       trees_back_worst_s=round(max(back)[0], 3) if back else None)
+        for seconds, lost in gone:
+            if seconds - lost > GONE_MAX_S:
+                violations.append(f"{seconds:.1f} s after the kill of a worker something of its "
+                                  f"programs was left: {r.strays()}")
+        if any(seconds - lost > BACK_MAX_S for seconds, lost in back):
+            violations.append(f"a program came back {max(back)[0]:.1f} s after the kill")
+        if figures["given_back"] == 0 or len(back) == 0:
+            unproven.append(f"the kills met {figures['given_back']} programs that had not begun, and "
+                            f"{len(back)} came back")
+        control_left(r, unproven)
+        r.stop(f"c{options.kills}")
+        violations += [f"left running: {stray}" for stray in r.strays()]
+        if violations:
+            r.keep = True
+    rig.say(f"{options.kills} kills beside programs: {figures}")
+
+
+def control_left(r, unproven):
+    """A process that is nobody's child."""
+    r.run("/bin/sh", "-c", "setsid sleep 60 >/dev/null 2>&1 & echo $! >left")
+    left = int((r.folder / "left").read_text())
+    seen = [stray for stray in r.strays() if "sleep 60" in stray]
+    os.kill(left, signal.SIGKILL)
+    if seen:
+        rig.say(f"control: what was left on purpose was noticed: {seen[0]}")
+    else:
+        unproven.append("a process that was left on purpose was not noticed")
+
+
+def control_all_count(options, unproven):
+    """A broker that counts a loss for everything that a lost worker had."""
+    with rig.Rig(options, "worker_control") as r:
+        _, _, once = run_trees(r, 2, fault="all_count")
+        wrong = judge_trees(r, once, {"given_back": 0, "ran": 0})
+    if any("had not begun" in sentence for sentence in wrong):
+        rig.say(f"control: all_count was noticed: {wrong[0]}")
+    else:
+        unproven.append("a loss that was counted for a program that had not begun was not noticed")
+
+
 def main():
     options = rig.arguments(__doc__, kills=(3, 30, "kills of a worker"))
     violations, unproven, figures = [], [], {"kills": options.kills}
@@ -226,6 +377,9 @@ def main():
         run_main(options, violations, unproven, figures)
         control_counts(options, unproven)
         control_late(options, unproven)
+        figures.update(given_back=0, ran=0)
+        run_programs(options, violations, unproven, figures)
+        control_all_count(options, unproven)
     except rig.Broken as broken:
         violations.append(str(broken))
     rig.finish("worker", violations, unproven, **figures)

@@ -1028,10 +1028,39 @@ on_joins(sim *s, const leat_turn_entry *entry)
 
 /* ---------------------------------------------------------------------------------- dead */
 
+/* Of every failure and loss that was counted it is kept how it came, but for what is too old. */
 static void
-on_dead(sim *s, uint64_t id)
+check_failures(sim *s, const sim_job *job, const leat_change *change)
 {
+    leat_reader r = leat_reader_over(change->data, change->size);
+    const uint8_t format = leat_read_u8(&r);
+    (void)leat_read_text8(&r); /* channel, handler */
+    (void)leat_read_text8(&r);
+    (void)leat_read_bytes(&r, 8 + 4 + 8 + 8 + 4); /* batch, place, owner, attempts */
+    uint32_t counted = leat_read_u16(&r);         /* failed, lost */
+    counted += leat_read_u16(&r);
+    (void)leat_read_bytes(&r, 2 + 8); /* snoozed, ended_ms */
+    for (unsigned i = 0; i < 3; i++)  /* settings, error, payload */
+        (void)leat_read_bytes(&r, leat_read_u32(&r));
+    const uint32_t size = leat_read_u32(&r);
+    const leat_bytes list = {leat_read_bytes(&r, size), size};
+    uint32_t older = 0;
+    uint8_t n = 0;
+    leat_reader attempts;
+    if (r.failed || format != 2 || (size > 0 && !leat_failure_open(list, &older, &n, &attempts)))
+        sim_fail(s, "the dead entry of job %" PRIu64 " cannot be read", job->id);
+    else if (!s->disk_was_full && n < LEAT_FAILURES_KEPT && n < counted)
+        sim_fail(s,
+                 "job %" PRIu64 " has died of %" PRIu32 " failures and losses, %u of them are told",
+                 job->id, counted, n);
+}
+
+static void
+on_dead(sim *s, const leat_change *change)
+{
+    const uint64_t id = change->id;
     sim_job *const job = must_job(s, id, "a dead entry");
+    check_failures(s, job, change);
     if (job->is_listed)
         sim_fail(s, "job %" PRIu64 " is among the dead twice", id);
     job->is_listed = true;
@@ -1193,6 +1222,8 @@ check_touched(sim *s, sim_job *job)
     check_replies(s, job);
     if (job->ended && job->checkpoint_stored)
         sim_fail(s, "job %" PRIu64 " has ended, and its checkpoint is in the store", job->id);
+    if (job->ended && job->failure_stored)
+        sim_fail(s, "job %" PRIu64 " has ended, and its failures are in the store", job->id);
     if (job->is_listed && !job->is_dead)
         sim_fail(s, "job %" PRIu64 " is not dead and is listed among them", job->id);
     if (job->is_dead && job->ended_commit == s->commit->serial &&
@@ -1257,6 +1288,15 @@ on_checkpoint(sim *s, uint64_t id, bool stored)
     touch(s, job);
 }
 
+/* … and how its attempts failed. */
+static void
+on_failure(sim *s, uint64_t id, bool stored)
+{
+    sim_job *const job = must_job(s, id, "a failure");
+    job->failure_stored = stored;
+    touch(s, job);
+}
+
 /* Only a full disk presses, and only what nobody can still come back for: an hour at least, by a
  * clock that is set forth and back. */
 static void
@@ -1290,11 +1330,13 @@ apply(sim_store *store, sim_commit *commit)
         else if (change.op == 3)
             on_turn(s, &change);
         else if (change.op == 5 && change.kind == LEAT_OBJECT_DEAD)
-            on_dead(s, change.id);
+            on_dead(s, &change);
         else if (change.op == 6 && change.kind == LEAT_OBJECT_BATCH)
             on_batch_dropped(s, change.id);
         else if (change.kind == LEAT_OBJECT_CHECKPOINT && (change.op == 5 || change.op == 6))
             on_checkpoint(s, change.id, change.op == 5);
+        else if (change.kind == LEAT_OBJECT_FAILURE && (change.op == 5 || change.op == 6))
+            on_failure(s, change.id, change.op == 5);
     }
     check_order(s);
     for (size_t i = 0; i < s->touched_count; i++)

@@ -173,7 +173,7 @@ typedef struct sim_job {
     unsigned cancels_asked;
     bool doomed;       /* must not be given out any more */
     bool held_decided; /* in this commit */
-    bool checkpoint_stored;
+    bool checkpoint_stored, failure_stored;
     /* checkpoints, by number: the last that was said, that is acknowledged; those that were STALE
      */
     uint32_t checkpoint_said, checkpoint_acked;

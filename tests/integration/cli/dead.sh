@@ -21,13 +21,13 @@ run 1 leat wait
 
 # the list, and parts of it
 run 0 leat dead ls
-grep -q '^JOB  *ID  *CHANNEL  *HANDLER  *ATTEMPTS  *ENDED  *ERROR' "$dir/out" || fail "no head"
-grep -q "^$batch/2 .* default  *fail  *2  *[0-9:]*  *no route" "$dir/out" || fail "not the job"
+grep -q '^JOB  *ID  *CHANNEL  *HANDLER  *ATTEMPTS  *WORKER  *ENDED  *ERROR' "$dir/out" || fail "no head"
+grep -q "^$batch/2 .* default  *fail  *2  *w1  *[0-9:]*  *no route" "$dir/out" || fail "not the job"
 is "$(wc -l <"$dir/out")" 5
 run 0 leat dead ls --plain --where disk
 is "$(wc -l <"$dir/out")" 3
 run 0 leat dead ls --plain --where disk --channel mail
-is "$(cut -f1,3,7 "$dir/out")" "$(printf '%s/1\tmail\tdisk full' "$mail")"
+is "$(cut -f1,3,8 "$dir/out")" "$(printf '%s/1\tmail\tdisk full' "$mail")"
 run 0 leat dead ls --json
 is "$(grep -o '"job":"[0-9]*"' "$dir/out" | wc -l)" 4
 grep -q '"ended":"[0-9]*-[0-9]*-[0-9]*T[0-9:.]*Z"' "$dir/out" || fail "no time"
@@ -40,11 +40,21 @@ run 0 leat dead show "$batch/2"
 grep -q '^error    no route$' "$dir/out" || fail "not the error"
 grep -q '^payload  no route$' "$dir/out" || fail "not the payload"
 grep -q '^attempts 2: 2 failed, 0 lost' "$dir/out" || fail "not the attempts"
+is "$(grep -c '^         [12] on w1, .*: no route$' "$dir/out")" 2
 run 0 leat dead show "$batch/2" --json
 grep -q '"batch":"'"$batch"'","place":2,.*"payload":"no route"' "$dir/out" || fail "not as JSON"
+is "$(grep -o '"end":"failed","worker":"w1"' "$dir/out" | wc -l)" 2
 id=$(grep -o '"job":"[0-9]*"' "$dir/out" | tr -dc 0-9)
 run 0 leat dead show "$id"
 grep -q "^job      $batch/2, handler \"fail\" in \"default\"$" "$dir/out" || fail "not by its number"
+run 1 leat result "$batch/2"
+is "$(grep -c '^  [12] on w1, .*: no route$' "$dir/err")" 2
+run 1 leat result "$batch/2" --json
+grep -q '"failed":2,"lost":0,"attempt_list":\[{"attempt":1,"end":"failed","worker":"w1"' "$dir/out" ||
+    fail "no attempts in the result"
+run 0 leat explain "$batch/2"
+grep -q '^  2 attempts: 2 failed, 0 lost' "$dir/out" || fail "not explained"
+is "$(grep -c '^    [12] on w1, .*: no route$' "$dir/out")" 2
 
 # what a job said cannot steer the terminal
 run 0 leat submit --handler fail --retries 0 "$(printf 'fatal:\033[31mred')"

@@ -6,13 +6,16 @@
 
 start_broker
 start_worker w1 3 --allow-commands --rlimit cpu=30s
+first_worker=$worker_pid
 workers_up 1
 mkdir "$dir/here"
 cd "$dir/here" || exit 1
 mark="leat-hostile-$$" # in the command line of everything that is started here
 
 # hostile CODE SENTENCE COMMAND…: while it runs and after it, honest jobs run on the same worker
+played=0
 hostile() {
+    played=$((played + 1))
     want=$1
     sentence=$2
     shift 2
@@ -24,6 +27,9 @@ hostile() {
     wait "$pid" || got=$?
     [ "$got" = "$want" ] || fail "exit $got, not $want: $*"
     [ -z "$sentence" ] || said "$sentence"
+    why=""
+    [ "$want" = 0 ] || why=$(leat dead ls --plain | sed -n 1p | cut -f8)
+    [ "$want" = 0 ] || [ -n "$why" ] || fail "no sentence is kept of: $*"
     nothing_left
 }
 
@@ -31,6 +37,8 @@ hostile() {
 left_running() { grep -la "[l]eat-hostile-$$" /proc/[0-9]*/cmdline 2>/dev/null || :; }
 is_clean() { [ -z "$(left_running)" ]; }
 nothing_left() { until_true 5 is_clean; }
+
+printed_bytes() { is "$(cat "$dir/out")" "$1"; }
 
 # the check can fail: a process with the mark is seen
 sh -c "sleep 5; : $mark" &
@@ -55,6 +63,10 @@ hostile 127 'what its first line names is not here' run ./script
 hostile 143 'stopped: it took longer than its run limit' \
     run --retries 0 --run-limit 1s --output-max 1K sh -c "yes $mark & yes $mark >&2"
 [ "$(wc -c <"$dir/out")" -lt 4096 ] || fail "more is kept than was allowed"
+for stream in 1 2; do # … and each of them by itself, as fast as it can
+    hostile 0 '' run --output-max 1K sh -c "head -c 100000000 /dev/zero >&$stream; : $mark"
+    [ "$(cat "$dir/out" "$dir/err" | wc -c)" -lt 4096 ] || fail "more is kept than was allowed"
+done
 
 # 4: forks for ever; the number of its processes is bounded, and all of them are ended
 procs=40
@@ -94,6 +106,17 @@ hostile 5 '' run sh -c "exec >&- 2>&-; sleep 0.2; exit 5 $mark"
 # 8: dies by a signal
 hostile 139 'killed by SIGSEGV' run sh -c 'kill -SEGV $$'
 hostile 134 'killed by SIGABRT' run sh -c 'kill -ABRT $$'
+hostile 137 'killed by SIGKILL' run sh -c 'kill -KILL $$'
+
+# 8a: writes half a line and hangs: what it wrote is there
+hostile 143 'stopped: it took longer than its run limit' \
+    run --retries 0 --run-limit 500ms sh -c "printf half; sleep 100; : $mark"
+printed_bytes half
+is "$why" "stopped: it took longer than its run limit"
+
+# 8b: asks for another attempt each time: it has three, and no more
+hostile 75 'exit 75 (after 3 attempts)' run --backoff 10ms sh -c 'echo x >>tries; exit 75'
+is "$(wc -l <tries)" 3
 
 # 9: writes no line feed, and bytes that are no text
 hostile 0 '' run printf '\377\000\001no end'
@@ -123,6 +146,11 @@ workers_up 3
 hostile 152 'its CPU time is used up' run --channel small sh -c "while :; do :; done; : $mark"
 hostile 0 '' run --channel small sh -c 'ulimit -n; ulimit -v'
 is "$(cat "$dir/out")" "$(printf '20\n204800')"
+hostile 1 MemoryError run --channel small /usr/bin/python3 -c "x = bytearray(400 << 20) # $mark"
+is "$why" "exit 1: MemoryError"
+hostile 1 'Too many open files' run --channel small /usr/bin/python3 -c \
+    "x = [open('/dev/null') for i in range(100)] # $mark"
+is "$why" "exit 1: OSError: [Errno 24] Too many open files: '/dev/null'"
 
 # 14: kills what watches over it; that is not the end of the worker
 hostile 1 'the process that watches over the command was killed' \
@@ -131,6 +159,9 @@ hostile 1 'the process that watches over the command was killed' \
 # 15: no descriptor, socket or group of the worker reaches it
 hostile 0 '' run ls /proc/self/fd
 [ "$(wc -l <"$dir/out")" -le 4 ] || fail "it has more descriptors than its own"
+
+[ "$played" -ge 30 ] || fail "only $played of them were played"
+kill -0 "$first_worker" || fail "the worker is gone"
 
 # a worker that is killed takes everything with it, whatever it did to hide
 leat submit sh -c "setsid sh -c 'sleep 100; : $mark' & trap '' TERM; sleep 100; : $mark" >/dev/null
