@@ -262,6 +262,15 @@ leat_live_holds(const leat_live *live)
 /* ------------------------------------------------------------------------------ when it has ended
  */
 
+/* Bytes from there on; of no bytes there is no address to go on from. */
+static leat_bytes
+skip(leat_bytes bytes, uint64_t from)
+{
+    if (from == 0)
+        return bytes;
+    return (leat_bytes){bytes.data + from, bytes.size - (uint32_t)from};
+}
+
 /* Without its first bytes. */
 static void
 cut_head(leat_ending_stream *s, uint64_t from)
@@ -270,11 +279,9 @@ cut_head(leat_ending_stream *s, uint64_t from)
     const uint64_t cut = from - head < s->cut ? from - head : s->cut;
     const uint64_t rest = from - head - cut;
     const uint64_t tail = rest < s->tail.size ? rest : s->tail.size;
-    s->head.data += head;
-    s->head.size -= (uint32_t)head;
+    s->head = skip(s->head, head);
     s->cut -= cut;
-    s->tail.data += tail;
-    s->tail.size -= (uint32_t)tail;
+    s->tail = skip(s->tail, tail);
 }
 
 /* So many lines at the end of these bytes; *lines is what is missing to that. */
@@ -288,7 +295,7 @@ last_lines(leat_bytes bytes, uint64_t *lines, bool at_end)
         if (bytes.data[from - 1] == '\n' && --*lines == 0)
             break;
     }
-    return (leat_bytes){bytes.data + from, bytes.size - from};
+    return skip(bytes, from);
 }
 
 static void
