@@ -1305,7 +1305,7 @@ on_batch_dropped(sim *s, uint64_t id)
     sim_batch *const batch = sim_batch_of(s, id);
     if (batch == NULL)
         return; /* it was never on disk */
-    if (!s->disk_was_full || s->wall_high_ms - s->wall_low_ms <= LEAT_SESSION_MS)
+    if (!s->disk_was_full || s->high_wall - s->low_wall <= LEAT_SESSION_MS)
         sim_fail(s, "the record of batch %" PRIu64 " is dropped", id);
     batch->dropped = true;
 }

@@ -542,10 +542,8 @@ fill_disk(sim *s)
 static void
 turn(sim *s)
 {
-    if (s->now.wall_ms > s->wall_high_ms)
-        s->wall_high_ms = s->now.wall_ms;
-    if (s->wall_low_ms == 0 || s->now.wall_ms < s->wall_low_ms)
-        s->wall_low_ms = s->now.wall_ms;
+    if (s->low_wall == 0 || s->now.wall_ms < s->low_wall)
+        s->low_wall = s->now.wall_ms;
     leat_core_tick(s->core, s->now);
     if (leat_core_commit(s->core, s->now) != LEAT_ERR_OK)
         sim_fail(s, "a commit fails");

@@ -448,11 +448,11 @@ typedef struct sim {
     leat_random random;
     leat_random disk_random; /* of its own: seeds of before go as they did */
     unsigned disk_rate;
-    int64_t wall_low_ms, wall_high_ms; /* of all turns */
     bool disk_full, disk_was_full;
     leat_reader choices;
     leat_now now;
     int64_t high_wall;
+    int64_t low_wall;
     uint64_t life;
     int64_t boot_ms;
     leat_core *core;
