@@ -64,7 +64,7 @@ def run_kills(r, kills, fault=None):
         workers.remove(name)
         time.sleep(r.random.uniform(0, 0.5))
         workers.append(start_victim(r, 3 + n))
-    r.wait_ended()
+    r.wait_ended(900)  # suspects run alone, and two cores are not many
     for name in workers + spare:
         r.stop(name)
     return killed
