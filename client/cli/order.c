@@ -9,6 +9,7 @@
 #include <unistd.h>
 
 #include "client/cli/replace.h"
+#include "client/cli/shell.h"
 #include "client/cli/variable.h"
 #include "proto/base/log.h"
 #include "proto/limits.h"
@@ -72,13 +73,16 @@ take_words(leat_cli *cli, char *const *words, size_t word_count, leat_order *out
     }
     out->words = words;
     out->word_count = word_count;
+    for (size_t i = 0; i < word_count && text == NULL; i++) {
+        if (strcmp(words[i], "::::") == 0)
+            return leat_cli_usage(cli, "\"::::\" is written -a FILE here, before the command");
+        if (strcmp(words[i], ":::+") == 0)
+            return leat_cli_usage(cli, "\":::+\" stands behind a \":::\" that it goes beside");
+    }
     if (word_count >= LEAT_EXEC_WORDS_MAX)
         return leat_cli_usage(cli, "a command has at most %u words", LEAT_EXEC_WORDS_MAX - 1);
     for (size_t i = 0; i < word_count; i++)
-        out->wants_input |= leat_replace_wants_input(words[i]);
-    out->made = calloc(word_count + 1, sizeof *out->made);
-    if (out->made == NULL)
-        return no_memory(cli);
+        out->takes |= leat_replace_takes(words[i]);
     return text == NULL ? check_words(cli, out) : LEAT_EXIT_OK;
 }
 
@@ -175,38 +179,6 @@ take_output_max(const leat_cli *cli, leat_order *out)
     return LEAT_EXIT_OK;
 }
 
-/* ---- the inputs ---- */
-
-static int
-take_inputs(leat_cli *cli, leat_order *out)
-{
-    char reason[64];
-    const char separator = leat_options_flag(cli->options, "null") ? '\0' : '\n';
-    const char *file = leat_options_text(cli->options, "arg-file");
-    if (file != NULL && cli->inputs != NULL)
-        return leat_cli_usage(cli, "inputs come from one place: -a FILE or \":::\"");
-    for (size_t i = 0; cli->inputs != NULL && i < cli->input_count; i++) {
-        if (strcmp(cli->inputs[i], ":::") == 0)
-            return leat_cli_usage(cli, "a second \":::\" (combinations) is not built yet");
-    }
-    out->has_inputs = true;
-    if (cli->inputs != NULL) {
-        leat_inputs_of_words(&out->inputs, cli->inputs, cli->input_count);
-        return LEAT_EXIT_OK;
-    }
-    if (file == NULL && !out->wants_input) {
-        out->has_inputs = false;
-        if (out->input.size == 0 && leat_inputs_lie_unused())
-            leat_cli_say(cli, "input not used; add {} to make it arguments");
-        return LEAT_EXIT_OK;
-    }
-    file = file == NULL ? "-" : file;
-    if (leat_inputs_of_file(&out->inputs, file, separator) != LEAT_ERR_OK)
-        return leat_cli_fail(cli, LEAT_EXIT_USAGE, "NO_FILE", NULL, "cannot read \"%.300s\": %s",
-                             file, leat_log_errno_text(errno, reason, sizeof reason));
-    return LEAT_EXIT_OK;
-}
-
 int
 leat_order_read(leat_cli *cli, char *const *words, size_t word_count, leat_order *out)
 {
@@ -225,8 +197,6 @@ leat_order_read(leat_cli *cli, char *const *words, size_t word_count, leat_order
         code = take_input(cli, out);
     if (code == LEAT_EXIT_OK)
         code = take_output_max(cli, out);
-    if (code == LEAT_EXIT_OK)
-        code = take_inputs(cli, out);
     if (leat_options_given(cli->options, "retries"))
         out->exec.flags |= LEAT_EXEC_RETRY;
     out->exec.umask = (uint16_t)umask(0);
@@ -234,69 +204,127 @@ leat_order_read(leat_cli *cli, char *const *words, size_t word_count, leat_order
     return code;
 }
 
+/* ---- one job ---- */
+
+/* The bytes since `from` are one more word. They move while there are more: only its size is noted.
+ */
 static void
-put(leat_order *order, const leat_text *input, leat_buf *out)
+end_word(leat_order *order, size_t from)
 {
-    const leat_replacement with = {
-        .input = input == NULL ? (leat_text){0} : *input,
-        .number = order->number,
-        .for_shell = (order->exec.flags & LEAT_EXEC_SHELL) != 0,
-    };
-    size_t end = 0;
-    size_t at = 0;
-    leat_exec exec = order->exec;
-    leat_buf_reset(&order->scratch);
-    exec.word_count = 0;
-    /* Sizes first: the words move while there are more. */
-    for (size_t i = 0; i < order->word_count; i++) {
-        if (input == NULL)
-            leat_put_bytes(&order->scratch, order->words[i], strlen(order->words[i]));
-        else
-            leat_replace_word(&order->scratch, order->words[i], &with);
-        order->made[exec.word_count++].size = (uint32_t)(order->scratch.size - end);
-        end = order->scratch.size;
+    if (order->made_count == order->made_room) {
+        const size_t room = order->made_room == 0 ? 16 : order->made_room * 2;
+        leat_bytes *const made = reallocarray(order->made, room, sizeof *made);
+        if (made == NULL) {
+            order->scratch.failed = true;
+            return;
+        }
+        order->made = made;
+        order->made_room = room;
     }
-    if (input != NULL && !order->wants_input && with.for_shell) {
-        leat_put_u8(&order->scratch, ' ');
-        leat_replace_quote(&order->scratch, *input);
-        order->made[0].size = (uint32_t)order->scratch.size;
-    } else if (input != NULL && !order->wants_input) {
-        leat_put_bytes(&order->scratch, input->data, input->size);
-        order->made[exec.word_count++].size = (uint32_t)input->size;
-    }
-    out->failed |= order->scratch.failed;
-    if (out->failed)
+    order->made[order->made_count++].size = (uint32_t)(order->scratch.size - from);
+}
+
+/* A word of the command: as it is, or replaced, once for each argument if it takes of each. */
+static void
+put_word(leat_order *order, const char *word, const leat_replacement *given)
+{
+    leat_replacement with = *given;
+    const bool each = !with.for_shell && (leat_replace_takes(word) & LEAT_REPLACE_EACH) != 0;
+    size_t from = order->scratch.size;
+    if (with.count == 0) {
+        leat_put_bytes(&order->scratch, word, strlen(word));
+        end_word(order, from);
         return;
-    for (uint32_t i = 0; i < exec.word_count; i++) {
-        order->made[i].data = order->scratch.data == NULL ? NULL : order->scratch.data + at;
-        at += order->made[i].size;
     }
-    leat_exec_put(out, &exec, order->made, order->variables);
+    for (with.which = 0; with.which < (each ? with.count : 1); with.which++) {
+        from = order->scratch.size;
+        leat_replace_word(&order->scratch, word, &with);
+        end_word(order, from);
+    }
+}
+
+/* Arguments that no word has taken. */
+static void
+put_rest(leat_order *order, const leat_replacement *with)
+{
+    for (size_t i = 0; i < with->count; i++) {
+        const size_t from = order->scratch.size;
+        if (with->for_shell) {
+            leat_put_u8(&order->scratch, ' ');
+            leat_replace_quote(&order->scratch, with->arguments[i]);
+            order->made[0].size = (uint32_t)order->scratch.size;
+        } else {
+            leat_put_bytes(&order->scratch, with->arguments[i].data, with->arguments[i].size);
+            end_word(order, from);
+        }
+    }
+}
+
+static bool
+can_be_given(leat_order *order, const leat_order_job *job)
+{
+    order->why = NULL;
+    for (size_t i = 0; i < job->count; i++) {
+        const leat_text text = job->arguments[i];
+        if (text.size > 0 && memchr(text.data, '\0', text.size) != NULL)
+            order->why =
+                "it holds a NUL, which no program can be given (-0 if NUL ends the inputs)";
+    }
+    return order->why == NULL;
 }
 
 bool
-leat_order_next(leat_order *order, leat_buf *out, leat_text *input)
+leat_order_make(leat_order *order, const leat_order_job *job, leat_buf *out)
 {
-    const char *data = NULL;
-    size_t size = 0;
-    *input = (leat_text){0};
+    const leat_replacement with = {
+        .arguments = job->arguments,
+        .count = job->count,
+        .number = job->number,
+        .slot = job->slot,
+        .for_shell = (order->exec.flags & LEAT_EXEC_SHELL) != 0,
+    };
+    size_t at = 0;
     leat_buf_reset(out);
-    if (order->has_inputs) {
-        if (!leat_inputs_next(&order->inputs, &data, &size))
-            return false;
-        *input = (leat_text){.data = data, .size = size};
-    } else if (order->number > 0) {
+    leat_buf_reset(&order->scratch);
+    order->made_count = 0;
+    if (!can_be_given(order, job))
         return false;
+    for (size_t i = 0; i < order->word_count; i++)
+        put_word(order, order->words[i], &with);
+    if ((order->takes & LEAT_REPLACE_ARGUMENT) == 0)
+        put_rest(order, &with);
+    out->failed |= order->scratch.failed;
+    if (order->made_count > LEAT_EXEC_WORDS_MAX)
+        order->why = "the command has more than 65536 words";
+    if (out->failed || order->why != NULL)
+        return false;
+    for (size_t i = 0; i < order->made_count; i++) {
+        order->made[i].data = order->scratch.data == NULL ? NULL : order->scratch.data + at;
+        at += order->made[i].size;
     }
-    order->number++;
-    put(order, order->has_inputs ? input : NULL, out);
+    order->exec.word_count = (uint32_t)order->made_count;
+    leat_exec_put(out, &order->exec, order->made, order->variables);
     return !out->failed;
+}
+
+void
+leat_order_text(const leat_order *order, leat_buf *out)
+{
+    for (size_t i = 0; i < order->made_count; i++) {
+        const leat_text word = {.data = (const char *)order->made[i].data,
+                                .size = order->made[i].size};
+        if (i > 0)
+            leat_put_u8(out, ' ');
+        if ((order->exec.flags & LEAT_EXEC_SHELL) != 0)
+            leat_put_bytes(out, word.data, word.size);
+        else
+            leat_shell_put_word(out, word);
+    }
 }
 
 void
 leat_order_fini(leat_order *order)
 {
-    leat_inputs_fini(&order->inputs);
     for (size_t i = 0; i < order->text_count; i++)
         free(order->texts[i]);
     free((void *)order->texts);

@@ -4,7 +4,6 @@
 #define LEAT_CLI_ORDER_H
 
 #include "client/cli/command.h"
-#include "client/cli/inputs.h"
 #include "proto/exec.h"
 
 #define LEAT_ROWS_OF_ORDER                                                             \
@@ -37,32 +36,38 @@ typedef struct leat_order {
     leat_exec exec;
     char *const *words; /* borrowed; one word of text for a shell */
     size_t word_count;
-    bool wants_input;      /* a word holds a replacement string */
+    unsigned takes;        /* LEAT_REPLACE_…, of all words */
     char *directory;       /* owned */
     leat_bytes *variables; /* owned; what they point to is borrowed or in texts */
     char **texts;          /* owned, and what they point to */
     size_t text_count;
-    leat_inputs inputs; /* a job for each … */
-    bool has_inputs;    /* … or one job */
-    uint64_t number;    /* of the last job that was made */
-    leat_buf input;     /* stdin */
-    leat_buf scratch;   /* words of one job */
-    leat_bytes *made;   /* … where they lie */
+    leat_buf input;   /* stdin */
+    leat_buf scratch; /* words of one job */
+    leat_bytes *made; /* owned: where they lie */
+    size_t made_room;
+    size_t made_count;
+    const char *why; /* why no job could be made of its arguments, or NULL */
 } leat_order;
+
+/* What a job is made with. */
+typedef struct leat_order_job {
+    const leat_text *arguments;
+    size_t count; /* 0: none; then nothing is replaced */
+    uint64_t number;
+    uint64_t slot;
+} leat_order_job;
 
 /* Read what the command line says; words: what followed the options. Give out to leat_order_fini in
  * any case. On anything but LEAT_EXIT_OK the reason has been printed: no command at all, one word
- * with blanks that is no program (127), a folder or file that is not there.
- *
- * What is behind ":::" or in --arg-file makes a job each; the lines of stdin do so when a word
- * holds a replacement string, and are not read otherwise. */
+ * with blanks that is no program (127), a folder or file that is not there. */
 int leat_order_read(leat_cli *cli, char *const *words, size_t word_count, leat_order *out);
 
-/* The payload of the next job into out, and the input that it was made with, borrowed until the
- * next call (empty without one). Input that no replacement string takes is one more word at the
- * end. false: there are no more, or the inputs cannot be read (order->inputs.failed), or memory is
- * out (out->failed). */
-bool leat_order_next(leat_order *order, leat_buf *out, leat_text *input);
+/* The payload of a job into out. Arguments that no replacement string takes are more words at the
+ * end. false: order->why, or memory is out (out->failed). */
+bool leat_order_make(leat_order *order, const leat_order_job *job, leat_buf *out);
+
+/* Append the command of the job that was made last, as one would type it. */
+void leat_order_text(const leat_order *order, leat_buf *out);
 
 void leat_order_fini(leat_order *order);
 

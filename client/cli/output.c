@@ -63,6 +63,22 @@ leat_output_show_stdout(const leat_ending *ending)
     put_stream(&ending->out, "", stdout);
 }
 
+void
+leat_output_write(const leat_ending_stream *stream, FILE *out)
+{
+    put_stream(stream, "", out);
+}
+
+void
+leat_output_show_result(const leat_completed *done, const char *tag)
+{
+    bool inside = false;
+    put_tagged((leat_bytes){.data = done->result, .size = (uint32_t)done->result_size}, tag,
+               &inside, stdout);
+    if (inside)
+        (void)fputc('\n', stdout);
+}
+
 /* Head and tail as one text; what is missing between them is told beside it. */
 static void
 add_stream(cJSON *json, const char *key, const char *cut_key, const leat_ending_stream *stream)

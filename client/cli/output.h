@@ -16,6 +16,12 @@ void leat_output_show(const leat_ending *ending, const char *tag);
 /* stdout alone. */
 void leat_output_show_stdout(const leat_ending *ending);
 
+/* A stream as it was, and a line where something was cut out. */
+void leat_output_write(const leat_ending_stream *stream, FILE *out);
+
+/* The result of something else than a command, on stdout: its last line gets an end. */
+void leat_output_show_result(const leat_completed *done, const char *tag);
+
 /* What is known of it, into an object: exit or signal, stdout, stderr, what was cut. */
 void leat_output_json(cJSON *json, const leat_ending *ending);
 

@@ -12,43 +12,67 @@ typedef enum form {
     FORM_FOLDER, /* {//} */
     FORM_BASE,   /* {/.} */
     FORM_NUMBER, /* {#} */
+    FORM_SLOT,   /* {%} */
 } form;
 
+/* What stands between the braces, behind a position if there is one. */
 static const struct {
     const char *text;
     form form;
 } forms[] = {
-    {"{}",   FORM_ALL   },
-    {"{1}",  FORM_ALL   },
-    {"{.}",  FORM_STEM  },
-    {"{/}",  FORM_NAME  },
-    {"{//}", FORM_FOLDER},
-    {"{/.}", FORM_BASE  },
-    {"{#}",  FORM_NUMBER},
+    {"}",   FORM_ALL   },
+    {".}",  FORM_STEM  },
+    {"/}",  FORM_NAME  },
+    {"//}", FORM_FOLDER},
+    {"/.}", FORM_BASE  },
+    {"#}",  FORM_NUMBER},
+    {"%}",  FORM_SLOT  },
 };
 
-/* The replacement string that begins here, and its size. */
-static form
-form_at(const char *at, size_t *size)
+#define POSITION_MAX 99999U
+
+typedef struct string {
+    form form;
+    size_t size;
+    uint32_t position; /* 0: of each argument */
+} string;
+
+/* The replacement string that begins here; FORM_NONE: none does. */
+static string
+string_at(const char *at)
 {
+    string found = {.form = FORM_NONE};
+    const char *p = at;
+    if (*p++ != '{')
+        return found;
+    for (; *p >= '0' && *p <= '9' && found.position <= POSITION_MAX; p++)
+        found.position = found.position * 10 + (uint32_t)(*p - '0');
+    const bool is_placed = p > at + 1;
+    if (is_placed && found.position == 0)
+        return found;
     for (size_t i = 0; i < sizeof forms / sizeof *forms; i++) {
-        *size = strlen(forms[i].text);
-        if (strncmp(at, forms[i].text, *size) == 0)
-            return forms[i].form;
+        const size_t size = strlen(forms[i].text);
+        const bool has_place = forms[i].form != FORM_NUMBER && forms[i].form != FORM_SLOT;
+        if (strncmp(p, forms[i].text, size) == 0 && (has_place || !is_placed)) {
+            found.form = forms[i].form;
+            found.size = (size_t)(p - at) + size;
+        }
     }
-    return FORM_NONE;
+    return found;
 }
 
-bool
-leat_replace_wants_input(const char *word)
+unsigned
+leat_replace_takes(const char *word)
 {
+    unsigned takes = 0;
     for (; *word != '\0'; word++) {
-        size_t size;
-        const form found = form_at(word, &size);
-        if (found != FORM_NONE && found != FORM_NUMBER)
-            return true;
+        const string found = string_at(word);
+        if (found.form == FORM_SLOT)
+            takes |= LEAT_REPLACE_SLOT;
+        else if (found.form != FORM_NONE && found.form != FORM_NUMBER)
+            takes |= LEAT_REPLACE_ARGUMENT | (found.position == 0 ? LEAT_REPLACE_EACH : 0);
     }
-    return false;
+    return takes;
 }
 
 /* Bytes up to and with the last slash. */
@@ -105,6 +129,7 @@ take(form found, leat_text input)
     case FORM_NONE:
     case FORM_ALL:
     case FORM_NUMBER:
+    case FORM_SLOT:
     default:
         return input;
     }
@@ -123,26 +148,55 @@ leat_replace_quote(leat_buf *out, leat_text text)
     leat_put_u8(out, '\'');
 }
 
+static void
+put_number(leat_buf *out, uint64_t number)
+{
+    char digits[24];
+    const int size = snprintf(digits, sizeof digits, "%" PRIu64, number);
+    leat_put_bytes(out, digits, (size_t)size);
+}
+
+static void
+put_argument(leat_buf *out, form which, const leat_replacement *with, size_t index)
+{
+    const leat_text text =
+        index < with->count ? take(which, with->arguments[index]) : (leat_text){0};
+    if (with->for_shell)
+        leat_replace_quote(out, text);
+    else
+        leat_put_bytes(out, text.data, text.size);
+}
+
+static void
+put_string(leat_buf *out, const string *found, const leat_replacement *with)
+{
+    if (found->form == FORM_NUMBER) {
+        put_number(out, with->number);
+    } else if (found->form == FORM_SLOT) {
+        put_number(out, with->slot);
+    } else if (found->position > 0) {
+        put_argument(out, found->form, with, found->position - 1);
+    } else if (!with->for_shell) {
+        put_argument(out, found->form, with, with->which);
+    } else {
+        for (size_t i = 0; i < with->count; i++) {
+            if (i > 0)
+                leat_put_u8(out, ' ');
+            put_argument(out, found->form, with, i);
+        }
+    }
+}
+
 void
 leat_replace_word(leat_buf *out, const char *word, const leat_replacement *with)
 {
     while (*word != '\0') {
-        size_t size;
-        const form found = form_at(word, &size);
-        char number[24];
-        if (found == FORM_NONE) {
+        const string found = string_at(word);
+        if (found.form == FORM_NONE) {
             leat_put_u8(out, (uint8_t)*word++);
             continue;
         }
-        if (found == FORM_NUMBER) {
-            const int digits = snprintf(number, sizeof number, "%" PRIu64, with->number);
-            leat_put_bytes(out, number, (size_t)digits);
-        } else if (with->for_shell) {
-            leat_replace_quote(out, take(found, with->input));
-        } else {
-            const leat_text text = take(found, with->input);
-            leat_put_bytes(out, text.data, text.size);
-        }
-        word += size;
+        put_string(out, &found, with);
+        word += found.size;
     }
 }

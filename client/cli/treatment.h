@@ -67,6 +67,52 @@
         .max = (uint64_t)LEAT_DELAY_MS_MAX, .help = "of no use if it has not started by then" \
     }
 
+/* Rows of jobs that are made now: when, after what, and what follows. */
+#define LEAT_ROWS_OF_RELATIONS                                                                    \
+    {.name = "in",                                                                                \
+     .type = LEAT_OPTION_DURATION,                                                                \
+     .value = "D",                                                                                \
+     .help = "not before this time has passed",                                                   \
+     .max = (uint64_t)LEAT_DELAY_MS_MAX,                                                          \
+     .flags = LEAT_OPTION_NOT_IN_FILE},                                                           \
+        {.name = "at",                                                                            \
+         .type = LEAT_OPTION_TEXT,                                                                \
+         .value = "T",                                                                            \
+         .help = "not before this time: 18:30, or 2030-05-01T18:30:00Z",                          \
+         .flags = LEAT_OPTION_NOT_IN_FILE},                                                       \
+        {.name = "after",                                                                         \
+         .type = LEAT_OPTION_TEXT,                                                                \
+         .value = "SEL[:ok|any|failed]",                                                          \
+         .help = "not before that batch has ended, and so (ok); skipped when it ends otherwise",  \
+         .flags = LEAT_OPTION_NOT_IN_FILE},                                                       \
+        {.name = "finally",                                                                       \
+         .type = LEAT_OPTION_LIST,                                                                \
+         .value = "NAME[=PAYLOAD]",                                                               \
+         .help =                                                                                  \
+             "a job that runs when the job has ended, however; may be given again, the last one " \
+             "runs first",                                                                        \
+         .flags = LEAT_OPTION_NOT_IN_FILE},                                                       \
+        {.name = "recover",                                                                       \
+         .type = LEAT_OPTION_TEXT,                                                                \
+         .value = "NAME[=PAYLOAD]",                                                               \
+         .help = "a job that runs when the job is dead; how it ends is how the dead one ended",   \
+         .flags = LEAT_OPTION_NOT_IN_FILE},                                                       \
+        {.name = "reply",                                                                         \
+         .type = LEAT_OPTION_TEXT,                                                                \
+         .value = "CHANNEL",                                                                      \
+         .help = "a message into that channel for each job that ends",                            \
+         .flags = LEAT_OPTION_NOT_IN_FILE},                                                       \
+        {.name = "reply-handler",                                                                 \
+         .type = LEAT_OPTION_TEXT,                                                                \
+         .value = "NAME",                                                                         \
+         .help = "... a job of this handler instead, its payload the result",                     \
+         .flags = LEAT_OPTION_NOT_IN_FILE},                                                       \
+    {                                                                                             \
+        .name = "halt", .type = LEAT_OPTION_TEXT, .value = "WHEN",                                \
+        .help = "cancel the rest of the batch: now,fail=1 (also what runs) or soon,done=10%",     \
+        .flags = LEAT_OPTION_NOT_IN_FILE                                                          \
+    }
+
 /* Rows of a job alone. */
 #define LEAT_ROWS_OF_JOB                                                                   \
     {.name = "unique",                                                                     \
@@ -113,7 +159,7 @@ typedef struct leat_treatment {
  * leat_treatment_fini in any case. On anything but LEAT_EXIT_OK the reason has been printed. */
 int leat_treatment_read(leat_cli *cli, leat_treatment *out);
 
-/* Read what only submit has: when, after what, and what follows. */
+/* Read LEAT_ROWS_OF_RELATIONS and --name: when, after what, and what follows. */
 int leat_treatment_read_relations(leat_cli *cli, leat_treatment *out);
 
 void leat_treatment_fini(leat_treatment *treatment);

@@ -16,7 +16,8 @@ TestSuite(cli_replace, .fini = fini);
 static const char *
 replaced(const char *word, leat_text input, bool for_shell)
 {
-    const leat_replacement with = {.input = input, .number = 12, .for_shell = for_shell};
+    const leat_replacement with = {
+        .arguments = &input, .count = 1, .number = 12, .slot = 3, .for_shell = for_shell};
     leat_buf_reset(&out);
     leat_replace_word(&out, word, &with);
     leat_put_u8(&out, 0);
@@ -44,7 +45,10 @@ Test(cli_replace, each_form_takes_its_part)
         {"{//}",        "/file",      "/"          },
         {"{//}",        "a//b",       "a"          },
         {"{/}",         "a/",         ""           },
-        {"{ } {x} {2}", "a",          "{ } {x} {2}"},
+        {"{ } {x} {0}", "a",          "{ } {x} {0}"},
+        {"{1/}{1.}",    "d/a.c",      "a.cd/a"     },
+        {"<{2}{2//}>",  "a",          "<>"         },
+        {"{%} {1%}",    "a",          "3 {1%}"     },
         {"{",           "a",          "{"          },
         {"{}",          "",           ""           },
         {"{}",          "a {} b",     "a {} b"     },
@@ -68,10 +72,27 @@ Test(cli_replace, for_a_shell_it_is_one_word)
     LEAT_SAME_TEXT(replaced("{#} {/.}", leat_text_of("d/a b.c"), true), "12 'a b'");
 }
 
-Test(cli_replace, who_takes_from_the_input)
+Test(cli_replace, several_arguments_have_places)
 {
-    cr_assert(leat_replace_wants_input("x{/.}y"));
-    cr_assert(leat_replace_wants_input("{1}"));
-    cr_assert(not(leat_replace_wants_input("{#} {x} {")));
-    cr_assert(not(leat_replace_wants_input("")));
+    const leat_text three[] = {leat_text_of("x y"), leat_text_of("d/b.c"), leat_text_of("")};
+    leat_replacement with = {.arguments = three, .count = 3, .which = 1};
+    leat_replace_word(&out, "{2/.}-{1}-{3}-{4}-{}", &with);
+    leat_put_u8(&out, 0);
+    LEAT_SAME_TEXT((const char *)out.data, "b-x y---d/b.c");
+
+    leat_buf_reset(&out);
+    with.for_shell = true;
+    leat_replace_word(&out, "echo {} {/}", &with);
+    leat_put_u8(&out, 0);
+    LEAT_SAME_TEXT((const char *)out.data, "echo 'x y' 'd/b.c' '' 'x y' 'b.c' ''");
+}
+
+Test(cli_replace, who_takes_from_the_arguments)
+{
+    const unsigned each = LEAT_REPLACE_ARGUMENT | LEAT_REPLACE_EACH;
+    cr_assert(eq(uint, leat_replace_takes("x{/.}y"), each));
+    cr_assert(eq(uint, leat_replace_takes("{1}"), LEAT_REPLACE_ARGUMENT));
+    cr_assert(eq(uint, leat_replace_takes("{12//}{%}"), LEAT_REPLACE_ARGUMENT | LEAT_REPLACE_SLOT));
+    cr_assert(eq(uint, leat_replace_takes("{#} {x} {"), 0));
+    cr_assert(eq(uint, leat_replace_takes(""), 0));
 }

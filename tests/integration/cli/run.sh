@@ -51,7 +51,6 @@ is "$(cat "$dir/out")" "$(printf 'IT'"'"'S\n$HOME; FALSE\n`X`')"
 run 127 leat run 'gzip {} && rm {}'
 said "no program \"gzip {} && rm {}\". Shell text? leat run --shell 'gzip {} && rm {}'"
 run 2 leat run
-run 2 leat run echo ::: a ::: b
 run 2 leat submit
 said "give a command (leat submit make -C docs), or --handler NAME"
 
