@@ -37,47 +37,43 @@
 #define ROUND_JOBS     4096U       /* made before ends are looked at again */
 #define ROUND_ENDS     1024U
 
+#define ROW_JOBS                                                                            \
+    {                                                                                       \
+        .name = "jobs", .letter = 'j', .type = LEAT_OPTION_NUMBER, .value = "N",            \
+        .help = "at most N at once (default: as many as the workers have slots)", .min = 1, \
+        .max = WINDOW_JOBS                                                                  \
+    }
+#define ROW_KEEP_ORDER                                                 \
+    {                                                                  \
+        .name = "keep-order", .letter = 'k', .type = LEAT_OPTION_FLAG, \
+        .help = "print in the order of the inputs, not as they end"    \
+    }
+#define ROW_TAG                                                                              \
+    {                                                                                        \
+        .name = "tag", .type = LEAT_OPTION_FLAG,                                             \
+        .help = "the arguments before each line of output", .flags = LEAT_OPTION_NOT_IN_FILE \
+    }
+#define ROW_EXIT                                                                                \
+    {                                                                                           \
+        .name = "exit", .type = LEAT_OPTION_TEXT, .value = "HOW",                               \
+        .help =                                                                                 \
+            "exit code: any (1 if one failed), job (its own; default for one job), count, none" \
+    }
+#define ROW_PROGRESS                                                                      \
+    {                                                                                     \
+        .name = "progress", .type = LEAT_OPTION_TEXT, .value = "HOW", .fallback = "auto", \
+        .help = "auto, bar, plain, json or none"                                          \
+    }
+
 static const leat_option rows[] = {
     LEAT_ROWS_OF_FEED,
-    {.name = "jobs",
-      .letter = 'j',
-      .type = LEAT_OPTION_NUMBER,
-      .value = "N",
-      .help = "at most N at once (default: as many as the workers have slots)",
-      .min = 1,
-      .max = WINDOW_JOBS},
-    {.name = "keep-order",
-      .letter = 'k',
-      .type = LEAT_OPTION_FLAG,
-      .help = "print in the order of the inputs, not as they end"                                                                                                                                                                                                                                                        },
-    {.name = "tag",                                                                                           .type = LEAT_OPTION_FLAG,                                                                               .help = "the arguments before each line of output"},
-    {.name = "results",
-      .type = LEAT_OPTION_TEXT,
-      .value = "DIR",
-      .help = "files of each job, too: DIR/NUMBER/stdout, stderr, exit, command",
-      .flags = LEAT_OPTION_NOT_IN_FILE                                                                                                                                                                                                                                                                                                                                                                                                                                                                                                       },
-    {.name = "joblog",
-      .type = LEAT_OPTION_TEXT,
-      .value = "F",
-      .help = "a line for each job that has run, as GNU parallel writes it",
-      .flags = LEAT_OPTION_NOT_IN_FILE},
-    {.name = "resume",
-      .type = LEAT_OPTION_FLAG,
-      .help = "run only what is not in the joblog, and go on in it",
-      .flags = LEAT_OPTION_NOT_IN_FILE                                                                                                                                                                                                                                     },
-    {.name = "retry-failed",
-      .type = LEAT_OPTION_FLAG,
-      .help = "run what failed by the joblog; with --resume also what is not in it",
-      .flags = LEAT_OPTION_NOT_IN_FILE},
-    {.name = "exit",
-      .type = LEAT_OPTION_TEXT,
-      .value = "HOW",
-      .help = "exit code: any (1 if one failed), job (its own; default for one job), count, none"                                                                                                                                                                                                                      },
-    {.name = "progress",
-      .type = LEAT_OPTION_TEXT,
-      .value = "HOW",
-      .fallback = "auto",
-      .help = "auto, bar, plain, json or none"},
+    ROW_JOBS,
+    ROW_KEEP_ORDER,
+    ROW_TAG,
+    LEAT_ROW_RESULTS,
+    LEAT_ROWS_OF_JOBLOG,
+    ROW_EXIT,
+    ROW_PROGRESS,
     LEAT_ROW_TIMEOUT("stop waiting after this time (exit 124); the batch goes on"),
 };
 
@@ -184,8 +180,6 @@ print(running *self, leat_flying **job_p, const leat_completed *done)
         leat_output_show(&ending, tag);
     else if (done->outcome == LEAT_DONE)
         leat_output_show_result(done, tag);
-    if (self->slots != NULL)
-        self->slots[(*job_p)->slot - 1] = 0;
     leat_flight_remove(&self->flight, job_p);
 }
 
@@ -260,6 +254,8 @@ take(running *self, const leat_completed *done)
     count(self, job, done);
     if (job == NULL)
         return LEAT_EXIT_OK;
+    if (self->slots != NULL)
+        self->slots[job->slot - 1] = 0;
     write_down(self, job, done);
     if (!self->keeps_order) {
         print(self, &job, done);
@@ -308,6 +304,11 @@ failed_sending(running *self, leat_status status)
         return LEAT_EXIT_OK;
     }
     leat_progress_wipe(&self->progress);
+    if (status == LEAT_TOO_LARGE) {
+        self->has_all = true; /* what was made before it comes to its end */
+        self->wrong = leat_cli_failed(self->cli, status, "run");
+        return LEAT_EXIT_OK;
+    }
     if (status == LEAT_REFUSED)
         return leat_cli_fail(self->cli, LEAT_EXIT_LEAT, "REFUSED", NULL, "%s", sentence);
     return leat_cli_failed(self->cli, status, "run");
@@ -355,7 +356,8 @@ send_made(running *self, uint32_t slot)
 static bool
 has_place(const running *self)
 {
-    return self->flight.count < self->at_once && self->flight.text_bytes < WINDOW_BYTES;
+    return self->submitted - self->ended < self->at_once && self->flight.count < WINDOW_JOBS &&
+           self->flight.text_bytes < WINDOW_BYTES;
 }
 
 /* There are no more inputs, or they cannot be read: what there is comes to its end. */
@@ -479,10 +481,11 @@ take_ends(running *self, bool *moved)
         code = take_one(self, i == 0 && waits ? TICK_MS : 0, &more);
         *moved |= more;
     }
-    if (*moved && leat_cli_flush())
-        (void)fflush(stderr);
-    leat_progress_update(&self->progress, leat_clock_mono_ms(), self->ended, self->submitted,
-                         self->ended - self->ok);
+    if (*moved)
+        (void)leat_cli_flush();
+    if (self->id != 0)
+        leat_progress_update(&self->progress, leat_clock_mono_ms(), self->ended, self->submitted,
+                             self->ended - self->ok);
     return code;
 }
 
@@ -493,9 +496,8 @@ rest(running *self)
     const int64_t due_ms = leat_due_ms(self->cli->broker);
     const bool wants_input = has_place(self) && !self->has_all && self->feed.has_arguments;
     const int input = wants_input ? leat_tuples_fd(&self->feed.tuples) : -1;
-    struct pollfd fds[2] = {
-        {.fd = leat_fd(self->cli->broker), .events = POLLIN}
-    };
+    struct pollfd fds[2];
+    fds[0] = (struct pollfd){.fd = leat_fd(self->cli->broker), .events = POLLIN};
     fds[1] = (struct pollfd){.fd = input, .events = POLLIN};
     (void)poll(fds, 2, due_ms >= 0 && due_ms < TICK_MS ? (int)due_ms : TICK_MS);
     (void)leat_process(self->cli->broker);
@@ -538,6 +540,14 @@ leaves(const running *self)
            (leat_stop_signal() != 0 && self->is_over);
 }
 
+/* The broker has given the batch a number. */
+static void
+note_id(running *self)
+{
+    leat_state_set_last(self->id);
+    (void)snprintf(self->progress.name, sizeof self->progress.name, "batch %" PRIu64, self->id);
+}
+
 static int
 run_all(running *self)
 {
@@ -555,8 +565,7 @@ run_all(running *self)
             break;
         code = feed(self, &moved);
         if (!had_id && self->id != 0)
-            leat_state_set_last(self->id);
-        (void)snprintf(self->progress.name, sizeof self->progress.name, "batch %" PRIu64, self->id);
+            note_id(self);
         if (code == LEAT_EXIT_OK && !self->is_over)
             code = take_ends(self, &moved);
         if (code == LEAT_EXIT_OK && !moved && !self->is_over && !leat_stop_wanted()) {
@@ -819,18 +828,22 @@ static const leat_example examples[] = {
     {"ls *.wav | leat run -j 4 lame {} {.}.mp3",        "of the lines of stdin, four at once"  },
     {"leat run --shell 'sort {} | uniq -c' ::: a b",    "shell text; what is put in is quoted" },
     {"leat run --retries 2 --run-limit 10m ./check {}", "try again, and not for ever"          },
+    {"leat run ./fit {1} {2} ::: a b ::: 1 2 3",        "every combination"                    },
+    {"leat run --joblog log --resume ./fit ::: *.csv",  "go on where it was left"              },
     {"leat run -k --exit count ./test.sh ::: 1 2 3",    "in order; how many failed"            },
 };
 
 const leat_cli_command leat_cli_command_run = {
     .noun = "run",
     .summary = "run commands as jobs, wait for them, print what they print",
-    .operands = "CMD [ARG…] [::: INPUT…]",
+    .operands = "CMD [ARG…] [::: INPUT… [:::+ INPUT…]]",
     .about =
         "Options stand before CMD; from its first word on everything is the command's, up to\n"
-        "\":::\". In its words {} is the input, {.} without its ending, {/} without its folder,\n"
-        "{//} its folder, {/.} both, {#} the job's number; without any of them the input is the\n"
-        "last word. Lines of stdin are inputs only if one of them stands there.\n"
+        "\":::\". Several \":::\" are every combination, \":::+\" goes side by side. In the\n"
+        "command {} is the input, {.} without its ending, {/} without its folder, {//} its\n"
+        "folder, {/.} both, {2} the second one, {#} the job's number, {%} which of -j N;\n"
+        "without any of them the inputs are the last words. Lines of stdin are inputs only if\n"
+        "one of them stands there, or with --handler, and are read as they come.\n"
         "\n"
         "It runs in the folder of the same name, with the environment and as the user of the\n"
         "worker; files are not moved. Exit 75 asks for another attempt, up to three; any other\n"

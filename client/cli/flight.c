@@ -5,9 +5,8 @@
 #include <string.h>
 #include <unistd.h>
 
-#define BUCKETS         4096U
-#define HELD_BYTES_MAX  (64U << 20) /* more results than this wait on disk */
-#define SPILT_BYTES_MIN 4096U       /* what is smaller stays: finding it again costs as much */
+#define BUCKETS        4096U
+#define HELD_BYTES_MAX (64U << 20) /* more results than this wait on disk */
 
 static leat_flying **
 bucket_of(const leat_flight *flight, uint32_t place)
@@ -75,12 +74,13 @@ bool
 leat_flight_hold(leat_flight *flight, leat_flying *job, const leat_completed *done)
 {
     job->done = *done;
-    (void)snprintf(job->worker, sizeof job->worker, "%s", done->worker);
-    job->done.worker = job->worker;
     job->done.result = NULL;
     job->has_ended = true;
-    if (done->result_size >= SPILT_BYTES_MIN &&
-        flight->held_bytes + done->result_size > HELD_BYTES_MAX && spill(flight, job, done))
+    job->worker = strdup(done->worker);
+    if (job->worker == NULL)
+        return false;
+    job->done.worker = job->worker;
+    if (flight->held_bytes + done->result_size > HELD_BYTES_MAX && spill(flight, job, done))
         return true;
     job->result = malloc(done->result_size + 1);
     if (job->result == NULL)
@@ -127,6 +127,7 @@ leat_flight_remove(leat_flight *flight, leat_flying **job_p)
     if (job->result != NULL)
         flight->held_bytes -= job->done.result_size;
     free(job->result);
+    free(job->worker);
     free(job);
 }
 

@@ -22,7 +22,7 @@ typedef struct leat_flying {
     leat_completed done;
     void *result;  /* owned; NULL: in the file */
     long spilt_at; /* … here */
-    char worker[256];
+    char *worker;  /* owned */
 } leat_flying;
 
 typedef struct leat_flight {

@@ -11,7 +11,24 @@
 #include <stdbool.h>
 #include <stdio.h>
 
+#include "client/cli/command.h"
 #include "client/cli/flight.h"
+
+#define LEAT_ROWS_OF_JOBLOG                                                            \
+    {.name = "joblog",                                                                 \
+     .type = LEAT_OPTION_TEXT,                                                         \
+     .value = "F",                                                                     \
+     .help = "a line for each job that has run, as GNU parallel writes it",            \
+     .flags = LEAT_OPTION_NOT_IN_FILE},                                                \
+        {.name = "resume",                                                             \
+         .type = LEAT_OPTION_FLAG,                                                     \
+         .help = "run only what is not in the joblog, and go on in it",                \
+         .flags = LEAT_OPTION_NOT_IN_FILE},                                            \
+    {                                                                                  \
+        .name = "retry-failed", .type = LEAT_OPTION_FLAG,                              \
+        .help = "run what failed by the joblog; with --resume also what is not in it", \
+        .flags = LEAT_OPTION_NOT_IN_FILE                                               \
+    }
 
 typedef struct leat_logged leat_logged;
 

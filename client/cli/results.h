@@ -3,7 +3,15 @@
 #ifndef LEAT_CLI_RESULTS_H
 #define LEAT_CLI_RESULTS_H
 
+#include "client/cli/command.h"
 #include "client/cli/flight.h"
+
+#define LEAT_ROW_RESULTS                                                            \
+    {                                                                               \
+        .name = "results", .type = LEAT_OPTION_TEXT, .value = "DIR",                \
+        .help = "files of each job, too: DIR/NUMBER/stdout, stderr, exit, command", \
+        .flags = LEAT_OPTION_NOT_IN_FILE                                            \
+    }
 
 /* Make the folder. LEAT_ERR_…: errno says why not. */
 LEAT_NODISCARD leat_err leat_results_open(const char *folder);

@@ -68,6 +68,16 @@ put_byte(leat_buf *out, char c)
     leat_put_u8(out, c == '\0' ? '\n' : (uint8_t)c);
 }
 
+/* The byte that is next: a NUL is a line feed. */
+static char
+byte_of(const line *self)
+{
+    const char c = *self->at;
+    if (c == '\0')
+        return '\n';
+    return c;
+}
+
 /* What stands behind a backslash in $'…'. */
 static void
 unescape(line *self, leat_buf *out)
@@ -109,17 +119,17 @@ take_quoted(line *self, char sign, bool escapes, leat_buf *out)
 static void
 take_word(line *self, leat_buf *out)
 {
-    while (self->at < self->end && strchr(" \t\n", *self->at == '\0' ? '\n' : *self->at) == NULL) {
+    while (self->at < self->end && strchr(" \t\n", byte_of(self)) == NULL) {
         const char c = *self->at++;
         const char after = self->at < self->end ? *self->at : '\0';
         if (c == '\\' && self->at < self->end)
             put_byte(out, *self->at++);
         else if (c == '\'' || c == '"')
             take_quoted(self, c, false, out);
-        else if (c == '$' && after == '\'')
-            self->at++, take_quoted(self, '\'', true, out);
-        else
+        else if (c != '$' || after != '\'')
             put_byte(out, c);
+        else
+            take_quoted(self, *self->at++, true, out);
     }
     leat_put_u8(out, 0);
 }
@@ -129,7 +139,7 @@ leat_shell_split(leat_buf *out, leat_text text)
 {
     line self = {.at = text.data, .end = text.data + text.size};
     while (self.at < self.end) {
-        if (strchr(" \t\n", *self.at == '\0' ? '\n' : *self.at) != NULL)
+        if (strchr(" \t\n", byte_of(&self)) != NULL)
             self.at++;
         else
             take_word(&self, out);

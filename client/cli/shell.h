@@ -11,6 +11,6 @@ void leat_shell_put_word(leat_buf *out, leat_text word);
 /* Append the words of a line, a NUL behind each: what is quoted in any way is unquoted, nothing is
  * expanded, and a NUL in the line is a line feed, as in GNU parallel's job logs. Two lines that
  * give the same bytes mean the same command. */
-void leat_shell_split(leat_buf *out, leat_text line);
+void leat_shell_split(leat_buf *out, leat_text text);
 
 #endif

@@ -96,8 +96,12 @@ take_columns(const leat_cli *cli, leat_tuples *out)
         const bool is_tab = p[0] == '\\' && p[1] == 't';
         if (p[0] == '\\' && p[1] == '\\')
             *to++ = *p++;
-        *to++ = is_tab ? '\t' : *p;
-        p += is_tab;
+        *to = *p;
+        if (is_tab) {
+            *to = '\t';
+            p++;
+        }
+        to++;
     }
     *to = '\0';
     const int wrong = *given == '\0' ? REG_BADPAT : regcomp(&out->columns, text, REG_EXTENDED);

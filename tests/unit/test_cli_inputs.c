@@ -4,6 +4,7 @@
 #include <errno.h>
 #include <stdio.h>
 #include <string.h>
+#include <unistd.h>
 
 #include "client/cli/inputs.h"
 #include "tests/lib/tmp.h"
@@ -127,4 +128,47 @@ Test(cli_inputs, a_folder_cannot_be_read)
 
     cr_assert(not(leat_inputs_next(&inputs, &data, &size)));
     cr_assert(eq(int, inputs.failed, EISDIR));
+}
+
+Test(cli_inputs, ranges_are_counted)
+{
+    LEAT_PASS(leat_inputs_of_ranges(&inputs, "1-3,10,0-9:4"));
+
+    next_is("1", 1);
+    next_is("2", 1);
+    next_is("3", 1);
+    next_is("10", 2);
+    next_is("0", 1);
+    next_is("4", 1);
+    next_is("8", 1);
+    no_more();
+}
+
+Test(cli_inputs, what_is_no_range_is_malformed)
+{
+    static const char *const wrong[] = {
+        "",   "a",   "1-",    "-3", "3-1",           "1-3:0",
+        "1,", "1:2", "1-2-3", "1 ", "1000000000001", "99999999999999999999999"};
+    for (size_t i = 0; i < sizeof wrong / sizeof *wrong; i++)
+        LEAT_FAILS(leat_inputs_of_ranges(&inputs, wrong[i]), LEAT_ERR_MALFORMED);
+}
+
+Test(cli_inputs, a_pipe_is_ready_when_it_has_a_line)
+{
+    int ends[2];
+    cr_assert(eq(int, pipe(ends), 0));
+    inputs = (leat_inputs){.has_lines = true, .fd = ends[0], .separator = '\n'};
+
+    cr_assert(not(leat_inputs_ready(&inputs)));
+    cr_assert(eq(int, (int)write(ends[1], "a", 1), 1));
+    cr_assert(not(leat_inputs_ready(&inputs)));
+    cr_assert(eq(int, (int)write(ends[1], "b\nc", 3), 3));
+    cr_assert(leat_inputs_ready(&inputs));
+    next_is("ab", 2);
+    cr_assert(not(leat_inputs_ready(&inputs)));
+    (void)close(ends[1]);
+    cr_assert(leat_inputs_ready(&inputs));
+    next_is("c", 1);
+    no_more();
+    (void)close(ends[0]);
 }

@@ -23,8 +23,8 @@ dry 'echo a 1\necho b 2' echo ::: a b :::+ 1 2 3
 dry 'echo a 1 x\necho a 1 y\necho b 2 x\necho b 2 y' echo ::: a b :::+ 1 2 ::: x y
 dry 'echo a x 1\necho a y 2\necho b x 1\necho b y 2' echo ::: a b ::: x y :::+ 1 2
 printf 'one\ntwo\n' >lines
-printf '1\n2\n' >more
-dry 'echo one 1\necho one 2\necho two 1\necho two 2' -a lines -a more echo
+printf '1\n2\n' >more.txt
+dry 'echo one 1\necho one 2\necho two 1\necho two 2' -a lines -a more.txt echo
 dry 'echo one x\necho two x' -a lines echo ::: x
 printf '1\n2\n' | dry 'echo 1 x\necho 2 x' -a - echo ::: x
 dry 'echo 1\necho 4\necho 7\necho 20' --array 1-9:3,20 echo

@@ -10,7 +10,7 @@ workers_up 1
 cd "$dir" || exit 1
 
 # the arguments before each line; outputs of jobs are not mixed
-run 0 leat run -k --tag --progress none printf '%s\n%s' x ::: a "b c" ::: 1
+run 0 leat run -k --tag --progress none printf 'x\n%s' '{1}' ::: a "b c" ::: 1
 is "$(cat "$dir/out")" "$(printf 'a 1\tx\na 1\ta\nb c 1\tx\nb c 1\tb c')"
 run 0 leat run --progress none sh -c 'for i in 1 2 3; do echo "$1"; sleep 0.02; done' sh ::: a b
 is "$(uniq "$dir/out" | wc -l)" 2
@@ -46,7 +46,6 @@ touch_all() {
 job='echo "$1" >>done_by; [ "$1" != "b c" ] || [ -e fixed ]'
 touch_all "a b c " leat run --progress none --joblog log sh -c "$job" sh ::: a "b c"
 touch_all "d " leat run --joblog log --resume sh -c "$job" sh ::: d "b c" a
-said "not run (joblog)" || :
 touch_all "" leat run --joblog log --resume sh -c "$job" sh ::: d "b c" a
 said "nothing to run: the joblog has all that is wanted of 3"
 touch_all "b c " leat run --joblog log --retry-failed sh -c "$job" sh ::: a "b c" d e
@@ -69,8 +68,8 @@ said "--resume goes with --joblog F"
 run 2 leat run --joblog "$dir" true
 said "Is a directory"
 # shell text, and words with line feeds, are known again, too
-for i in 1 2; do
-    run "$((i == 1 ? 0 : 0))" leat run --joblog nl --resume --progress none printf '%s|' ::: "$(printf 'x\ny')" "	'"
+for _ in 1 2; do
+    run 0 leat run --joblog nl --resume --progress none printf '%s|' ::: "$(printf 'x\ny')" "	'"
     run 0 leat run --joblog text --resume --progress none --shell "$(printf 'echo {}\necho "x  y"')" ::: a
 done
 is "$(rows nl 1 | wc -l)" 2
@@ -79,7 +78,7 @@ is "$(wc -l <text)" 2
 # parallel's own log is read
 printf 'Seq\tHost\tStarttime\tJobRuntime\tSend\tReceive\tExitval\tSignal\tCommand\n' >theirs
 printf "1\t:\t1795416047.669\t     0.000\t0\t4\t0\t0\techo 'a b'\n" >>theirs
-printf '2\t:\t1795416047.683\t     0.003\t0\t2\t3\t0\techo it\\'"'"'s\n' >>theirs
+printf "2\t:\t1795416047.683\t     0.003\t0\t2\t3\t0\techo it\\\\'s\n" >>theirs
 cp theirs ours
 run 0 leat run --progress none --joblog ours --resume echo ::: "it's" c "a b"
 is "$(cat "$dir/out")" c
@@ -140,3 +139,27 @@ run 0 leat wait "$batch" --timeout 20s
 run 0 leat run -k --progress none sh -c '[ "$1" != 1 ] || sleep 0.3; head -c 900000 /dev/zero | tr "\0" "$1"' sh ::: 1 2 3
 is "$(tr -s 123 <"$dir/out")" 123
 is "$(wc -c <"$dir/out")" 2700000
+
+# -j counts what runs, not what waits to be printed
+run 0 leat run -k -j 2 --progress none sh -c '[ "$1" != 1 ] || until [ -e go ]; do sleep 0.02; done; [ "$1" != 5 ] || touch go; echo "$1"' \
+    sh ::: 1 2 3 4 5
+is "$(tr -d '\n' <"$dir/out")" 12345
+
+# Ctrl-C while inputs are awaited
+leat run --progress none sh -c 'touch begun; sleep 30' sh '{}' <pipe >"$dir/out" 2>"$dir/err" &
+client=$!
+exec 7>pipe
+echo one >&7
+until_true 10 test -e begun
+kill -INT "$client"
+code=0
+wait "$client" || code=$?
+exec 7>&-
+is "$code" 130
+said "cancelling 1"
+
+# an input that is too large ends it, and what was made before it has an end
+/usr/bin/python3 -c 'print("small"); print("x" * 1100000)' |
+    run 125 leat run --progress none --handler echo
+printed small
+said "over the limit"
