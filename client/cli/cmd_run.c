@@ -171,7 +171,7 @@ print(running *self, leat_flying **job_p, const leat_completed *done)
     if (self->tags) {
         (void)leat_screen_safe(arguments.data, arguments.size, self->cli->out.utf8, TAG_COLUMNS,
                                tag, sizeof tag - 1);
-        strcat(tag, "\t"); /* NOLINT: there is room for it */
+        (void)snprintf(tag + strlen(tag), 2, "\t");
     }
     leat_progress_wipe(&self->progress);
     if (self->cli->json)
