@@ -121,15 +121,17 @@ take_word(line *self, leat_buf *out)
 {
     while (self->at < self->end && strchr(" \t\n", byte_of(self)) == NULL) {
         const char c = *self->at++;
-        const char after = self->at < self->end ? *self->at : '\0';
-        if (c == '\\' && self->at < self->end)
+        const bool has_more = self->at < self->end;
+        if (c == '\\' && has_more) {
             put_byte(out, *self->at++);
-        else if (c == '\'' || c == '"')
+        } else if (c == '\'' || c == '"') {
             take_quoted(self, c, false, out);
-        else if (c != '$' || after != '\'')
+        } else if (c == '$' && has_more && *self->at == '\'') {
+            self->at++;
+            take_quoted(self, '\'', true, out);
+        } else {
             put_byte(out, c);
-        else
-            take_quoted(self, *self->at++, true, out);
+        }
     }
     leat_put_u8(out, 0);
 }
