@@ -494,7 +494,8 @@ static void
 rest(running *self)
 {
     const int64_t due_ms = leat_due_ms(self->cli->broker);
-    const bool wants_input = has_place(self) && !self->has_all && self->feed.has_arguments;
+    const bool wants_input = has_place(self) && leat_batch_has_room(self->batch) &&
+                             !self->has_all && self->feed.has_arguments;
     const int input = wants_input ? leat_tuples_fd(&self->feed.tuples) : -1;
     struct pollfd fds[2];
     fds[0] = (struct pollfd){.fd = leat_fd(self->cli->broker), .events = POLLIN};
