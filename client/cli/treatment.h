@@ -11,14 +11,15 @@
 #include "proto/limits.h"
 
 /* Rows of whatever makes jobs. */
-#define LEAT_ROW_HANDLER                                                   \
-    {                                                                      \
-        .name = "handler", .type = LEAT_OPTION_TEXT, .value = "NAME",      \
-        .help = "which code of the worker runs (echo, sleep, sha256, ...)" \
+#define LEAT_ROW_HANDLER                                                                    \
+    {                                                                                       \
+        .name = "handler", .type = LEAT_OPTION_TEXT, .value = "NAME", .takes = "<handler>", \
+        .help = "which code of the worker runs (echo, sleep, sha256, ...)"                  \
     }
-#define LEAT_ROW_CHANNEL(text)                                                       \
-    {                                                                                \
-        .name = "channel", .type = LEAT_OPTION_TEXT, .value = "NAME", .help = (text) \
+#define LEAT_ROW_CHANNEL(text)                                                              \
+    {                                                                                       \
+        .name = "channel", .type = LEAT_OPTION_TEXT, .value = "NAME", .takes = "<channel>", \
+        .help = (text)                                                                      \
     }
 
 /* Rows of a job, and of a channel for its jobs. */
