@@ -38,6 +38,9 @@ typedef struct leat_broker_options {
     char why[640]; /* the sentence of a failure */
 } leat_broker_options;
 
+/* The table, for the manual. */
+const leat_option *leat_broker_rows(size_t *count);
+
 /* Read arguments, environment and broker.ini. LEAT_ERR_CONFIG: why says what is wrong. fini in any
  * case. */
 LEAT_NODISCARD leat_err leat_broker_options_read(leat_broker_options *options,

@@ -21,12 +21,13 @@ static const leat_option rows[] = {
      .type = LEAT_OPTION_LIST,
      .value = "URL",
      .help = "where the broker is; several are tried in turn (default: your own, the system's, "
-             "tcp://127.0.0.1:5328)"                                                                                                                                 },
+             "tcp://127.0.0.1:5328)"                                                           },
     {.name = "key-file",
      .type = LEAT_OPTION_TEXT,
      .value = "F",
+     .takes = "<file>",
      .help = "who this worker is, made by `leat key new`; needed over TCP. It also says where the "
-             "broker is"                                                                                                                                             },
+             "broker is"},
     {.name = "slots",
      .type = LEAT_OPTION_NUMBER,
      .value = "N",
@@ -42,25 +43,26 @@ static const leat_option rows[] = {
     {.name = "channel",
      .type = LEAT_OPTION_LIST,
      .value = "C",
-     .help = "take jobs from this channel; may be given again (default: \"default\")"                                                                                                                                            },
+     .takes = "<channel>",
+     .help = "take jobs from this channel; may be given again (default: \"default\")"},
     {.name = "trait",
      .type = LEAT_OPTION_LIST,
      .value = "NAME=VALUE",
-     .help = "say something of this host that jobs can ask for, as zone=a; may be given again"},
+     .help = "say something of this host that jobs can ask for, as zone=a; may be given again"                                                                      },
     {.name = "have",
      .type = LEAT_OPTION_LIST,
      .value = "NAME=N",
      .help = "what there is for jobs that need it, as gpu=2 or scratch=200G; may be given again "
-             "(cpus and mem are known without)"                                                                                                                                   },
+             "(cpus and mem are known without)"                                                                     },
     {.name = "allow-commands",
      .type = LEAT_OPTION_FLAG,
      .help =
-         "run whatever programs jobs ask for (leat run); only over your own ipc, or with a key"                                                  },
+         "run whatever programs jobs ask for (leat run); only over your own ipc, or with a key"              },
     {.name = "command",
      .type = LEAT_OPTION_LIST,
      .value = "NAME=PROGRAM [ARG...]",
      .help = "a handler of this name: that program, with the payload as its stdin; may be given "
-             "again"},
+             "again"                                                                         },
     {.name = "stdio",
      .type = LEAT_OPTION_LIST,
      .value = "[NAME=]PROGRAM [ARG...]",
@@ -75,8 +77,9 @@ static const leat_option rows[] = {
     {.name = "plugin",
      .type = LEAT_OPTION_LIST,
      .value = "FILE",
+     .takes = "<file>",
      .help = "the handlers of this shared object (LEAT_PLUGIN in leat.h), in processes of their "
-             "own; may be given again"                                                              },
+             "own; may be given again"},
     {.name = "plugin-jobs",
      .type = LEAT_OPTION_NUMBER,
      .value = "N",
@@ -87,32 +90,35 @@ static const leat_option rows[] = {
      .type = LEAT_OPTION_TEXT,
      .value = "SIZE",
      .help = "start such a process anew when a job has left it with more memory than that, as 512M "
-             "(default: never)"                                                                                                                               },
+             "(default: never)"                                                                  },
     {.name = "rlimit",
      .type = LEAT_OPTION_LIST,
      .value = "LIMIT=N",
      .help = "what a program may have at most: cpu=10s, mem=2G, files=100, procs=50; may be given "
-             "again"                                                                                               },
+             "again"                                 },
     {.name = "user",
      .type = LEAT_OPTION_TEXT,
      .value = "NAME",
-     .help = "whose programs these are, if root starts the worker"                                                                                                                                        },
+     .help = "whose programs these are, if root starts the worker"                                                                         },
     {.name = "name",
      .type = LEAT_OPTION_TEXT,
      .value = "N",
-     .help = "what `leat worker ls` calls it (default: HOST-PID)"                                                                                                                                        },
+     .help = "what `leat worker ls` calls it (default: HOST-PID)"                                                                },
     {.name = "history",
      .type = LEAT_OPTION_TEXT,
      .value = "DIR",
-     .help = "write there what is started and reported, for tests"                                                                                                                                        },
+     .takes = "<dir>",
+     .help = "write there what is started and reported, for tests"},
     {.name = "log-level",
      .type = LEAT_OPTION_TEXT,
      .value = "L",
      .fallback = "info",
+     .takes = "error warn info debug",
      .help = "error, warn, info or debug"},
     {.name = "config",
      .type = LEAT_OPTION_TEXT,
      .value = "F",
+     .takes = "<file>",
      .help = "read this file instead of worker.ini",
      .flags = LEAT_OPTION_NOT_IN_FILE},
     {.name = "help",
@@ -123,8 +129,15 @@ static const leat_option rows[] = {
     {.name = "version",
      .type = LEAT_OPTION_FLAG,
      .help = "show the version",
-     .flags = LEAT_OPTION_NOT_IN_FILE                                                                                                         },
+     .flags = LEAT_OPTION_NOT_IN_FILE                                                                              },
 };
+
+const leat_option *
+leat_worker_rows(size_t *count)
+{
+    *count = sizeof rows / sizeof *rows;
+    return rows;
+}
 
 __attribute__((format(printf, 2, 3))) static leat_err
 wrong(leat_worker_settings *settings, const char *format, ...)

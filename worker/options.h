@@ -50,6 +50,9 @@ typedef struct leat_worker_settings {
     char name[LEAT_NAME_BYTES_MAX + 1];
 } leat_worker_settings;
 
+/* The table, for the manual. */
+const leat_option *leat_worker_rows(size_t *count);
+
 /* Read and check everything, the key file too. settings is filled in any case, and must not move
  * afterwards; give it to leat_worker_settings_fini.
  *

@@ -376,6 +376,8 @@ query(leat_core *core,
             return err;
     } else if (strcmp(name, "status") == 0) {
         *result = leat_query_status(core);
+    } else if (strcmp(name, "batches") == 0) {
+        *result = leat_query_batches(core);
     } else if (strcmp(name, "store") == 0) {
         *result = leat_chore_query(core);
     } else {

@@ -1676,6 +1676,8 @@ LEAT_NODISCARD leat_err leat_query_worker(leat_core *core,
                                           const cJSON *arguments,
                                           cJSON **result,
                                           char message[256]);
+/* The newest of those that are in memory or have finished last. */
+cJSON *leat_query_batches(const leat_core *core);
 
 /* ---- explain.c ---- */
 /* The queries channel, explain, dead, dead.show and schedules. False: name is none of them. */

@@ -10,6 +10,8 @@
 #define WORKER_ROW_BYTES    800U   /* the rest of its row */
 #define WORKER_LATELY_BYTES 12000U /* what it ended lately: LEAT_TALLIES rows with four names */
 #define WORKERS_BYTES       32768U /* a row that begins below this is taken */
+#define BATCHES_NEWEST      32U    /* that are named */
+#define BATCHES_SEEN        4096U  /* in memory that are looked at */
 
 cJSON *
 leat_query_ping(leat_core *core)
@@ -237,6 +239,60 @@ add_worker(const leat_core *core, cJSON *list, const leat_peer *peer)
     if (peer->channel_count == 0)
         bytes += add_name(channels, "default");
     return bytes;
+}
+
+/* ---- the newest batches ---- */
+
+/* Ids, the highest first. */
+typedef struct newest {
+    uint64_t ids[BATCHES_NEWEST];
+    uint32_t count;
+} newest;
+
+static void
+keep_if_new(newest *self, uint64_t id)
+{
+    uint32_t at = self->count;
+    while (at > 0 && self->ids[at - 1] < id)
+        at--;
+    if (at == BATCHES_NEWEST || (at > 0 && self->ids[at - 1] == id))
+        return;
+    if (self->count < BATCHES_NEWEST)
+        self->count++;
+    memmove(&self->ids[at + 1], &self->ids[at], (self->count - at - 1) * sizeof *self->ids);
+    self->ids[at] = id;
+}
+
+/* Of those in memory a bounded number is looked at: somebody has pressed a key, and the broker has
+ * work to do. */
+cJSON *
+leat_query_batches(const leat_core *core)
+{
+    newest found = {0};
+    const leat_archive *const archive = &core->archive;
+    const uint32_t used = core->batches.used;
+    for (uint32_t i =
+             leat_table_next(&core->batches, used > BATCHES_SEEN ? used - BATCHES_SEEN : 0);
+         i != 0; i = leat_table_next(&core->batches, i)) {
+        const leat_batch *const batch = leat_table_at(&core->batches, i);
+        keep_if_new(&found, batch->id);
+    }
+    for (uint32_t i = 0; i < archive->count && i < BATCHES_NEWEST; i++)
+        keep_if_new(&found, archive->rows[archive->first + archive->count - 1 - i].id);
+
+    cJSON *const json = cJSON_CreateObject();
+    cJSON *const list = cJSON_AddArrayToObject(json, "batches");
+    for (uint32_t i = 0; i < found.count; i++) {
+        const leat_batch *const batch = leat_table_get(&core->batches, found.ids[i]);
+        cJSON *const row = cJSON_CreateObject();
+        char id[24];
+        (void)snprintf(id, sizeof id, "%llu", (unsigned long long)found.ids[i]);
+        (void)cJSON_AddStringToObject(row, "id", id);
+        (void)cJSON_AddStringToObject(row, "name", batch == NULL ? "" : batch->name);
+        (void)cJSON_AddBoolToObject(row, "finished", batch == NULL || batch->finished);
+        (void)cJSON_AddItemToArray(list, row);
+    }
+    return json;
 }
 
 cJSON *

@@ -116,25 +116,27 @@ leat_arguments_split(int argc, char *const argv[], leat_arguments *out)
         out->rest[out->rest_count++] = argv[0];
 
     bool is_value = false; /* this argument is the value of the option before it */
-    bool words_only = false;
     for (int i = 1; i < argc; i++) {
         char *const word = argv[i];
         if (!is_value && ends_here(out, argc, argv, i))
             break;
         if (is_value) {
             is_value = false;
-        } else if (!words_only && strcmp(word, "--") == 0) {
-            words_only = true;
-        } else if (!words_only && strncmp(word, "--", 2) == 0) {
+        } else if (!out->words_only && strcmp(word, "--") == 0) {
+            out->words_only = true;
+        } else if (!out->words_only && strncmp(word, "--", 2) == 0) {
             is_value = look_at_long(out, word);
-        } else if (!words_only && word[0] == '-' && word[1] != '\0') {
+        } else if (!out->words_only && word[0] == '-' && word[1] != '\0') {
             is_value = look_at_letters(out, word);
         } else if (begins_own(out, argc, argv, i)) {
             break;
         } else if (take_word(out, word)) {
             continue;
+        } else {
+            out->operand_count++;
         }
         out->rest[out->rest_count++] = word;
+        out->awaiting = is_value ? word : NULL;
     }
     out->kind = find_command(out);
     return LEAT_ERR_OK;

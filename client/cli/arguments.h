@@ -28,6 +28,10 @@ typedef struct leat_arguments {
     bool version;
     bool json;
     bool has_handler; /* --handler stands there */
+    /* for completions: what the next argument would be */
+    const char *awaiting; /* the value of this option, as it was typed; NULL: it would be none */
+    bool words_only;      /* "--" was there: no option any more */
+    size_t operand_count; /* so many stand there already */
 } leat_arguments;
 
 /* argv is borrowed and must outlive the result. LEAT_ERR_NOMEM only. */

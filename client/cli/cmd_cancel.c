@@ -104,6 +104,7 @@ const leat_cli_command leat_cli_command_cancel = {
     .noun = "cancel",
     .summary = "end jobs before their time",
     .operands = "SEL",
+    .takes = "<batch>",
     .about = "What waits is cancelled at once. What runs is told to stop and has its --grace for\n"
              "it; how it ended is seen in the batch (leat wait).\n",
     .examples = examples,

@@ -51,6 +51,7 @@
         {.name = "keep",                                                           \
          .type = LEAT_OPTION_TEXT,                                                 \
          .value = "WHAT",                                                          \
+         .takes = "all failed none",                                               \
          .help = "ends that are kept: all (default), failed or none",              \
          .flags = LEAT_OPTION_NOT_IN_FILE},                                        \
         LEAT_ROWS_OF_ATTEMPTS
@@ -267,11 +268,13 @@ static const leat_option new_rows[] = {
     {.name = "kind",
      .type = LEAT_OPTION_TEXT,
      .value = "WORD",
+     .takes = "jobs messages",
      .help = "jobs or messages (default jobs)",
      .flags = LEAT_OPTION_NOT_IN_FILE},
     {.name = "durability",
      .type = LEAT_OPTION_TEXT,
      .value = "WORD",
+     .takes = "disk memory",
      .help = "disk or memory (default: the broker's, disk)",
      .flags = LEAT_OPTION_NOT_IN_FILE},
     ROWS_OF_RULES,
@@ -390,6 +393,7 @@ const leat_cli_command leat_cli_command_channel_set = {
     .verb = "set",
     .summary = "change the settings of a channel",
     .operands = "NAME",
+    .takes = "<channel>",
     .about =
         "Only what is given changes. Settings of jobs (priority, retries, ...) count for those\n"
         "that do not say it themselves.\n",

@@ -39,6 +39,7 @@ const leat_cli_command leat_cli_command_close = {
     .noun = "close",
     .summary = "close a channel: no more sends",
     .operands = "CHANNEL",
+    .takes = "<channel>",
     .about = "",
     .examples = examples,
     .example_count = LEAT_COUNT_OF(examples),

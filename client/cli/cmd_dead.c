@@ -271,6 +271,7 @@ const leat_cli_command leat_cli_command_dead_show = {
     .verb = "show",
     .summary = "show a dead job with its error, its attempts and its payload",
     .operands = "JOB",
+    .takes = "<dead>",
     .about =
         "A job is named by batch and place (42/17) or by its own number. The last eight attempts\n"
         "that did not end well are shown, the end of what a command wrote to stderr, and of a\n"
@@ -376,6 +377,7 @@ const leat_cli_command leat_cli_command_dead_rm = {
     .verb = "rm",
     .summary = "remove dead jobs from the list",
     .operands = "JOB…|--all",
+    .takes = "<dead>...",
     .about = "--all asks on a terminal; elsewhere --yes is needed.\n",
     .examples = rm_examples,
     .example_count = LEAT_COUNT_OF(rm_examples),

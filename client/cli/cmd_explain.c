@@ -186,6 +186,7 @@ const leat_cli_command leat_cli_command_explain = {
     .noun = "explain",
     .summary = "say why jobs are not running",
     .operands = "SEL",
+    .takes = "<batch>",
     .about = "",
     .examples = examples,
     .example_count = LEAT_COUNT_OF(examples),

@@ -285,6 +285,7 @@ const leat_cli_command leat_cli_command_logs = {
     .noun = "logs",
     .summary = "print what commands have printed",
     .operands = "[SEL]",
+    .takes = "<batch>",
     .about =
         "Their stdout on stdout, their stderr on stderr. Without SEL: of the last batch. Of a\n"
         "job that prints more than is kept (--output-max), the beginning and the end are\n"

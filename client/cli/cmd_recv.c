@@ -92,6 +92,7 @@ const leat_cli_command leat_cli_command_recv = {
     .noun = "recv",
     .summary = "take messages out of a channel",
     .operands = "CHANNEL",
+    .takes = "<channel>",
     .about =
         "Each message is taken by one receiver. One that could not be printed (the reader has\n"
         "gone, the process was killed) goes to somebody else. Closed and empty: exit 1, with\n"

@@ -175,6 +175,7 @@ const leat_cli_command leat_cli_command_result = {
     .noun = "result",
     .summary = "print what jobs answered",
     .operands = "SEL",
+    .takes = "<batch>",
     .about =
         "One job: its bytes and nothing else. Several: one after the other, with a line feed\n"
         "behind each; of a command, what it wrote to stdout. What failed goes to stderr, and the exit code is then 1.\n",

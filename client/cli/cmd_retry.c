@@ -132,6 +132,7 @@ const leat_cli_command leat_cli_command_retry = {
     .noun = "retry",
     .summary = "run dead jobs again, as a new batch",
     .operands = "SEL|--dead",
+    .takes = "<batch>",
     .about =
         "Prints the number of the new batch, alone, on stdout. The jobs leave the list of dead\n"
         "ones (leat dead ls); in their own batch they stay dead.\n",

@@ -53,16 +53,16 @@
         .name = "tag", .type = LEAT_OPTION_FLAG,                                             \
         .help = "the arguments before each line of output", .flags = LEAT_OPTION_NOT_IN_FILE \
     }
-#define ROW_EXIT                                                                                \
-    {                                                                                           \
-        .name = "exit", .type = LEAT_OPTION_TEXT, .value = "HOW",                               \
-        .help =                                                                                 \
-            "exit code: any (1 if one failed), job (its own; default for one job), count, none" \
+#define ROW_EXIT                                                                                 \
+    {                                                                                            \
+        .name = "exit", .type = LEAT_OPTION_TEXT, .value = "HOW", .takes = "any job count none", \
+        .help =                                                                                  \
+            "exit code: any (1 if one failed), job (its own; default for one job), count, none"  \
     }
 #define ROW_PROGRESS                                                                      \
     {                                                                                     \
         .name = "progress", .type = LEAT_OPTION_TEXT, .value = "HOW", .fallback = "auto", \
-        .help = "auto, bar, plain, json or none"                                          \
+        .takes = "auto bar plain json none", .help = "auto, bar, plain, json or none"     \
     }
 
 static const leat_option rows[] = {

@@ -120,6 +120,7 @@ const leat_cli_command leat_cli_command_select = {
     .noun = "select",
     .summary = "do one of several sends and receives",
     .operands = "CASE…",
+    .takes = "<channel>...",
     .about =
         "A case is a channel to receive from (news), or a channel and what is sent into it\n"
         "(out=hello). Exactly one is done, at random if several can be. Prints, with tabs\n"

@@ -129,6 +129,7 @@ const leat_cli_command leat_cli_command_send = {
     .noun = "send",
     .summary = "put messages into a channel",
     .operands = "CHANNEL [LINE…|-]",
+    .takes = "<channel>",
     .about = "Waits while the channel is full. Each message is taken by one receiver. When the\n"
              "command ends with 0, all are on disk (in a durable channel, the default).\n",
     .examples = examples,

@@ -218,6 +218,7 @@ const leat_cli_command leat_cli_command_status = {
     .noun = "status",
     .summary = "show broker, workers and channels, or one batch",
     .operands = "[SEL]",
+    .takes = "<batch>",
     .about = "--plain prints only the channels, or the batch, as fields with tabs between.\n",
     .examples = examples,
     .example_count = LEAT_COUNT_OF(examples),

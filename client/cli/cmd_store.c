@@ -239,6 +239,7 @@ static const leat_option rows[] = {
     {.name = "data",
      .type = LEAT_OPTION_TEXT,
      .value = "DIR",
+     .takes = "<dir>",
      .help = "the store in this folder, which no broker runs on"},
 };
 
@@ -277,6 +278,7 @@ const leat_cli_command leat_cli_command_store_backup = {
     .verb = "backup",
     .summary = "copy what is on disk, as it is now",
     .operands = "TO",
+    .takes = "<dir>",
     .about = "TO is a folder that is made, on the broker's host. The copy is one moment of the\n"
              "store, is checked, and has its name only when it is whole on disk. The broker\n"
              "goes on meanwhile. To restore: start leat-broker with --data TO.\n",

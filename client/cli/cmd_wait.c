@@ -31,11 +31,13 @@ static const leat_option rows[] = {
                                                      .type = LEAT_OPTION_TEXT,
                                                      .value = "HOW",
                                                      .fallback = "any",
+                                                     .takes = "any job count none",
                                                      .help = "exit code: any (1 if one failed), count, job, none"},
     { .name = "progress",
                                                      .type = LEAT_OPTION_TEXT,
                                                      .value = "HOW",
                                                      .fallback = "auto",
+                                                     .takes = "auto bar plain json none",
                                                      .help = "auto, bar, plain, json or none"},
 };
 
@@ -584,6 +586,7 @@ const leat_cli_command leat_cli_command_wait = {
     .noun = "wait",
     .summary = "wait until batches have finished, or for N completions",
     .operands = "[SEL…]",
+    .takes = "<batch>...",
     .about =
         "Without SEL: the last batch. Several may wait for the same batch, and each sees all of\n"
         "it. The exit code tells whether all went well: 0, or 1 when a job ended other than\n"

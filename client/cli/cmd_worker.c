@@ -216,6 +216,7 @@ const leat_cli_command leat_cli_command_worker_info = {
     .verb = "info",
     .summary = "show a worker, and how its last jobs ended",
     .operands = "WORKER",
+    .takes = "<worker>",
     .about = "",
     .examples = info_examples,
     .example_count = LEAT_COUNT_OF(info_examples),
@@ -286,6 +287,7 @@ const leat_cli_command leat_cli_command_worker_drain = {
     .verb = "drain",
     .summary = "give a worker no more jobs",
     .operands = "WORKER…",
+    .takes = "<worker>...",
     .about =
         "What it has not begun goes to others. The worker stays, and stays set aside when it or the\n"
         "broker loses the connection or the broker is started again; a worker that is started\n"

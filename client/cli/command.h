@@ -26,6 +26,8 @@ struct leat_cli_command {
     const char *verb;     /* NULL: the noun stands alone */
     const char *summary;  /* one line: what it does */
     const char *operands; /* "[SEL…]"; "" without */
+    const char *takes;    /* the operands, as in leat_option, "..." behind it: all of them; without,
+                             the first; NULL: anything */
     const char *about;    /* paragraphs for help and man page; lines of at most 78 columns */
     const leat_example *examples;
     size_t example_count;
@@ -63,15 +65,15 @@ struct leat_cli_command {
         .flags = LEAT_OPTION_NOT_IN_FILE                                         \
     }
 
-#define LEAT_ROW_KEYS                                                     \
-    {                                                                     \
-        .name = "keys", .type = LEAT_OPTION_TEXT, .value = "DIR",         \
-        .help = "the keys directory (default: keys in your state folder)" \
+#define LEAT_ROW_KEYS                                                                       \
+    {                                                                                       \
+        .name = "keys", .type = LEAT_OPTION_TEXT, .value = "DIR",                           \
+        .help = "the keys directory (default: keys in your state folder)", .takes = "<dir>" \
     }
 #define LEAT_ROW_ROLE(text)                                                     \
     {                                                                           \
         .name = "role", .type = LEAT_OPTION_TEXT, .value = "R", .help = (text), \
-        .flags = LEAT_OPTION_NOT_IN_FILE                                        \
+        .flags = LEAT_OPTION_NOT_IN_FILE, .takes = "client worker admin"        \
     }
 
 /* The table. */
@@ -149,6 +151,7 @@ extern const leat_cli_command leat_cli_command_key_revoke;
 extern const leat_cli_command leat_cli_command_key_ls;
 extern const leat_cli_command leat_cli_command_key_show;
 extern const leat_cli_command leat_cli_command_bench;
+extern const leat_cli_command leat_cli_command_completion;
 extern const leat_cli_command leat_cli_command_help;
 extern const leat_cli_command leat_cli_command_version;
 

@@ -12,10 +12,10 @@
         .name = "where", .type = LEAT_OPTION_TEXT, .value = "TEXT",                          \
         .help = "only those with this text in their error", .flags = LEAT_OPTION_NOT_IN_FILE \
     }
-#define LEAT_ROW_DEAD_CHANNEL                                         \
-    {                                                                 \
-        .name = "channel", .type = LEAT_OPTION_TEXT, .value = "NAME", \
-        .help = "only those of this channel"                          \
+#define LEAT_ROW_DEAD_CHANNEL                                                               \
+    {                                                                                       \
+        .name = "channel", .type = LEAT_OPTION_TEXT, .value = "NAME", .takes = "<channel>", \
+        .help = "only those of this channel"                                                \
     }
 
 /* {"channel": …, "error": …} of --channel and --where; the caller's, NULL without memory. Only what

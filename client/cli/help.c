@@ -7,7 +7,7 @@
 
 #include "client/cli/json.h"
 
-#define NAME_COLUMNS 13
+#define NAME_COLUMNS 17
 
 /* ---- topics ---- */
 
@@ -15,6 +15,28 @@ static const struct {
     const char *name;
     const char *text;
 } topics[] = {
+    {"cheat",      "What is typed most\n"
+              "\n"
+              "  leat up -d                                a broker and a worker of your own\n"
+              "  leat status                               the broker on one screen\n"
+              "  leat run wc -c ::: *.md                   a command for each input\n"
+              "  leat run -j 4 -k echo {.} ::: a.c b.c     4 at once, printed in order\n"
+              "  leat run --shell 'sort {} | wc' ::: *.md  by a shell; {} is quoted\n"
+              "  seq 100 | leat run echo {}                an input is a line of stdin\n"
+              "  leat submit make -C docs                  return at once, with its number\n"
+              "  leat submit --handler echo ::: a b c      a worker's code, no command\n"
+              "  leat wait                                 until the last batch has ended\n"
+              "  leat logs last --failed                   what those printed that failed\n"
+              "  leat result last                          what the jobs answered\n"
+              "  leat explain last                         why it does not run\n"
+              "  leat dead ls                              what failed too often\n"
+              "  leat retry --dead                         all of that again\n"
+              "  leat cancel last                          what waits and what runs\n"
+              "  leat send news hello                      a message into a channel\n"
+              "  leat recv news                            take one out of it\n"
+              "  leat down                                 finish what runs, and end\n"
+              "\n"
+              "Names: leat help selectors. Any command: -h. In scripts: --json, --plain, -q.\n"},
     {"exit-codes",
      "Exit codes\n"
      "\n"
@@ -31,7 +53,7 @@ static const struct {
      "  130  after Ctrl-C; 143 after SIGTERM\n"
      "\n"
      "leat wait --exit any (the default) gives 0 or 1, --exit job the same for one job,\n"
-     "--exit count the number that failed (101: more than 100), --exit none always 0.\n"},
+     "--exit count the number that failed (101: more than 100), --exit none always 0.\n"                    },
     {"env",
      "Environment and files\n"
      "\n"
@@ -48,7 +70,7 @@ static const struct {
      "\n"
      "Kept between calls, in $XDG_STATE_HOME/leat (~/.local/state/leat): the number of\n"
      "the last batch, what `leat up` serves (its store and logs), and keys/, who may use\n"
-     "the broker over TCP (leat key).\n"                                                },
+     "the broker over TCP (leat key).\n"                                                                    },
     {"selectors",  "Selectors\n"
                   "\n"
                   "  42          a batch, by its number\n"
@@ -59,7 +81,7 @@ static const struct {
                   "\n"
                   "Numbers are whole, never prefixes; _ may stand between digits (1_000_000).\n"
                   "wait and status take whole batches; result, cancel, retry and dead also jobs.\n"
-                  "Durations: 90, 90s, 1h30m, 250ms.\n"                },
+                  "Durations: 90, 90s, 1h30m, 250ms.\n"                                    },
 };
 
 const char *
@@ -264,8 +286,9 @@ static const leat_example help_examples[] = {
 
 const leat_cli_command leat_cli_command_help = {
     .noun = "help",
-    .summary = "show help about a command, or exit-codes, env, selectors",
-    .operands = "[COMMAND [VERB]|exit-codes|env|selectors]",
+    .summary = "show help about a command or a topic",
+    .operands = "[COMMAND [VERB]|TOPIC]",
+    .takes = "<topic>",
     .about = "",
     .examples = help_examples,
     .example_count = LEAT_COUNT_OF(help_examples),

@@ -14,7 +14,7 @@ void leat_help_all(FILE *out);
 void leat_help_command(const leat_cli_command *command, FILE *out);
 /* The verbs of a noun. */
 void leat_help_noun(const char *noun, FILE *out);
-/* A topic ("exit-codes"); NULL: there is none of that name. */
+/* A topic ("exit-codes"), its title in the first line; NULL: there is none of that name. */
 const char *leat_help_topic(const char *name);
 /* Names of the topics, for suggestions; NULL behind the last. */
 const char *leat_help_topic_name(size_t index);

@@ -18,6 +18,7 @@
     {.name = "joblog",                                                                 \
      .type = LEAT_OPTION_TEXT,                                                         \
      .value = "F",                                                                     \
+     .takes = "<file>",                                                                \
      .help = "a line for each job that has run, as GNU parallel writes it",            \
      .flags = LEAT_OPTION_NOT_IN_FILE},                                                \
         {.name = "resume",                                                             \

@@ -7,6 +7,7 @@
 
 #include "client/cli/arguments.h"
 #include "client/cli/cli.h"
+#include "client/cli/complete.h"
 #include "client/cli/help.h"
 #include "client/cli/stop.h"
 
@@ -162,6 +163,8 @@ main(int argc, char *argv[])
     leat_cli cli = {0};
     int code;
     (void)setlocale(LC_CTYPE, ""); /* NOLINT(concurrency-mt-unsafe): there is one thread yet */
+    if (argc > 1 && strcmp(argv[1], LEAT_COMPLETE_WORD) == 0)
+        return leat_complete(argc - 2, argv + 2);
     cli.out = leat_screen_of(stdout, LEAT_COLOR_AUTO);
     cli.err = leat_screen_of(stderr, LEAT_COLOR_AUTO);
     if (leat_arguments_split(argc, argv, &arguments) != LEAT_ERR_OK) {

@@ -15,6 +15,7 @@
         {.name = "cwd",                                                                \
          .type = LEAT_OPTION_TEXT,                                                     \
          .value = "DIR",                                                               \
+         .takes = "<dir>",                                                             \
          .help = "the folder in which it runs (default: this one)",                    \
          .flags = LEAT_OPTION_NOT_IN_FILE},                                            \
         {.name = "env",                                                                \
@@ -25,6 +26,7 @@
         {.name = "stdin",                                                              \
          .type = LEAT_OPTION_TEXT,                                                     \
          .value = "F",                                                                 \
+         .takes = "<file>",                                                            \
          .help = "what it reads, at most 1 MiB (-: stdin; default: nothing)",          \
          .flags = LEAT_OPTION_NOT_IN_FILE},                                            \
     {                                                                                  \

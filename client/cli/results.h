@@ -6,11 +6,11 @@
 #include "client/cli/command.h"
 #include "client/cli/flight.h"
 
-#define LEAT_ROW_RESULTS                                                            \
-    {                                                                               \
-        .name = "results", .type = LEAT_OPTION_TEXT, .value = "DIR",                \
-        .help = "files of each job, too: DIR/NUMBER/stdout, stderr, exit, command", \
-        .flags = LEAT_OPTION_NOT_IN_FILE                                            \
+#define LEAT_ROW_RESULTS                                                               \
+    {                                                                                  \
+        .name = "results", .type = LEAT_OPTION_TEXT, .value = "DIR", .takes = "<dir>", \
+        .help = "files of each job, too: DIR/NUMBER/stdout, stderr, exit, command",    \
+        .flags = LEAT_OPTION_NOT_IN_FILE                                               \
     }
 
 /* Make the folder. LEAT_ERR_…: errno says why not. */

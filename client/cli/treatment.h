@@ -11,14 +11,15 @@
 #include "proto/limits.h"
 
 /* Rows of whatever makes jobs. */
-#define LEAT_ROW_HANDLER                                                   \
-    {                                                                      \
-        .name = "handler", .type = LEAT_OPTION_TEXT, .value = "NAME",      \
-        .help = "which code of the worker runs (echo, sleep, sha256, ...)" \
+#define LEAT_ROW_HANDLER                                                                    \
+    {                                                                                       \
+        .name = "handler", .type = LEAT_OPTION_TEXT, .value = "NAME", .takes = "<handler>", \
+        .help = "which code of the worker runs (echo, sleep, sha256, ...)"                  \
     }
-#define LEAT_ROW_CHANNEL(text)                                                       \
-    {                                                                                \
-        .name = "channel", .type = LEAT_OPTION_TEXT, .value = "NAME", .help = (text) \
+#define LEAT_ROW_CHANNEL(text)                                                              \
+    {                                                                                       \
+        .name = "channel", .type = LEAT_OPTION_TEXT, .value = "NAME", .takes = "<channel>", \
+        .help = (text)                                                                      \
     }
 
 /* Rows of a job, and of a channel for its jobs. */
@@ -83,6 +84,7 @@
         {.name = "after",                                                                         \
          .type = LEAT_OPTION_TEXT,                                                                \
          .value = "SEL[:ok|any|failed]",                                                          \
+         .takes = "<batch>",                                                                      \
          .help = "not before that batch has ended, and so (ok); skipped when it ends otherwise",  \
          .flags = LEAT_OPTION_NOT_IN_FILE},                                                       \
         {.name = "finally",                                                                       \
@@ -100,11 +102,13 @@
         {.name = "reply",                                                                         \
          .type = LEAT_OPTION_TEXT,                                                                \
          .value = "CHANNEL",                                                                      \
+         .takes = "<channel>",                                                                    \
          .help = "a message into that channel for each job that ends",                            \
          .flags = LEAT_OPTION_NOT_IN_FILE},                                                       \
         {.name = "reply-handler",                                                                 \
          .type = LEAT_OPTION_TEXT,                                                                \
          .value = "NAME",                                                                         \
+         .takes = "<handler>",                                                                    \
          .help = "... a job of this handler instead, its payload the result",                     \
          .flags = LEAT_OPTION_NOT_IN_FILE},                                                       \
     {                                                                                             \

@@ -22,6 +22,7 @@
      .letter = 'a',                                                                           \
      .type = LEAT_OPTION_LIST,                                                                \
      .value = "FILE",                                                                         \
+     .takes = "<file>",                                                                       \
      .help = "a job for each line of FILE (-: stdin); may be given again: every combination", \
      .flags = LEAT_OPTION_NOT_IN_FILE},                                                       \
         {.name = "array",                                                                     \

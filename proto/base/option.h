@@ -32,6 +32,9 @@ typedef struct leat_option {
     uint64_t min;         /* NUMBER, DURATION (ms) */
     uint64_t max;         /* 0: no limit */
     unsigned flags;
+    const char *takes; /* for completions: the values there are, with blanks between ("auto always
+                          never"), or what to look them up from ("<file>", "<dir>", and what the
+                          program itself knows); NULL: anything */
 } leat_option;
 
 #define LEAT_OPTION_NOT_IN_FILE 1U /* makes no sense in a file or the environment (--help) */

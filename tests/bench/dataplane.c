@@ -48,12 +48,13 @@ typedef struct endpoints {
 } endpoints;
 
 static const leat_option rows[] = {
-    {"jobs",    'n', LEAT_OPTION_NUMBER, "N",  "1000000", "records to move",                   1, 0,       0                      },
-    {"window",  'w', LEAT_OPTION_NUMBER, "N",  "100000",  "records on their way",              1, 1000000, 0                      },
-    {"records", 'r', LEAT_OPTION_NUMBER, "N",  "512",     "most records in a message",         1, 8192,    0                      },
-    {"durable", 'd', LEAT_OPTION_FLAG,   NULL, NULL,      "commit to LMDB, synced",            0, 0,       0                      },
-    {"latency", 'l', LEAT_OPTION_FLAG,   NULL, NULL,      "one record at a time, round trips", 0, 0,       0                      },
-    {"help",    'h', LEAT_OPTION_FLAG,   NULL, NULL,      "show this",                         0, 0,       LEAT_OPTION_NOT_IN_FILE},
+    {"jobs",    'n', LEAT_OPTION_NUMBER, "N",  "1000000", "records to move",                   1, 0,       0,                       NULL},
+    {"window",  'w', LEAT_OPTION_NUMBER, "N",  "100000",  "records on their way",              1, 1000000, 0,                       NULL},
+    {"records", 'r', LEAT_OPTION_NUMBER, "N",  "512",     "most records in a message",         1, 8192,    0,                       NULL},
+    {"durable", 'd', LEAT_OPTION_FLAG,   NULL, NULL,      "commit to LMDB, synced",            0, 0,       0,                       NULL},
+    {"latency", 'l', LEAT_OPTION_FLAG,   NULL, NULL,      "one record at a time, round trips", 0, 0,       0,
+     NULL                                                                                                                               },
+    {"help",    'h', LEAT_OPTION_FLAG,   NULL, NULL,      "show this",                         0, 0,       LEAT_OPTION_NOT_IN_FILE, NULL},
 };
 
 /* A measurement that met an error is worth nothing: say what it was and end this process. */

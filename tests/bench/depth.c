@@ -48,17 +48,18 @@ typedef struct settings {
 } settings;
 
 static const leat_option rows[] = {
-    {"broker",  0,   LEAT_OPTION_TEXT,   "URL",  NULL,      "where the broker is",                           0, 0,     0                      },
-    {"jobs",    'n', LEAT_OPTION_NUMBER, "N",    "1000000", "jobs to send, or to end",                       1, 0,     0                      },
-    {"channel", 'c', LEAT_OPTION_TEXT,   "NAME", "default", "where they lie",                                0, 0,     0                      },
+    {"broker",  0,   LEAT_OPTION_TEXT,   "URL",  NULL,      "where the broker is",                           0, 0,     0,                       NULL},
+    {"jobs",    'n', LEAT_OPTION_NUMBER, "N",    "1000000", "jobs to send, or to end",                       1, 0,     0,                       NULL},
+    {"channel", 'c', LEAT_OPTION_TEXT,   "NAME", "default", "where they lie",                                0, 0,     0,                       NULL},
     {"flows",   0,   LEAT_OPTION_NUMBER, "F",    "0",       "fill: spread over so many flows; 0: one batch", 0,
-     1000000,                                                                                                          0                      },
-    {"lone",    0,   LEAT_OPTION_FLAG,   NULL,   NULL,      "fill: each job is a batch of its own",          0, 0,     0                      },
+     1000000,                                                                                                          0,                       NULL},
+    {"lone",    0,   LEAT_OPTION_FLAG,   NULL,   NULL,      "fill: each job is a batch of its own",          0, 0,     0,
+     NULL                                                                                                                                           },
     {"hold",    0,   LEAT_OPTION_NUMBER, "H",    "20000",   "drain: jobs in hand at a time",                 1,
-     LEAT_SLOTS_MAX,                                                                                                   0                      },
-    {"seconds", 0,   LEAT_OPTION_NUMBER, "S",    "20",      "churn: how long",                               1, 86400, 0                      },
-    {"shuffle", 0,   LEAT_OPTION_FLAG,   NULL,   NULL,      "drain: end them in random order",               0, 0,     0                      },
-    {"help",    'h', LEAT_OPTION_FLAG,   NULL,   NULL,      "show this",                                     0, 0,     LEAT_OPTION_NOT_IN_FILE},
+     LEAT_SLOTS_MAX,                                                                                                   0,                       NULL},
+    {"seconds", 0,   LEAT_OPTION_NUMBER, "S",    "20",      "churn: how long",                               1, 86400, 0,                       NULL},
+    {"shuffle", 0,   LEAT_OPTION_FLAG,   NULL,   NULL,      "drain: end them in random order",               0, 0,     0,                       NULL},
+    {"help",    'h', LEAT_OPTION_FLAG,   NULL,   NULL,      "show this",                                     0, 0,     LEAT_OPTION_NOT_IN_FILE, NULL},
 };
 
 /* A measurement that met an error is worth nothing. */

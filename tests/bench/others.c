@@ -44,16 +44,17 @@ typedef struct settings {
 } settings;
 
 static const leat_option rows[] = {
-    {"system",  's', LEAT_OPTION_TEXT,   "NAME",  NULL,     "redis, nats, beanstalkd or gearmand",             0,  0,           0                      },
-    {"port",    'p', LEAT_OPTION_NUMBER, "N",     NULL,     "of 127.0.0.1",                                    1,  65535,       0                      },
-    {"jobs",    'n', LEAT_OPTION_NUMBER, "N",     "100000", "jobs to move",                                    1,  JOBS_MAX,    0                      },
+    {"system",  's', LEAT_OPTION_TEXT,   "NAME",  NULL,     "redis, nats, beanstalkd or gearmand",             0,  0,           0,
+     NULL                                                                                                                                                    },
+    {"port",    'p', LEAT_OPTION_NUMBER, "N",     NULL,     "of 127.0.0.1",                                    1,  65535,       0,                       NULL},
+    {"jobs",    'n', LEAT_OPTION_NUMBER, "N",     "100000", "jobs to move",                                    1,  JOBS_MAX,    0,                       NULL},
     {"depth",   0,   LEAT_OPTION_NUMBER, "N",     "500",    "commands on their way, of each of the processes",
-     1,                                                                                                            100000,      0                      },
-    {"payload", 0,   LEAT_OPTION_NUMBER, "BYTES", "64",     "of each job",                                     16, PAYLOAD_MAX, 0                      },
-    {"file",    0,   LEAT_OPTION_FLAG,   NULL,    NULL,     "nats: keep the stream in files",                  0,  0,           0                      },
+     1,                                                                                                            100000,      0,                       NULL},
+    {"payload", 0,   LEAT_OPTION_NUMBER, "BYTES", "64",     "of each job",                                     16, PAYLOAD_MAX, 0,                       NULL},
+    {"file",    0,   LEAT_OPTION_FLAG,   NULL,    NULL,     "nats: keep the stream in files",                  0,  0,           0,                       NULL},
     {"latency", 'l', LEAT_OPTION_FLAG,   NULL,    NULL,     "redis: one job at a time, there and back",        0,  0,
-     0                                                                                                                                                 },
-    {"help",    'h', LEAT_OPTION_FLAG,   NULL,    NULL,     "show this",                                       0,  0,           LEAT_OPTION_NOT_IN_FILE},
+     0,                                                                                                                                                  NULL},
+    {"help",    'h', LEAT_OPTION_FLAG,   NULL,    NULL,     "show this",                                       0,  0,           LEAT_OPTION_NOT_IN_FILE, NULL},
 };
 
 __attribute__((noreturn, format(printf, 1, 2))) static void

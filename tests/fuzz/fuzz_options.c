@@ -15,11 +15,11 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 #define WORDS_MAX 64U
 
 static const leat_option rows[] = {
-    {"slots",   'j', LEAT_OPTION_NUMBER,   "N",    "1",  "jobs at once",      1, 1000, 0},
-    {"verbose", 'v', LEAT_OPTION_FLAG,     NULL,   NULL, "say more",          0, 0,    0},
-    {"data",    'd', LEAT_OPTION_TEXT,     "DIR",  NULL, "where it is",       0, 0,    0},
-    {"timeout", 't', LEAT_OPTION_DURATION, "D",    "9s", "how long to wait",  5, 9999, 0},
-    {"channel", 'c', LEAT_OPTION_LIST,     "NAME", NULL, "channels to serve", 0, 0,    0},
+    {"slots",   'j', LEAT_OPTION_NUMBER,   "N",    "1",  "jobs at once",      1, 1000, 0, NULL},
+    {"verbose", 'v', LEAT_OPTION_FLAG,     NULL,   NULL, "say more",          0, 0,    0, NULL},
+    {"data",    'd', LEAT_OPTION_TEXT,     "DIR",  NULL, "where it is",       0, 0,    0, NULL},
+    {"timeout", 't', LEAT_OPTION_DURATION, "D",    "9s", "how long to wait",  5, 9999, 0, NULL},
+    {"channel", 'c', LEAT_OPTION_LIST,     "NAME", NULL, "channels to serve", 0, 0,    0, NULL},
 };
 
 /* Whether `word` is one of argv's; operands are borrowed, so the pointer itself is. */

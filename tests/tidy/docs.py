@@ -43,7 +43,7 @@ class Check:
         self.looked_at = 0
         self.folder = ""  # named by the heading: names under it may be relative to it
         self.wrong = []
-        for folder in ("proto", "broker", "worker", "client", "tests", "cmake"):
+        for folder in ("proto", "broker", "worker", "client", "manual", "tests", "cmake"):
             for path in (root / folder).rglob("*"):
                 if path.suffix in SOURCE or path.name == "CMakeLists.txt":
                     self.words.update(re.findall(r"\w+", path.read_text(errors="replace")))

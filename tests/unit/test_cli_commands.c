@@ -5,6 +5,7 @@
 #include <string.h>
 
 #include "client/cli/command.h"
+#include "client/cli/complete.h"
 #include "client/cli/help.h"
 
 TestSuite(cli_commands);
@@ -78,6 +79,28 @@ Test(cli_commands, an_option_of_one_name_or_letter_takes_a_value_everywhere_or_n
                           "-%c", row->letter);
         }
     }
+}
+
+static void
+check_takes(const char *takes, const char *whose)
+{
+    char kind[64];
+    if (takes == NULL || takes[0] != '<')
+        return;
+    (void)snprintf(kind, sizeof kind, "%.*s", (int)(strchr(takes, '>') + 1 - takes), takes);
+    cr_assert(leat_complete_knows(kind), "%s: %s", whose, takes);
+}
+
+/* One that is misspelt would offer nothing, and nobody would notice. */
+Test(cli_commands, what_a_row_takes_can_be_completed)
+{
+    for (size_t i = 0; i < leat_cli_command_count(); i++) {
+        const leat_cli_command *const one = leat_cli_command_at(i);
+        check_takes(one->takes, one->noun);
+        for (size_t k = 0; k < one->row_count; k++)
+            check_takes(one->rows[k].takes, one->rows[k].name);
+    }
+    cr_assert(not(leat_complete_knows("<chanel>")));
 }
 
 /* A variable with this beginning belongs to a job. */
@@ -154,8 +177,9 @@ Test(cli_commands, topics_are_found_by_name_only)
 {
     cr_assert(leat_help_topic("exit-codes") != NULL);
     cr_assert(leat_help_topic("env") != NULL);
+    cr_assert(leat_help_topic("cheat") != NULL);
     cr_assert(leat_help_topic("selectors") != NULL);
     cr_assert(leat_help_topic("wait") == NULL);
-    LEAT_SAME_TEXT(leat_help_topic_name(0), "exit-codes");
+    LEAT_SAME_TEXT(leat_help_topic_name(0), "cheat");
     cr_assert(leat_help_topic_name(99) == NULL);
 }

@@ -164,6 +164,47 @@ Test(core_query, a_finished_batch_is_known)
     SAYS(reply, "\"sealed\":true,\"finished\":true,\"abandoned\":false");
 }
 
+Test(core_query, batches_are_named_the_newest_first)
+{
+    char want[64];
+    uint64_t last = 0;
+    for (uint32_t tag = 1; tag <= 40; tag++) {
+        const leat_send_head head = test_head("echo", tag);
+        last = must_send(client, &head, 2)->sent.batch;
+    }
+
+    const char *const reply = must_ask(client, "batches", "{}");
+
+    (void)snprintf(want, sizeof want, "\"batches\":[{\"id\":\"%llu\",", (unsigned long long)last);
+    SAYS(reply, want);
+    unsigned rows = 0;
+    for (const char *p = strstr(reply, "\"finished\":false"); p != NULL;
+         p = strstr(p + 1, "\"finished\":false"))
+        rows++;
+    cr_assert(eq(u32, rows, 32));
+}
+
+Test(core_query, batches_are_named_once_also_when_they_have_finished)
+{
+    leat_send_head head = test_head("echo", 1);
+    head.flags = LEAT_SEND_SEAL;
+    const uint64_t first = must_send(client, &head, 2)->sent.batch;
+    test_peer *const worker = must_worker(&w, "w1", 2, "echo");
+    peer_credit(worker, 2);
+    must_settle(&w);
+    must_end_all(worker, LEAT_END_DONE);
+    head.tag = 2;
+    head.flags = 0;
+    const uint64_t second = must_send(client, &head, 2)->sent.batch;
+    char want[200];
+
+    (void)snprintf(want, sizeof want,
+                   "{\"batches\":[{\"id\":\"%llu\",\"name\":\"\",\"finished\":false},"
+                   "{\"id\":\"%llu\",\"name\":\"\",\"finished\":true}]}",
+                   (unsigned long long)second, (unsigned long long)first);
+    SAYS(must_ask(client, "batches", "{}"), want);
+}
+
 Test(core_query, workers_are_listed_with_what_they_do)
 {
     test_peer *const worker = must_worker(&w, "anna", 4, "echo sleep:timer");

@@ -10,16 +10,16 @@
 #include "tests/lib/tmp.h"
 
 static const leat_option rows[] = {
-    {"slots",   'j', LEAT_OPTION_NUMBER,   "N",    "1",   "jobs at once",         1, 1000000, 0                      },
-    {"verbose", 'v', LEAT_OPTION_FLAG,     NULL,   NULL,  "say more",             0, 0,       0                      },
-    {"quiet",   'q', LEAT_OPTION_FLAG,     NULL,   NULL,  "say less",             0, 0,       0                      },
-    {"color",   0,   LEAT_OPTION_FLAG,     NULL,   "yes", "colors on a terminal", 0, 0,       0                      },
-    {"data",    'd', LEAT_OPTION_TEXT,     "DIR",  NULL,  "where the store is",   0, 0,       0                      },
-    {"timeout", 't', LEAT_OPTION_DURATION, "D",    "90s", "how long to wait",     1, 7200000, 0                      },
-    {"channel", 'c', LEAT_OPTION_LIST,     "NAME", NULL,  "channels to serve",    0, 0,       0                      },
-    {"config",  0,   LEAT_OPTION_TEXT,     "F",    NULL,  "read this file",       0, 0,       0                      },
-    {"hidden",  0,   LEAT_OPTION_TEXT,     "X",    NULL,  NULL,                   0, 0,       0                      },
-    {"help",    'h', LEAT_OPTION_FLAG,     NULL,   NULL,  "this text",            0, 0,       LEAT_OPTION_NOT_IN_FILE},
+    {"slots",   'j', LEAT_OPTION_NUMBER,   "N",    "1",   "jobs at once",         1, 1000000, 0,                       NULL},
+    {"verbose", 'v', LEAT_OPTION_FLAG,     NULL,   NULL,  "say more",             0, 0,       0,                       NULL},
+    {"quiet",   'q', LEAT_OPTION_FLAG,     NULL,   NULL,  "say less",             0, 0,       0,                       NULL},
+    {"color",   0,   LEAT_OPTION_FLAG,     NULL,   "yes", "colors on a terminal", 0, 0,       0,                       NULL},
+    {"data",    'd', LEAT_OPTION_TEXT,     "DIR",  NULL,  "where the store is",   0, 0,       0,                       NULL},
+    {"timeout", 't', LEAT_OPTION_DURATION, "D",    "90s", "how long to wait",     1, 7200000, 0,                       NULL},
+    {"channel", 'c', LEAT_OPTION_LIST,     "NAME", NULL,  "channels to serve",    0, 0,       0,                       NULL},
+    {"config",  0,   LEAT_OPTION_TEXT,     "F",    NULL,  "read this file",       0, 0,       0,                       NULL},
+    {"hidden",  0,   LEAT_OPTION_TEXT,     "X",    NULL,  NULL,                   0, 0,       0,                       NULL},
+    {"help",    'h', LEAT_OPTION_FLAG,     NULL,   NULL,  "this text",            0, 0,       LEAT_OPTION_NOT_IN_FILE, NULL},
 };
 
 #define ROW_COUNT (sizeof rows / sizeof *rows)

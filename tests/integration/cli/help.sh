@@ -11,7 +11,7 @@ said "Start:  leat demo"
 
 # -h works anywhere, and shows examples first
 for line in "-h" "--help" "submit -h" "-h submit" "submit --handler x --bogus -h" "worker ls -h" \
-    "worker -h" "broker ping --help" "help submit" "help exit-codes" "help env" "help selectors" \
+    "worker -h" "broker ping --help" "help submit" "help exit-codes" "help cheat" "help env" "help selectors" \
     "help" "--version" "version"; do
     # shellcheck disable=SC2086
     run 0 leat $line
@@ -35,6 +35,14 @@ run 2 leat wait --timeuot 3s
 said 'no option "--timeuot", did you mean "--timeout"?'
 run 2 leat help wiat
 said 'Did you mean "wait"?'
+run 2 leat help exit-code
+said 'no help about "exit-code". Did you mean "exit-codes"?'
+run 2 leat help chaet
+said 'Did you mean "cheat"?'
+run 2 leat completion
+said "say for which shell: bash, zsh or fish"
+run 2 leat completion ksh
+said 'the shell is bash, zsh or fish, not "ksh"'
 run 2 leat worker
 said "worker ls"
 run 2 leat worker --slots 4
