@@ -130,7 +130,6 @@ typedef struct job {
     uint32_t stored_attempt;
     uint32_t highest_start;
     uint32_t starts;
-    uint32_t ends;        /* starts that have ended at their worker */
     uint32_t done_report; /* the attempt whose DONE was accepted */
     uint16_t done_reports;
     uint16_t failures; /* accepted */
@@ -415,7 +414,6 @@ note_start(verdict *v, const leat_note *note)
 static void
 note_end(verdict *v, const leat_note *note)
 {
-    job_at(v, note->job)->ends++;
     *ADD(v->ends, end) =
         (end){.job = note->job, .hash = note->hash, .attempt = note->attempt, .code = note->code};
 }
@@ -666,11 +664,13 @@ judge_attempts(verdict *v, const job *j)
     if (j->acknowledged && j->dead_lost > losses)
         WITNESS(v, attempts_exceeded, "job %" PRIu64 " was lost %u times, %u are allowed", j->id,
                 j->dead_lost, losses);
-    if (j->dead_lost > 0 && j->starts > 0 && j->dead_lost > j->starts - j->ends &&
-        j->ends <= j->starts)
+    /* An end that the worker has noted may have died with it on its way out: that is a loss, too.
+     */
+    const uint32_t heard = j->failures + (j->done_reports > 0 ? 1U : 0U);
+    if (j->dead_lost > 0 && j->starts > 0 && heard <= j->starts && j->dead_lost > j->starts - heard)
         WITNESS(v, attempts_exceeded,
                 "job %" PRIu64 " is poison of %u losses, and ran in %u of them", j->id,
-                j->dead_lost, j->starts - j->ends);
+                j->dead_lost, j->starts - heard);
     /* A batch that has left a job which it shares has an end of it without an attempt. */
     if (!j->memory && in_store && !has_flag(j, LEAT_NOTE_RECOVERS) &&
         !has_flag(j, LEAT_NOTE_UNIQUE) && j->highest_start > j->stored_attempt)
