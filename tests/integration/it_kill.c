@@ -149,11 +149,26 @@ Test(kill, a_wait_goes_on_over_a_restart_of_the_broker)
     cr_expect(eq(uint, count, 16), "each completion is shown once");
 }
 
+/* Until two jobs of the batch have told something: they have begun. */
+static void
+wait_begun(uint64_t batch)
+{
+    leat_watch *watch;
+    leat_told told;
+    uint32_t first = 0;
+    cr_assert(eq(int, leat_watch_open(broker, batch, &watch), LEAT_OK));
+    do {
+        cr_assert(eq(int, leat_watch_next(watch, &told, 20000), LEAT_OK));
+        first = first == 0 ? told.place : first;
+    } while (told.place == first);
+    leat_watch_free(&watch);
+}
+
 Test(kill, a_drained_worker_gives_back_what_it_has_not_started)
 {
     programs_start_worker(&p, 0, 2);
-    const uint64_t batch = submit("sleep", "500ms", 10);
-    wait_running(batch, "2");
+    const uint64_t batch = submit("count", "6 100", 10);
+    wait_begun(batch);
 
     cr_expect(eq(int, programs_stop_worker(&p, 0), 0), "%s", programs_log(&p, "w0"));
     programs_start_worker(&p, 1, 10);

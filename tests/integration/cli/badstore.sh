@@ -118,7 +118,7 @@ unset LEAT_BROKER
 # not ours to write, and not to read. Root may all, so another user tries
 as=""
 [ "$(id -u)" != 0 ] || as="setpriv --reuid=65534 --regid=65534 --clear-groups"
-if [ -z "${LEAT_TEST_COVERAGE:-}" ] && { [ -z "$as" ] || command -v setpriv >/dev/null; }; then
+if [ -z "${TEST_COVERAGE:-}" ] && { [ -z "$as" ] || command -v setpriv >/dev/null; }; then
     fresh
     chmod -R a-w,a+rX "$dir"
     # shellcheck disable=SC2086 # words
