@@ -203,6 +203,29 @@ Test(exec, every_front_of_an_ending_is_refused)
     LEAT_FAILS(leat_ending_read(NULL, 0, &got), LEAT_ERR_MALFORMED);
 }
 
+Test(exec, an_ending_with_a_byte_that_is_none_is_refused)
+{
+    static const struct {
+        size_t behind; /* the sentence */
+        uint8_t value;
+        leat_err err;
+    } cases[] = {
+        {1, 'M',                     LEAT_ERR_MALFORMED  },
+        {3, 0,                       LEAT_ERR_MALFORMED  },
+        {3, 2,                       LEAT_ERR_UNSUPPORTED},
+        {4, 0,                       LEAT_ERR_MALFORMED  },
+        {4, LEAT_ENDING_NOT_RUN + 1, LEAT_ERR_MALFORMED  },
+        {6, 255,                     LEAT_ERR_MALFORMED  },
+    };
+    leat_ending got;
+    for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
+        leat_buf_reset(&bytes);
+        leat_ending_put(&bytes, &ended);
+        bytes.data[ended.sentence.size + cases[i].behind] = cases[i].value;
+        LEAT_FAILS(leat_ending_read(bytes.data, bytes.size, &got), cases[i].err);
+    }
+}
+
 Test(exec, the_sentence_ends_at_its_first_nul_and_is_bounded)
 {
     static char large[2 * LEAT_SENTENCE_BYTES_MAX];

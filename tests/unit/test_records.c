@@ -430,6 +430,24 @@ Test(records, jobs_with_checkpoints_are_exact)
     must_be_exact(LEAT_CMD_JOBS, 2);
 }
 
+Test(records, a_checkpoint_of_a_job_that_is_too_large_is_refused)
+{
+    leat_jobs_head head;
+    leat_reader records;
+    leat_jobs_put_head(&body, &(leat_jobs_head){.epoch = 1763000000, .first_number = 12});
+    const leat_jobs_run run = {
+        .channel = TEXT("c"), .handler = TEXT("h"), .batch = 42, .checkpoints = true};
+    const size_t at = leat_jobs_put_run(&body, &run);
+    leat_jobs_put_job(&body, 43, 2, 1, BYTES("payload"));
+    const size_t size_at = body.size;
+    leat_jobs_put_checkpoint(&body, BYTES("so far"));
+    leat_jobs_set_run(&body, at, 1);
+    LEAT_PASS(leat_jobs_open(body.data, body.size, 1, &head, &records));
+
+    leat_store_u32(body.data + size_at, LEAT_CHECKPOINT_BYTES_MAX + 1);
+    LEAT_FAILS(leat_jobs_open(body.data, body.size, 1, &head, &records), LEAT_ERR_TOO_LARGE);
+}
+
 static void
 put_told(void)
 {

@@ -212,3 +212,17 @@ Test(turn, an_object_of_no_kind_fails)
         cr_assert(record.failed);
     }
 }
+
+Test(turn, what_could_not_be_written_is_not_ended_and_what_has_failed_is_not_read)
+{
+    const size_t at = leat_turn_put_leases(&buf, 1, 2, 3);
+    leat_turn_entry entry;
+    buf.failed = true;
+    leat_turn_end_leases(&buf, at, 7);
+    buf.failed = false;
+    cr_assert(eq(u32, leat_load_u32(buf.data + at), 0));
+
+    leat_reader record = leat_reader_over(buf.data, buf.size);
+    record.failed = true;
+    cr_assert(not(leat_turn_next(&record, &entry)));
+}
