@@ -226,6 +226,18 @@ Test(exec, an_ending_with_a_byte_that_is_none_is_refused)
     }
 }
 
+Test(exec, an_ending_with_a_sentence_that_is_too_long_is_refused)
+{
+    leat_ending got;
+    leat_buf whole = {0};
+    leat_ending_put(&bytes, &ended);
+    for (size_t i = 0; i <= LEAT_SENTENCE_BYTES_MAX; i++)
+        leat_put_u8(&whole, 'x');
+    leat_put_bytes(&whole, bytes.data + ended.sentence.size, bytes.size - ended.sentence.size);
+    LEAT_FAILS(leat_ending_read(whole.data, whole.size, &got), LEAT_ERR_MALFORMED);
+    leat_buf_fini(&whole);
+}
+
 Test(exec, the_sentence_ends_at_its_first_nul_and_is_bounded)
 {
     static char large[2 * LEAT_SENTENCE_BYTES_MAX];

@@ -342,6 +342,23 @@ BOTH(a_list_without_ops_becomes_durable)
     cr_assert(eq(u64, leat_store_durable_upto(t.store), 1));
 }
 
+Test(store, what_is_written_without_memory_is_left_out_as_a_whole)
+{
+    leat_changes changes = {0};
+    leat_buf pack = {0};
+    changes.ops.failed = pack.failed = true;
+    leat_changes_pack(&changes, 64, "x", 1);
+    leat_changes_keep(&changes, 2, 1);
+    leat_changes_turn(&changes, 1, "x", 1);
+    leat_changes_trim(&changes, 1);
+    leat_changes_put(&changes, LEAT_OBJECT_META, 0, "x", 1);
+    leat_changes_drop(&changes, LEAT_OBJECT_META, 0);
+    leat_pack_put_job(&pack, 0, "x", 1);
+    cr_assert(eq(sz, changes.ops.size, 0));
+    cr_assert(eq(u32, changes.count, 0));
+    cr_assert(eq(sz, pack.size, 0));
+}
+
 BOTH(after_a_list_that_is_not_whole_none_is_taken)
 {
     leat_test_store_init(&t, *maker, NULL);
