@@ -147,19 +147,53 @@ struct rebuilding {
     struct side new;
     leat_history history;
     uint64_t bytes; /* since the last commit */
+    leat_buf whole; /* owned; a row that lay in parts */
     char *why;
 };
 
-/* A row of an older format becomes one of the present here. From 1 to 2 only the store's own row
- * has changed, which leat_history_save writes anew. */
+/* In format 2 a long turn could be u8 255 · u32 size, and its bytes in rows of OBJECTS, kind 0, id
+ * number << 12 | part from 1 on. */
 static leat_err
-copy_row(struct rebuilding *r, leat_table table, const leat_row *row)
+join_turn_of_2(struct rebuilding *r, leat_row *row)
+{
+    leat_kv *const kv = &r->old.kv.kv;
+    const uint32_t size = leat_load_u32(row->data + 1);
+    leat_buf_reset(&r->whole);
+    for (uint64_t part = 1; r->whole.size < size; part++) {
+        leat_row piece = {0};
+        const leat_key key = {.low = row->key.low << 12 | part};
+        const leat_err err = leat_kv_get(kv, LEAT_TABLE_OBJECTS, key, &piece);
+        if (err != LEAT_ERR_OK || piece.size == 0 || piece.size > size - r->whole.size) {
+            (void)snprintf(r->why, WHY_BYTES,
+                           "%s is damaged: a part of turn %" PRIu64 "; nothing was changed",
+                           r->old_path, row->key.low);
+            return LEAT_ERR_CORRUPT;
+        }
+        leat_put_bytes(&r->whole, piece.data, piece.size);
+        if (r->whole.failed)
+            return LEAT_ERR_NOMEM;
+    }
+    row->data = r->whole.data;
+    row->size = r->whole.size;
+    return LEAT_ERR_OK;
+}
+
+/* A row of an older format becomes one of the present here. From 1 to 2 only the store's own row
+ * has changed, which leat_history_save writes anew; the core reads the records of format 2. */
+static leat_err
+copy_row(struct rebuilding *r, leat_table table, leat_row *row)
 {
     /* The store's own row; parts of others, which come whole (lmdb_kv.h). */
     if (table == LEAT_TABLE_OBJECTS && (row->key.high == 0 || row->key.high == LEAT_PARTS_KIND))
         return LEAT_ERR_OK;
     leat_kv *const kv = &r->new.kv.kv;
-    leat_err err = kv->ops->put(kv, table, row->key, row->data, row->size);
+    leat_err err = LEAT_ERR_OK;
+    if (r->history.totals.format == 2 && table == LEAT_TABLE_TURNS && row->size == 5 &&
+        row->data[0] == 255)
+        err = join_turn_of_2(r, row);
+    if (err != LEAT_ERR_OK)
+        return err;
+    err = kv->ops->put(kv, table, row->key, row->data, row->size);
     if (err != LEAT_ERR_OK)
         return refuse_rc(r->why, "cannot write", r->new_path, r->new.kv.rc);
     r->bytes += row->size;
@@ -300,6 +334,7 @@ leat_copy_rebuild(const char *folder, char why[512])
     if (err != LEAT_ERR_OK && r.new_path != NULL)
         (void)unlink(r.new_path);
     leat_history_fini(&r.history);
+    leat_buf_fini(&r.whole);
     free(r.old_path);
     free(r.new_path);
     return err;

@@ -56,9 +56,8 @@ leat_totals_read(const leat_row *row, leat_totals *totals)
     for (unsigned i = 0; i < LEAT_TABLES; i++)
         totals->rows[i] = leat_read_u64(&reader);
     totals->txnid = leat_read_u64(&reader);
-    return totals->format == LEAT_STORE_FORMAT && row->size == STATE_BYTES && flags <= FLAG_COPY
-               ? LEAT_ERR_OK
-               : LEAT_ERR_CORRUPT;
+    return totals->format >= 2 && row->size == STATE_BYTES && flags <= FLAG_COPY ? LEAT_ERR_OK
+                                                                                 : LEAT_ERR_CORRUPT;
 }
 
 leat_err

@@ -21,7 +21,8 @@
  *
  * The store's own row: u32 format · u64 target · u64 trimmed · u64 jobs · u64 bytes · u64 dropped ·
  * u64 newest_ms · u8 flags (1: a copy that nobody has started from) · 5 × u64 rows of each table,
- * the own row not counted · u64 number of LMDB's transaction. Format 1 ended with newest_ms. It is
+ * the own row not counted · u64 number of LMDB's transaction. Format 1 ended with newest_ms; in
+ * format 2 only turns were put in parts, and dead jobs did not say how their attempts ended. It is
  * written with each commit: a tree that is damaged can lose rows without an error, and the totals
  * tell; a flipped bit can make LMDB take the state before the last commit, and the number tells.
  *
@@ -76,7 +77,7 @@ typedef struct leat_row {
     size_t size;
 } leat_row;
 
-#define LEAT_STORE_FORMAT 2U
+#define LEAT_STORE_FORMAT 3U
 
 /* Rows in order of their keys.
  *

@@ -228,6 +228,42 @@ Test(store_damage, a_store_of_format_1_is_written_again_with_all_that_is_in_it)
     must_open();
 }
 
+Test(store_damage, a_store_of_format_2_with_a_turn_in_parts_is_written_again_whole)
+{
+    uint8_t *old;
+    size_t size;
+    leat_store_destroy(&t.store);
+    read_file(LEAT_SOURCE_DIR "/tests/data/stores/2", "data.mdb", &old, &size);
+    write_file(old, size);
+    must_check(t.path, 0, "");
+
+    must_open();
+    char *dump = leat_test_dump(&t);
+    cr_assert(ne(ptr, strstr(dump, "object 2 3 a channel\n"), NULL), "%s", dump);
+    cr_assert(ne(ptr, strstr(dump, "turn 1 "), NULL), "%s", dump);
+    free(dump);
+    const leat_fetch fetch = {
+        .kind = LEAT_FETCH_LOG, .id = 5, .position = 1000, .turn = 1, .max_bytes = 1};
+    leat_test_answer answer = leat_test_fetch(&t, &fetch);
+    leat_reader completions;
+    leat_completion last;
+    (void)leat_test_open_log(&answer, &completions);
+    leat_items_next_completion(&completions, &last);
+    cr_assert(eq(u64, last.job, 64 + 999));
+    free(answer.data);
+    leat_store_destroy(&t.store);
+    must_check(t.path, 0, "");
+
+    for (size_t i = 0; i + 4 <= size; i++) { /* and with a part that is damaged, not at all */
+        if (leat_load_u64(old + i) == 0 && i + 16 <= size &&
+            leat_load_u64(old + i + 8) == (1U << 12 | 3U))
+            old[i + 30] ^= 1;
+    }
+    write_file(old, size);
+    free(old);
+    must_refuse(LEAT_ERR_CORRUPT, "nothing was changed");
+}
+
 Test(store_damage, a_damaged_store_of_format_1_stays_what_it_is)
 {
     uint8_t *data;
