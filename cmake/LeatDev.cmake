@@ -4,6 +4,6 @@ find_program(CLANG_FORMAT clang-format)
 if(CLANG_FORMAT)
   # Listed when it is run, not at configure time: a new file must not configure everything again.
   add_custom_target(format
-    COMMAND find proto broker worker client manual tests -name "*.[ch]" -exec ${CLANG_FORMAT} -i {} +
+    COMMAND find proto broker worker client manual tests docs -name "*.[ch]" -exec ${CLANG_FORMAT} -i {} +
     WORKING_DIRECTORY "${PROJECT_SOURCE_DIR}" VERBATIM)
 endif()
