@@ -16,11 +16,7 @@ static int greet(leat_job *job, void *context)
     return leat_job_result(job, text, (size_t)size);
 }
 
-static void drain(int signal)
-{
-    (void)signal;
-    leat_worker_drain(worker);
-}
+static void drain(int signal) { (void)signal, leat_worker_drain(worker); }
 
 int main(void)
 {

@@ -118,7 +118,8 @@ Test(pack, with_a_job_twice_or_out_of_its_chunk_it_is_corrupt)
 
 Test(pack, so_many_jobs_have_no_chunk)
 {
-    leat_pack_put_head(&buf, "head", 4, LEAT_CHUNK_IDS + 1);
+    leat_pack_put_head(&buf, "head", 4, LEAT_CHUNK_IDS);
+    buf.data[buf.size - 1]++;
     LEAT_FAILS(open_size(buf.size), LEAT_ERR_CORRUPT);
     buf.data[buf.size - 1] = 0;
     LEAT_FAILS(open_size(buf.size), LEAT_ERR_CORRUPT);
