@@ -49,19 +49,43 @@ void leat_keep_tell(leat_keep *keep);
 /* Monotonic ms at which leat_keep_tell has something to do; INT64_MAX: there is nothing. While
  * something is not flushed, that is waited for instead. */
 int64_t leat_keep_tell_due_ms(const leat_keep *keep);
+/* What poll may wait until then; INT64_MAX: for ever. */
+int leat_keep_patience_ms(int64_t due_ms);
 
 /* The job has ended: the rest of what it told, and its end, whose result the caller puts behind it
  * into keep->out before leat_keep_say_ended. */
 void leat_keep_put_ended(leat_keep *keep, const leat_message_ended *ended, size_t *begin);
 void leat_keep_say_ended(leat_keep *keep, size_t begin);
+/* Both, with a result as it is: of one that is too large so much that the worker refuses it. */
+void leat_keep_end_job(leat_keep *keep,
+                       const leat_message_ended *ended,
+                       const void *result,
+                       size_t size);
 
 /* Read the news of SIGCHLD. True: `program` has ended with this status; it was waited for, and what
  * was left of its group killed before, while the group's number was still its own. Others that have
  * ended and were left to us are waited for as well. */
 bool leat_keep_has_ended(const leat_keep *keep, pid_t program, int *status);
 
+/* A process that does job after job. */
+typedef struct leat_keep_child {
+    pid_t pid;      /* 0: none */
+    bool is_reaped; /* its process is gone already … */
+    int status;     /* … and ended so */
+} leat_keep_child;
+
+/* Has it gone? Without a process others that have ended are waited for. */
+bool leat_keep_look(const leat_keep *keep, leat_keep_child *child);
+/* Give it so long to end by itself. */
+void leat_keep_await(const leat_keep *keep, leat_keep_child *child, int64_t ms);
+/* Kill it, and wait for that, if it has not gone. The record keeps it. */
+void leat_keep_kill(leat_keep_child *child);
+
 /* End everything that programs have left, and count it; false: some cannot be killed. */
 bool leat_keep_end_strays(leat_keep *keep, uint32_t *count);
+
+/* Close it if it is open; -1 afterwards. */
+void leat_keep_close(int *fd);
 
 /* The kinds; `in` holds the body of the message that asks for it, or that serve lies in. The first
  * returns when the program has ended, the others when the worker is gone. */

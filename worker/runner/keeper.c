@@ -3,6 +3,7 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <poll.h>
 #include <signal.h>
 #include <stdlib.h>
 #include <sys/prctl.h>
@@ -213,6 +214,16 @@ leat_keep_end_strays(leat_keep *keep, uint32_t *count)
     return none;
 }
 
+void
+leat_keep_end_job(leat_keep *keep, const leat_message_ended *ended, const void *result, size_t size)
+{
+    size_t begin;
+    leat_keep_put_ended(keep, ended, &begin);
+    leat_put_bytes(&keep->out, result,
+                   size > LEAT_PAYLOAD_BYTES_MAX ? LEAT_PAYLOAD_BYTES_MAX + 1 : size);
+    leat_keep_say_ended(keep, begin);
+}
+
 bool
 leat_keep_has_ended(const leat_keep *keep, pid_t program, int *status)
 {
@@ -234,6 +245,59 @@ leat_keep_has_ended(const leat_keep *keep, pid_t program, int *status)
     (void)kill(-program, SIGKILL);
     (void)waitpid(program, status, 0);
     return true;
+}
+
+bool
+leat_keep_look(const leat_keep *keep, leat_keep_child *child)
+{
+    if (child->pid == 0) {
+        (void)leat_keep_has_ended(keep, -1, &child->status);
+        return false;
+    }
+    child->is_reaped = leat_keep_has_ended(keep, child->pid, &child->status);
+    return child->is_reaped;
+}
+
+void
+leat_keep_await(const leat_keep *keep, leat_keep_child *child, int64_t ms)
+{
+    const int64_t until_ms = leat_clock_mono_ms() + ms;
+    while (!child->is_reaped) {
+        struct pollfd fd = {.fd = keep->signals, .events = POLLIN};
+        const int64_t left_ms = until_ms - leat_clock_mono_ms();
+        if (left_ms <= 0)
+            return;
+        if (poll(&fd, 1, (int)left_ms) > 0)
+            (void)leat_keep_look(keep, child);
+    }
+}
+
+void
+leat_keep_kill(leat_keep_child *child)
+{
+    if (child->is_reaped)
+        return;
+    (void)kill(-child->pid, SIGKILL);
+    (void)kill(child->pid, SIGKILL); /* it may not have a group of its own yet */
+    (void)waitpid(child->pid, &child->status, 0);
+    child->is_reaped = true;
+}
+
+int
+leat_keep_patience_ms(int64_t due_ms)
+{
+    if (due_ms == INT64_MAX)
+        return -1;
+    const int64_t left_ms = due_ms - leat_clock_mono_ms();
+    return left_ms < 0 ? 0 : (int)left_ms;
+}
+
+void
+leat_keep_close(int *fd)
+{
+    if (*fd >= 0)
+        close(*fd);
+    *fd = -1;
 }
 
 /* ---------------------------------------------------------------------------------------- life */

@@ -38,14 +38,6 @@ static oneshot only;
 
 /* ------------------------------------------------------------------------------------ the end */
 
-static void
-close_one(int *fd)
-{
-    if (*fd >= 0)
-        close(*fd);
-    *fd = -1;
-}
-
 /* What is in the pipe now. false: the other end is closed, or cannot be read. */
 static bool
 read_some(oneshot *self, size_t i, unsigned reads)
@@ -130,9 +122,9 @@ end_program(oneshot *self, int status)
     for (size_t i = 0; i < 2; i++) {
         if (self->output[i] >= 0)
             (void)read_some(self, i, UINT32_MAX);
-        close_one(&self->output[i]);
+        leat_keep_close(&self->output[i]);
     }
-    close_one(&self->input);
+    leat_keep_close(&self->input);
     leat_capture_share(self->output_max, self->captures[0].total, self->captures[1].total,
                        &budgets[0], &budgets[1]);
     ending.out = leat_capture_finish(&self->captures[0], budgets[0]);
@@ -221,7 +213,7 @@ feed(oneshot *self)
         self->input_at += (uint32_t)put;
     /* A program need not read its input. */
     if (self->input_at == input.size || (put < 0 && errno != EAGAIN && errno != EINTR))
-        close_one(&self->input);
+        leat_keep_close(&self->input);
 }
 
 static int
@@ -231,10 +223,7 @@ patience_ms(const oneshot *self)
     int64_t due_ms = self->kill_ms == 0 ? INT64_MAX : self->kill_ms;
     if (tell_ms < due_ms)
         due_ms = tell_ms;
-    if (due_ms == INT64_MAX)
-        return -1;
-    const int64_t left_ms = due_ms - leat_clock_mono_ms();
-    return left_ms < 0 ? 0 : (int)left_ms;
+    return leat_keep_patience_ms(due_ms);
 }
 
 static void
@@ -265,7 +254,7 @@ tend(oneshot *self)
         _exit(1);
     for (size_t i = 0; i < 2; i++) {
         if (fds[2 + i].revents != 0 && !read_some(self, i, READS_A_PASS))
-            close_one(&self->output[i]);
+            leat_keep_close(&self->output[i]);
     }
     leat_keep_tell(keep);
     if (fds[4].revents != 0)

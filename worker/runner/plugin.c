@@ -54,10 +54,8 @@ typedef struct plugin {
     uint64_t memory_max; /* bytes; a child that has more is sent away. 0: any */
     char *path;          /* owned */
 
-    pid_t child; /* 0: none */
+    leat_keep_child child;
     int ends[ENDS];
-    int status;       /* its process is gone already, and ended so: */
-    bool is_reaped;   /* … if this is set */
     bool wants_child; /* the next one is forked now, and not with the next job */
     bool is_busy;
     uint8_t flags;    /* of leat_ending, of the job */
@@ -82,14 +80,6 @@ static plugin only = {
     .ends = {-1, -1, -1, -1}
 };
 
-static void
-close_one(int *fd)
-{
-    if (*fd >= 0)
-        close(*fd);
-    *fd = -1;
-}
-
 /* ---------------------------------------------------------------------------------- a job's end */
 
 static void
@@ -100,11 +90,8 @@ end_job(plugin *self, uint8_t end, uint64_t delay_ms, const void *result, size_t
         .run_us = (uint64_t)(leat_clock_mono_us() - self->started_us),
         .delay_ms = delay_ms,
     };
-    size_t begin;
     self->is_busy = false;
-    leat_keep_put_ended(self->keep, &ended, &begin);
-    leat_put_bytes(&self->keep->out, result, size);
-    leat_keep_say_ended(self->keep, begin);
+    leat_keep_end_job(self->keep, &ended, result, size);
 }
 
 __attribute__((format(printf, 2, 3))) static void
@@ -125,7 +112,7 @@ fail_job(plugin *self, const char *format, ...)
 static void
 explain(plugin *self)
 {
-    const int status = self->status;
+    const int status = self->child.status;
     const char *const killed =
         (self->flags & LEAT_ENDING_KILLED) != 0 ? ", and did not end in its grace" : "";
     const int number = self->trace_bytes > 0 ? (uint8_t)self->trace[0] : WTERMSIG(status);
@@ -153,8 +140,8 @@ end_child(plugin *self)
     uint32_t collected = 0;
     (void)leat_keep_end_strays(self->keep, &collected);
     for (size_t i = 0; i < ENDS; i++)
-        close_one(&self->ends[i]);
-    self->child = 0;
+        leat_keep_close(&self->ends[i]);
+    self->child.pid = 0;
     /* One that has done nothing is not followed by the next one at once. */
     self->wants_child = self->jobs > 0;
     if (self->is_busy)
@@ -164,11 +151,7 @@ end_child(plugin *self)
 static void
 kill_child(plugin *self)
 {
-    if (!self->is_reaped) {
-        (void)kill(-self->child, SIGKILL);
-        (void)kill(self->child, SIGKILL); /* it may not have a group of its own yet */
-        (void)waitpid(self->child, &self->status, 0);
-    }
+    leat_keep_kill(&self->child);
     end_child(self);
 }
 
@@ -188,16 +171,8 @@ break_off(plugin *self, const char *what)
 static void
 retire(plugin *self)
 {
-    const int64_t until_ms = leat_clock_mono_ms() + RETIRE_MS;
-    close_one(&self->ends[SOCKET]);
-    while (!self->is_reaped) {
-        struct pollfd fd = {.fd = self->keep->signals, .events = POLLIN};
-        const int64_t left_ms = until_ms - leat_clock_mono_ms();
-        if (left_ms <= 0)
-            break;
-        self->is_reaped = poll(&fd, 1, (int)left_ms) > 0 &&
-                          leat_keep_has_ended(self->keep, self->child, &self->status);
-    }
+    leat_keep_close(&self->ends[SOCKET]);
+    leat_keep_await(self->keep, &self->child, RETIRE_MS);
     kill_child(self);
 }
 
@@ -255,7 +230,6 @@ start(plugin *self)
 {
     int fds[ENDS] = {-1, -1, -1, -1};
     const pid_t keeper = getpid();
-    self->is_reaped = false;
     self->wants_child = false;
     self->leave_ms = 0;
     self->jobs = 0;
@@ -269,12 +243,12 @@ start(plugin *self)
         be_child(self, keeper, fds);
     const int error = errno;
     for (size_t i = 0; i < ENDS; i++) {
-        close_one(&fds[i]);
+        leat_keep_close(&fds[i]);
         if (child < 0)
-            close_one(&self->ends[i]);
+            leat_keep_close(&self->ends[i]);
     }
     if (child > 0)
-        self->child = child;
+        self->child = (leat_keep_child){.pid = child};
     errno = error;
     return child > 0;
 }
@@ -338,7 +312,7 @@ take_ended(plugin *self, leat_reader body)
     end_job(self, ended.end, ended.delay_ms, ended.result.data, ended.result.size);
     self->jobs++;
     if (self->jobs == self->jobs_max ||
-        (self->memory_max > 0 && memory_of(self->child) > self->memory_max))
+        (self->memory_max > 0 && memory_of(self->child.pid) > self->memory_max))
         retire(self);
 }
 
@@ -363,7 +337,7 @@ take_message(plugin *self)
         take_ended(self, body);
     else
         break_off(self, damaged);
-    if (self->child == 0)
+    if (self->child.pid == 0)
         return false;
     self->from.size -= 4 + (size_t)size;
     memmove(self->from.data, self->from.data + 4 + (size_t)size, self->from.size);
@@ -381,7 +355,7 @@ read_child(plugin *self)
         if (got < 0 && (errno == EAGAIN || errno == EINTR))
             return;
         if (got <= 0) {
-            close_one(&self->ends[SOCKET]);
+            leat_keep_close(&self->ends[SOCKET]);
             self->leave_ms = leat_clock_mono_ms() + LEAVE_MS;
             return;
         }
@@ -399,7 +373,7 @@ read_stream(plugin *self, int end, leat_stream stream)
         if (got < 0 && (errno == EAGAIN || errno == EINTR))
             return;
         if (got <= 0)
-            close_one(&self->ends[end]);
+            leat_keep_close(&self->ends[end]);
         else if (self->is_busy)
             leat_keep_output(self->keep, stream, bytes, (size_t)got);
     }
@@ -415,7 +389,7 @@ read_trace(plugin *self)
         if (got < 0)
             return;
         if (got == 0)
-            close_one(&self->ends[TRACE]);
+            leat_keep_close(&self->ends[TRACE]);
         self->trace_bytes += (size_t)got;
     }
     self->trace[self->trace_bytes] = '\0';
@@ -436,18 +410,13 @@ read_output(plugin *self)
 static void
 look_for_end(plugin *self)
 {
-    if (self->child == 0) {
-        (void)leat_keep_has_ended(self->keep, -1, &self->status);
-        return;
-    }
-    self->is_reaped = leat_keep_has_ended(self->keep, self->child, &self->status);
-    if (!self->is_reaped)
+    if (!leat_keep_look(self->keep, &self->child))
         return;
     /* What it has said before stays said. */
     read_output(self);
     read_trace(self);
     read_child(self);
-    if (self->child != 0)
+    if (self->child.pid != 0)
         end_child(self);
 }
 
@@ -489,7 +458,7 @@ take_job(plugin *self, leat_reader body)
     self->flags = 0;
     self->kill_ms = 0;
     leat_keep_begin(self->keep);
-    if (self->child == 0 && !start(self)) {
+    if (self->child.pid == 0 && !start(self)) {
         fail_job(self, "no process for the plug-in can be had: %s",
                  leat_err_message(leat_err_from_errno(errno)));
         return;
@@ -514,9 +483,9 @@ take_stop(plugin *self, leat_reader body)
     self->flags |= flags & (LEAT_ENDING_CANCELLED | LEAT_ENDING_LIMIT);
     if (self->kill_ms == 0 || kill_ms < self->kill_ms)
         self->kill_ms = kill_ms; /* told again, it is with less patience */
-    assert(self->child > 0);     /* a job has one */
-    (void)kill(self->child, SIGTERM);
-    (void)kill(self->child, SIGCONT);
+    assert(self->child.pid > 0); /* a job has one */
+    (void)kill(self->child.pid, SIGTERM);
+    (void)kill(self->child.pid, SIGCONT);
 }
 
 /* ------------------------------------------------------------------------------------ the loop */
@@ -525,7 +494,7 @@ static void
 look_at_time(plugin *self)
 {
     const int64_t now_ms = leat_clock_mono_ms();
-    if (self->child == 0)
+    if (self->child.pid == 0)
         return;
     if (self->is_busy && self->kill_ms != 0 && now_ms >= self->kill_ms) {
         self->flags |= LEAT_ENDING_KILLED;
@@ -541,12 +510,9 @@ patience_ms(const plugin *self)
     int64_t due_ms = leat_keep_tell_due_ms(self->keep);
     if (self->is_busy && self->kill_ms != 0 && self->kill_ms < due_ms)
         due_ms = self->kill_ms;
-    if (self->child != 0 && self->leave_ms != 0 && self->leave_ms < due_ms)
+    if (self->child.pid != 0 && self->leave_ms != 0 && self->leave_ms < due_ms)
         due_ms = self->leave_ms;
-    if (due_ms == INT64_MAX)
-        return -1;
-    const int64_t left_ms = due_ms - leat_clock_mono_ms();
-    return left_ms < 0 ? 0 : (int)left_ms;
+    return leat_keep_patience_ms(due_ms);
 }
 
 static void
@@ -567,7 +533,7 @@ static void
 tend(plugin *self)
 {
     leat_keep *const keep = self->keep;
-    if (self->wants_child && self->child == 0)
+    if (self->wants_child && self->child.pid == 0)
         (void)start(self); /* if not now, then with the next job */
     self->wants_child = false;
     struct pollfd fds[] = {
@@ -621,9 +587,9 @@ leat_keep_plugin(leat_keep *keep, const leat_message_serve *serve)
     while (!keep->worker_gone)
         tend(self);
     /* The worker has ended, however: the job is somebody else's. */
-    if (self->child != 0 && self->is_busy)
-        (void)kill(-self->child, SIGKILL);
-    else if (self->child != 0)
+    if (self->child.pid != 0 && self->is_busy)
+        (void)kill(-self->child.pid, SIGKILL);
+    else if (self->child.pid != 0)
         retire(self);
     free(self->path);
 }

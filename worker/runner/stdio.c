@@ -51,15 +51,13 @@ typedef struct stdio {
     uint32_t jobs_max;     /* of one program; 0: any number */
     char name[NAME_BYTES]; /* its words, for sentences */
 
-    pid_t program;  /* 0: none */
-    bool is_reaped; /* its process is gone already … */
-    int status;     /* … and ended so */
-    uint32_t jobs;  /* that it has ended */
-    int input;      /* its stdin, or -1 */
-    int output[2];  /* its stdout and stderr, or -1 */
-    leat_buf to;    /* lines for it … */
-    size_t put;     /* … and how much of them it has got */
-    leat_buf from;  /* a line, as far as it has come */
+    leat_keep_child program;
+    uint32_t jobs; /* that it has ended */
+    int input;     /* its stdin, or -1 */
+    int output[2]; /* its stdout and stderr, or -1 */
+    leat_buf to;   /* lines for it … */
+    size_t put;    /* … and how much of them it has got */
+    leat_buf from; /* a line, as far as it has come */
     leat_capture err;
     int64_t leave_ms; /* it has closed a stream: ended then; 0: it has not */
     char why[320];    /* which rule it has broken; "": none */
@@ -80,14 +78,6 @@ static stdio only = {
     .input = -1, .output = {-1, -1}
 };
 
-static void
-close_one(int *fd)
-{
-    if (*fd >= 0)
-        close(*fd);
-    *fd = -1;
-}
-
 /* ------------------------------------------------------------------------------ a job's end */
 
 static void
@@ -98,13 +88,8 @@ end_job(stdio *self, uint8_t end, uint64_t delay_ms, const void *result, size_t 
         .run_us = (uint64_t)(leat_clock_mono_us() - self->started_us),
         .delay_ms = delay_ms,
     };
-    size_t begin;
     self->is_busy = false;
-    leat_keep_put_ended(self->keep, &ended, &begin);
-    /* What is too large is refused by the worker, and need not be whole for that. */
-    leat_put_bytes(&self->keep->out, result,
-                   size > LEAT_PAYLOAD_BYTES_MAX ? LEAT_PAYLOAD_BYTES_MAX + 1 : size);
-    leat_keep_say_ended(self->keep, begin);
+    leat_keep_end_job(self->keep, &ended, result, size);
 }
 
 static void
@@ -182,10 +167,10 @@ end_program(stdio *self, int status)
     char sentence[LEAT_SENTENCE_BYTES_MAX];
     uint32_t collected = 0;
     (void)leat_keep_end_strays(self->keep, &collected);
-    close_one(&self->input);
-    close_one(&self->output[0]);
-    close_one(&self->output[1]);
-    self->program = 0;
+    leat_keep_close(&self->input);
+    leat_keep_close(&self->output[0]);
+    leat_keep_close(&self->output[1]);
+    self->program.pid = 0;
     pause_before_next(self);
     explain(self, status, sentence);
     if (self->is_busy)
@@ -197,11 +182,8 @@ end_program(stdio *self, int status)
 static void
 kill_program(stdio *self)
 {
-    if (!self->is_reaped) {
-        (void)kill(-self->program, SIGKILL);
-        (void)waitpid(self->program, &self->status, 0);
-    }
-    end_program(self, self->status);
+    leat_keep_kill(&self->program);
+    end_program(self, self->program.status);
 }
 
 /* It has broken a rule: what it says from here on cannot be trusted. */
@@ -219,16 +201,8 @@ break_off(stdio *self, const char *format, ...)
 static void
 retire(stdio *self)
 {
-    const int64_t until_ms = leat_clock_mono_ms() + RETIRE_MS;
-    close_one(&self->input);
-    while (!self->is_reaped) {
-        struct pollfd fd = {.fd = self->keep->signals, .events = POLLIN};
-        const int64_t left_ms = until_ms - leat_clock_mono_ms();
-        if (left_ms <= 0)
-            break;
-        self->is_reaped = poll(&fd, 1, (int)left_ms) > 0 &&
-                          leat_keep_has_ended(self->keep, self->program, &self->status);
-    }
+    leat_keep_close(&self->input);
+    leat_keep_await(self->keep, &self->program, RETIRE_MS);
     kill_program(self);
 }
 
@@ -298,7 +272,7 @@ take_lines(stdio *self)
 {
     size_t at = 0;
     const uint8_t *end;
-    while (self->program != 0 && at < self->from.size &&
+    while (self->program.pid != 0 && at < self->from.size &&
            (end = memchr(self->from.data + at, '\n', self->from.size - at)) != NULL) {
         const size_t size = (size_t)(end - self->from.data) - at;
         take_line(self, self->from.data + at, size);
@@ -307,7 +281,7 @@ take_lines(stdio *self)
     if (at > 0 && at < self->from.size)
         memmove(self->from.data, self->from.data + at, self->from.size - at);
     self->from.size -= at;
-    if (self->program != 0 && self->from.size > LEAT_JSONL_BYTES_MAX)
+    if (self->program.pid != 0 && self->from.size > LEAT_JSONL_BYTES_MAX)
         break_off(self, "said a line of more than %u bytes", LEAT_JSONL_BYTES_MAX);
 }
 
@@ -325,7 +299,7 @@ read_into(int fd, leat_buf *buf)
 static void
 expect_end(stdio *self, int *fd)
 {
-    close_one(fd);
+    leat_keep_close(fd);
     if (self->leave_ms == 0)
         self->leave_ms = leat_clock_mono_ms() + LEAVE_MS;
 }
@@ -351,7 +325,7 @@ read_errors(stdio *self, unsigned reads)
         uint8_t *const room = leat_capture_room(&self->err, &size);
         const ssize_t got = room == NULL ? 0 : read(self->output[1], room, size);
         if (got == 0 || (got < 0 && errno != EAGAIN && errno != EINTR))
-            close_one(&self->output[1]);
+            leat_keep_close(&self->output[1]);
         if (got <= 0)
             return;
         if (self->is_busy)
@@ -363,19 +337,14 @@ read_errors(stdio *self, unsigned reads)
 static void
 look_for_end(stdio *self)
 {
-    if (self->program == 0) {
-        (void)leat_keep_has_ended(self->keep, -1, &self->status);
-        return;
-    }
-    self->is_reaped = leat_keep_has_ended(self->keep, self->program, &self->status);
-    if (!self->is_reaped)
+    if (!leat_keep_look(self->keep, &self->program))
         return;
     /* What it has said before stays said. Others may hold its stdout open: no more than the pipe
      * has room for is read. */
     read_errors(self, READS_A_PASS);
     read_output(self, READS_A_PASS);
-    if (self->program != 0)
-        end_program(self, self->status);
+    if (self->program.pid != 0)
+        end_program(self, self->program.status);
 }
 
 /* ------------------------------------------------------------------------------------- a job */
@@ -416,7 +385,6 @@ start(stdio *self, leat_launch_failure *failure)
         .job_variable_count = self->variable_count,
         .keeps_input = true,
     };
-    self->is_reaped = false;
     self->jobs = 0;
     self->leave_ms = 0;
     self->why[0] = '\0';
@@ -428,7 +396,7 @@ start(stdio *self, leat_launch_failure *failure)
         pause_before_next(self);
         return false;
     }
-    self->program = launch.pid;
+    self->program = (leat_keep_child){.pid = launch.pid};
     self->input = launch.input;
     self->output[0] = launch.output[0];
     self->output[1] = launch.output[1];
@@ -445,7 +413,7 @@ take_job(stdio *self, leat_reader body)
     (void)is_read;
     /* One that has ended, or does not listen, must not cost the job an attempt. */
     look_for_end(self);
-    if (self->program != 0 && self->put < self->to.size)
+    if (self->program.pid != 0 && self->put < self->to.size)
         break_off(self, "does not read its stdin");
     const int64_t now_ms = leat_clock_mono_ms();
     self->is_busy = true;
@@ -454,9 +422,9 @@ take_job(stdio *self, leat_reader body)
     self->flags = 0;
     self->term_ms = self->kill_ms = 0;
     leat_keep_begin(self->keep);
-    if (self->program == 0 && now_ms < self->again_ms) {
+    if (self->program.pid == 0 && now_ms < self->again_ms) {
         end_job(self, LEAT_MESSAGE_SNOOZED, (uint64_t)(self->again_ms - now_ms), NULL, 0);
-    } else if (self->program == 0 && !start(self, &failure)) {
+    } else if (self->program.pid == 0 && !start(self, &failure)) {
         fail_job(self, failure.sentence);
     } else {
         leat_jsonl_put_job(&self->to, &job);
@@ -493,14 +461,14 @@ static void
 look_at_time(stdio *self)
 {
     const int64_t now_ms = leat_clock_mono_ms();
-    if (self->program == 0)
+    if (self->program.pid == 0)
         return;
     if (self->is_busy && self->kill_ms != 0 && now_ms >= self->kill_ms) {
         self->flags |= LEAT_ENDING_KILLED;
         kill_program(self);
     } else if (self->is_busy && self->term_ms != 0 && now_ms >= self->term_ms) {
-        (void)kill(-self->program, SIGTERM);
-        (void)kill(-self->program, SIGCONT);
+        (void)kill(-self->program.pid, SIGTERM);
+        (void)kill(-self->program.pid, SIGCONT);
         self->term_ms = INT64_MAX;
     } else if (self->leave_ms != 0 && now_ms >= self->leave_ms) {
         break_off(self, "has closed its %s and goes on", self->input < 0 ? "stdin" : "stdout");
@@ -515,12 +483,9 @@ patience_ms(const stdio *self)
         due_ms = self->kill_ms < due_ms ? self->kill_ms : due_ms;
         due_ms = self->term_ms < due_ms ? self->term_ms : due_ms;
     }
-    if (self->program != 0 && self->leave_ms != 0 && self->leave_ms < due_ms)
+    if (self->program.pid != 0 && self->leave_ms != 0 && self->leave_ms < due_ms)
         due_ms = self->leave_ms;
-    if (due_ms == INT64_MAX)
-        return -1;
-    const int64_t left_ms = due_ms - leat_clock_mono_ms();
-    return left_ms < 0 ? 0 : (int)left_ms;
+    return leat_keep_patience_ms(due_ms);
 }
 
 static void
@@ -608,8 +573,8 @@ leat_keep_stdio(leat_keep *keep, const leat_message_serve *serve)
     while (!keep->worker_gone)
         tend(self);
     /* The worker has ended, however: the job is somebody else's. */
-    if (self->program != 0 && self->is_busy)
-        (void)kill(-self->program, SIGKILL);
-    else if (self->program != 0)
+    if (self->program.pid != 0 && self->is_busy)
+        (void)kill(-self->program.pid, SIGKILL);
+    else if (self->program.pid != 0)
         retire(self);
 }
