@@ -254,11 +254,14 @@ Test(store_damage, a_store_of_format_2_with_a_turn_in_parts_is_written_again_who
     leat_store_destroy(&t.store);
     must_check(t.path, 0, "");
 
-    for (size_t i = 0; i + 4 <= size; i++) { /* and with a part that is damaged, not at all */
-        if (leat_load_u64(old + i) == 0 && i + 16 <= size &&
-            leat_load_u64(old + i + 8) == (1U << 12 | 3U))
+    size_t flips = 0;
+    for (size_t i = 0; i + 31 <= size; i++) { /* and with a part that is damaged, not at all */
+        if (leat_load_u64(old + i) == 0 && leat_load_u64(old + i + 8) == (1U << 12 | 3U)) {
             old[i + 30] ^= 1;
+            flips++;
+        }
     }
+    cr_assert(gt(sz, flips, 0));
     write_file(old, size);
     free(old);
     must_refuse(LEAT_ERR_CORRUPT, "nothing was changed");
