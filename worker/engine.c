@@ -288,6 +288,29 @@ check_drained(leat_engine *worker, int64_t now_ms)
 
 /* ---------------------------------------------------------------------------------- the loop */
 
+/* Until when everything in the outbox may wait: ends of commands only, with more for the slots to
+ * do meanwhile. 0: something has to leave. */
+static int64_t
+hold_until_ms(const leat_engine *worker)
+{
+    const leat_outbox *const outbox = &worker->outbox;
+    if (worker->held == 0 || worker->phase != LEAT_WORKER_WORKING || outbox->count > 0 ||
+        outbox->done_count != worker->held || outbox->release_count > 0 ||
+        outbox->snooze_count > 0 || outbox->checkpoint_count > 0 ||
+        worker->line.count < worker->slot_max)
+        return 0;
+    return worker->held_ms + LEAT_WORKER_HOLD_MS;
+}
+
+static void
+flush(leat_engine *worker)
+{
+    if (!worker->up || leat_clock_mono_ms() < hold_until_ms(worker))
+        return;
+    leat_outbox_flush(&worker->outbox, worker->link);
+    worker->held = 0;
+}
+
 static void
 handle_events(leat_engine *worker)
 {
@@ -366,6 +389,9 @@ wait_ms(const leat_engine *worker)
     const int64_t soonest_ms = tell_ms < worker->telling_ms ? tell_ms : worker->telling_ms;
     if (soonest_ms < due_us / 1000)
         due_us = soonest_ms * 1000;
+    const int64_t hold_ms = worker->up ? hold_until_ms(worker) : 0;
+    if (hold_ms != 0 && hold_ms < due_us / 1000)
+        due_us = hold_ms * 1000;
     if (leat_sleep_due_us(&worker->sleep) < due_us)
         due_us = leat_sleep_due_us(&worker->sleep);
     return due_us <= now_us ? 0 : (int)((due_us - now_us + 999) / 1000);
@@ -403,8 +429,7 @@ leat_engine_run(leat_engine *worker)
         worker->tells = false;
         if (worker->up)
             leat_kept_say(&worker->kept, &worker->outbox, leat_clock_mono_ms());
-        if (worker->up)
-            leat_outbox_flush(&worker->outbox, worker->link);
+        flush(worker);
         if (worker->outbox.failed) {
             fill_name(worker->sentence, sizeof worker->sentence, leat_err_message(LEAT_ERR_NOMEM));
             stop(worker, LEAT_ERR_NOMEM);

@@ -244,6 +244,14 @@ leat_engine_end_tasks(leat_engine *worker)
     }
 }
 
+static void
+report_command(leat_engine *worker, const leat_run *run)
+{
+    report(worker, &run->slot->token, run->end, run->run_us, run->result);
+    if (worker->held++ == 0)
+        worker->held_ms = leat_clock_mono_ms();
+}
+
 void
 leat_engine_end_commands(leat_engine *worker)
 {
@@ -255,7 +263,7 @@ leat_engine_end_commands(leat_engine *worker)
             if (run->snoozes)
                 leat_outbox_snooze(&worker->outbox, &run->slot->token, run->delay_ms);
             else
-                report(worker, &run->slot->token, run->end, run->run_us, run->result);
+                report_command(worker, run);
             leat_slots_leave(&worker->slots, &run->slot);
         }
         leat_amounts_take_back(&worker->amounts, &run->given);

@@ -1,7 +1,8 @@
 #!/usr/bin/env bash
 # commands.sh BUILD [RUNS]: /bin/true as a job on two slots beside `xargs -P2` and bare posix_spawn,
-# in turn, three rounds, because a shared machine changes from minute to minute and only ratios of one
-# run mean something. Starts a broker and a worker of its own and leaves nothing behind.
+# each with an argument (with one it loads its language first), in turn, three rounds, because a
+# shared machine changes from minute to minute and only ratios of one run mean something. Starts a
+# broker and a worker of its own and leaves nothing behind.
 set -eu -o pipefail
 build=$(cd "$1" && pwd)
 runs=${2:-5000}
@@ -41,7 +42,7 @@ by_leat() { seq "$runs" | "$build/leat" run --progress none -a - /bin/true; }
 
 printf '%-8s %12s %12s %12s   %s\n' round posix_spawn 'xargs -P2' leat 'leat / spawn, leat / xargs'
 for ((round = 1; round <= rounds; round++)); do
-  bare=$("$build/spawn" "$runs" 2 /bin/true)
+  bare=$("$build/spawn" "$runs" 2 /bin/true x)
   other=$(rate by_xargs)
   ours=$(rate by_leat)
   printf '%-8s %12s %12s %12s   %d.%02d  %d.%02d\n' "$round" "$bare" "$other" "$ours" \

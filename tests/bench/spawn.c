@@ -1,5 +1,5 @@
-/* spawn N P PROGRAM: run PROGRAM N times by posix_spawn, P at a time, and print runs/s. What a
- * machine can do at all: the yardstick of commands as jobs. */
+/* spawn N P PROGRAM [ARGUMENT]: run PROGRAM N times by posix_spawn, P at a time, and print runs/s.
+ * What a machine can do at all: the yardstick of commands as jobs. */
 #include <spawn.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -18,13 +18,13 @@ now_s(void)
 int
 main(int argc, char *argv[])
 {
-    if (argc != 4) {
-        (void)fprintf(stderr, "usage: spawn N P PROGRAM\n");
+    if (argc != 4 && argc != 5) {
+        (void)fprintf(stderr, "usage: spawn N P PROGRAM [ARGUMENT]\n");
         return 2;
     }
     const long runs = strtol(argv[1], NULL, 10);
     const long at_once = strtol(argv[2], NULL, 10);
-    char *const words[] = {argv[3], NULL};
+    char *const words[] = {argv[3], argv[4], NULL}; /* argv ends with NULL */
     long started = 0;
     long ended = 0;
     const double begin_s = now_s();
