@@ -325,7 +325,7 @@ on_credit(
             leat_peer_update_hunger(core, peer);
             break;
         case LEAT_CREDIT_RECV:
-            leat_dispatch_receiver_credit(core, peer, &credit);
+            leat_receiver_credit(core, peer, &credit);
             break;
         case LEAT_CREDIT_WAIT:
             leat_cursor_credit(core, peer, &credit);
@@ -711,7 +711,7 @@ leat_core_commit(leat_core *core, leat_now now)
     leat_dispatch_match(core);
     if (core->recall_ms <= now.mono_ms) {
         core->recall_ms = now.mono_ms + RECALL_MS;
-        leat_dispatch_recall(core);
+        leat_recall_longest(core);
     }
     leat_batch_write_turn(core);
     leat_archive_retain(core);

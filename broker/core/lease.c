@@ -104,7 +104,7 @@ leat_lease_unlink(leat_core *core, leat_peer *peer, uint32_t index, uint64_t run
     if (batch != NULL)
         batch->running--;
     if ((item->flags & LEAT_ITEM_MESSAGE) != 0) {
-        leat_dispatch_message_taken(core, peer, item);
+        leat_receiver_message_taken(core, peer, item);
         item->flags &= (uint8_t)~LEAT_ITEM_SELECTED;
     } else if ((item->flags & LEAT_ITEM_TELLS) != 0) {
         leat_watch_forget(core, item);
@@ -195,7 +195,7 @@ leat_lease_end(leat_core *core,
     }
     remove_item(core, index);
     if (channel->closed && leat_channel_is_drained(channel))
-        leat_dispatch_channel_drained(core, channel);
+        leat_receiver_channel_drained(core, channel);
 }
 
 /* Has its batch been given up while it ran? */

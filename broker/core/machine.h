@@ -375,7 +375,7 @@ typedef struct leat_peer {
     bool aside;                   /* a person has set it aside: it is given nothing more */
     leat_list_node hungry;        /* in core->hungry while it may take jobs */
     leat_list_node fed;           /* in core->fed while its grant of this turn is open */
-    struct leat_filling *filling; /* owned; see dispatch.c */
+    struct leat_filling *filling; /* owned; see grant.c */
     uint64_t stamp; /* the log flush in which it was named last, and its index there */
 
     /* client */
@@ -1593,43 +1593,76 @@ void leat_select_release(leat_core *core, leat_effect *effect);
 void leat_dispatch_match(leat_core *core);
 /* The peer is freed. */
 void leat_dispatch_forget(leat_peer *peer);
-void leat_dispatch_receiver_credit(leat_core *core, leat_peer *peer, const leat_credit *credit);
-void leat_dispatch_receiver_free(leat_core *core, leat_receiver *receiver);
-/* The channel is closed and nothing is left in it: told to its receivers when that is on disk. */
-void leat_dispatch_channel_drained(leat_core *core, const leat_channel *channel);
-void leat_dispatch_tell_drained(leat_core *core, const leat_channel *channel);
-leat_receiver *leat_dispatch_receiver_of(const leat_peer *peer, const leat_channel *channel);
-/* A place for a select among a channel's receivers. */
-bool
-leat_dispatch_receive(leat_core *core, leat_parked *parked, leat_channel *channel, uint16_t index);
-/* Is a message there that could be received now? */
-bool leat_dispatch_has_message(leat_core *core, leat_channel *channel);
-/* Does somebody wait for a message of it, other than this select? */
-leat_receiver *leat_dispatch_wanting(const leat_channel *channel, const leat_parked *except);
-/* Hand the item, which is ready and first, to this receiver. */
-void leat_dispatch_hand(leat_core *core, leat_receiver *receiver, uint32_t index);
-void leat_dispatch_message_taken(leat_core *core, leat_peer *peer, const leat_item *item);
-/* Everything that a client has received and not acknowledged goes back. */
-void leat_dispatch_return_messages(leat_core *core, leat_peer *peer);
-/* What is with workers and has not started is not wanted there any more: all of it is asked back,
- * and what still is goes out again. */
-void leat_dispatch_recall_all(leat_core *core);
-/* … of one. */
-void leat_dispatch_recall_from(leat_core *core, leat_peer *peer);
-/* Workers with nothing to do: others give back what they have not started. */
-void leat_dispatch_recall(leat_core *core);
-/* Hand the first message of its channel to this receiver. */
-void leat_dispatch_hand_first(leat_core *core, leat_receiver *receiver);
 /* Let the one in line go on, as far as there is room or somebody waits; true if something went in.
  */
 bool leat_dispatch_serve_sender(leat_core *core, leat_post *post);
-/* Is the item still in this peer's hands by this grant? */
-bool leat_dispatch_is_current(leat_core *core, const leat_peer *peer, const leat_grant *granted);
-/* A record that cannot be read any more: the item ends here, in the open. */
-void leat_dispatch_end_unreadable(leat_core *core, uint32_t index);
-void leat_dispatch_grant(leat_core *core, const leat_book *book, leat_effect *effect);
+
+/* ---- receiver.c ---- */
+void leat_receiver_credit(leat_core *core, leat_peer *peer, const leat_credit *credit);
+void leat_receiver_free(leat_core *core, leat_receiver *receiver);
+/* The channel is closed and nothing is left in it: told to its receivers when that is on disk. */
+void leat_receiver_channel_drained(leat_core *core, const leat_channel *channel);
+void leat_receiver_tell_drained(leat_core *core, const leat_channel *channel);
+leat_receiver *leat_receiver_of(const leat_peer *peer, const leat_channel *channel);
+/* A place for a select among a channel's receivers. */
+bool leat_receiver_of_select(leat_core *core,
+                             leat_parked *parked,
+                             leat_channel *channel,
+                             uint16_t index);
+/* Is a message there that could be received now? */
+bool leat_receiver_has_message(leat_core *core, leat_channel *channel);
+/* Does somebody wait for a message of it, other than this select? */
+leat_receiver *leat_receiver_wanting(const leat_channel *channel, const leat_parked *except);
+/* Hand the item, which is ready and first, to this receiver. */
+void leat_receiver_hand(leat_core *core, leat_receiver *receiver, uint32_t index);
+/* Hand it the first message of its channel, if it may be handed out now. */
+void leat_receiver_hand_first(leat_core *core, leat_receiver *receiver);
+/* Hand out what receivers wait for, in all channels; true if something was. */
+bool leat_receiver_deliver(leat_core *core);
+void leat_receiver_message_taken(leat_core *core, leat_peer *peer, const leat_item *item);
+/* Everything that a client has received and not acknowledged goes back. */
+void leat_receiver_return_messages(leat_core *core, leat_peer *peer);
 /* So many messages of a grant do not leave: they are not among those that were served. */
-void leat_dispatch_unserve(leat_core *core, const leat_effect *effect, uint32_t n);
+void leat_receiver_unserve(leat_core *core, const leat_effect *effect, uint32_t n);
+
+/* ---- recall.c ---- */
+/* What is with workers and has not started is not wanted there any more: all of it is asked back,
+ * and what still is goes out again. */
+void leat_recall_all(leat_core *core);
+/* … of one. */
+void leat_recall_from(leat_core *core, leat_peer *peer);
+/* Workers with nothing to do: others give back what they have not started. */
+void leat_recall_longest(leat_core *core);
+
+/* ---- grant.c ---- */
+/* Payload bytes after which a grant is closed: there is room for the runs' heads behind them. */
+#define LEAT_GRANT_BYTES_MAX (LEAT_FRAME_BYTES_CLOSE - 8192U)
+
+/* A grant that is being collected for one peer. */
+typedef struct leat_filling {
+    leat_peer *peer;
+    leat_durability durability;
+    leat_effect effect; /* its grants are owned */
+    uint32_t capacity;
+    size_t bytes;
+    uint32_t class; /* of the last item: another one begins a run */
+    uint32_t batch;
+    uint64_t limit;
+} leat_filling;
+
+bool leat_grant_is_full(const leat_filling *f);
+/* Make room for one more item; false: there is no memory. */
+bool leat_grant_room(leat_filling *f);
+/* Lease the item to the peer: it leaves with this grant, in which there is room. */
+void leat_grant_add(leat_core *core, leat_filling *f, uint32_t index);
+/* Make what was collected, if anything was, part of the turn; f begins anew. */
+void leat_grant_close(leat_core *core, leat_filling *f);
+/* The grant is durable: write it for its peer. */
+void leat_grant_write(leat_core *core, const leat_book *book, leat_effect *effect);
+/* Is the item still in this peer's hands by this grant? */
+bool leat_grant_is_current(leat_core *core, const leat_peer *peer, const leat_grant *granted);
+/* A record that cannot be read any more: the item ends here, in the open. */
+void leat_grant_end_unreadable(leat_core *core, uint32_t index);
 
 /* The payload of a job in the pack that was fetched, borrowed. */
 bool leat_pack_find(const leat_fetched *fetched, uint64_t id, leat_bytes *payload);

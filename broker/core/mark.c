@@ -79,7 +79,7 @@ leat_mark_batch(leat_core *core, leat_batch *batch, bool running)
         return;
     }
     if (!running && batch->running > 0)
-        leat_dispatch_recall_all(core); /* what waits in a worker's line has not started either */
+        leat_recall_all(core); /* what waits in a worker's line has not started either */
     leat_mark *const mark = add(core);
     if (mark != NULL)
         mark->batch = batch->id;

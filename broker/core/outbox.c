@@ -64,13 +64,13 @@ release_book(leat_core *core, leat_book *book)
         book->effect_count--;
         switch (effect.kind) {
         case LEAT_EFFECT_GRANT:
-            leat_dispatch_grant(core, book, &effect);
+            leat_grant_write(core, book, &effect);
             break;
         case LEAT_EFFECT_LOG:
             leat_batch_durable(core, effect.batch, effect.position, &effect.counters);
             break;
         case LEAT_EFFECT_DRAINED:
-            leat_dispatch_tell_drained(core,
+            leat_receiver_tell_drained(core,
                                        leat_table_at(&core->channels, (uint32_t)effect.position));
             break;
         case LEAT_EFFECT_SELECTED:
@@ -144,7 +144,7 @@ leat_outbox_drop_grants(leat_core *core, uint64_t peer)
                 &book->effects[(book->effect_head + i) % book->effect_capacity];
             if (effect->kind != LEAT_EFFECT_GRANT || effect->peer != peer)
                 continue;
-            leat_dispatch_unserve(core, effect, effect->grant_count);
+            leat_receiver_unserve(core, effect, effect->grant_count);
             effect->grant_count = 0;
         }
     }

@@ -52,7 +52,7 @@ leat_peer_free(leat_core *core, leat_peer *peer)
         leat_cursor_free(core,
                          LEAT_CONTAINER_OF(leat_list_first(&peer->cursors), leat_cursor, of_peer));
     while (!leat_list_is_empty(&peer->receivers))
-        leat_dispatch_receiver_free(
+        leat_receiver_free(
             core, LEAT_CONTAINER_OF(leat_list_first(&peer->receivers), leat_receiver, of_peer));
     leat_park_drop_all(core, peer);
     leat_watch_drop_all(peer);
@@ -90,7 +90,7 @@ drop_asking(leat_core *core, leat_peer *peer)
         leat_cursor_free(core,
                          LEAT_CONTAINER_OF(leat_list_first(&peer->cursors), leat_cursor, of_peer));
     while (!leat_list_is_empty(&peer->receivers))
-        leat_dispatch_receiver_free(
+        leat_receiver_free(
             core, LEAT_CONTAINER_OF(leat_list_first(&peer->receivers), leat_receiver, of_peer));
 }
 
@@ -120,7 +120,7 @@ leat_peer_away(leat_core *core, leat_peer *peer)
 {
     drop_asking(core, peer);
     if (peer->role == LEAT_ROLE_CLIENT)
-        leat_dispatch_return_messages(core, peer);
+        leat_receiver_return_messages(core, peer);
     leat_park_drop_all(core, peer);
     leat_watch_drop_all(peer);
     peer->items_runs = 0;
@@ -172,7 +172,7 @@ leat_peer_set_aside(leat_core *core, leat_peer *peer, bool aside)
         return;
     peer->aside = aside;
     if (aside)
-        leat_dispatch_recall_from(core, peer); /* what has not started is for others */
+        leat_recall_from(core, peer); /* what has not started is for others */
     leat_peer_write(core, peer);
     leat_peer_update_hunger(core, peer);
 }
@@ -230,7 +230,7 @@ leat_peer_heard(leat_core *core, leat_peer *peer, uint64_t sequence, uint64_t se
     LEAT_LIST_FOREACH (node, &peer->receivers) {
         const leat_receiver *const receiver = LEAT_CONTAINER_OF(node, leat_receiver, of_peer);
         if (!receiver->told_closed && leat_channel_is_drained(receiver->channel))
-            leat_dispatch_channel_drained(core, receiver->channel);
+            leat_receiver_channel_drained(core, receiver->channel);
     }
     leat_peer_update_hunger(core, peer);
 }

@@ -114,7 +114,7 @@ leat_select_release(leat_core *core, leat_effect *effect)
     leat_peer *const peer = leat_table_get(&core->peers, effect->peer);
     if (peer == NULL || peer->ended || peer->route == 0 || effect->connection != peer->connection)
         return; /* the message went back with the connection */
-    if (!leat_dispatch_is_current(core, peer, effect->grants)) {
+    if (!leat_grant_is_current(core, peer, effect->grants)) {
         give_up(core, peer, effect);
         return;
     }
@@ -136,7 +136,7 @@ leat_select_release(leat_core *core, leat_effect *effect)
     leat_selected_put(&record, &selected);
     leat_window_decide(core, peer, effect->batch, LEAT_CMD_SELECTED, &record, false);
     leat_buf_fini(&record);
-    leat_dispatch_end_unreadable(core, effect->grants->index);
+    leat_grant_end_unreadable(core, effect->grants->index);
 }
 
 /* ------------------------------------------------------------------------------ coming in */
@@ -146,7 +146,7 @@ static bool
 can_receive(leat_core *core, leat_receiver *receiver, bool *closed)
 {
     *closed = leat_channel_is_drained(receiver->channel);
-    return *closed || leat_dispatch_has_message(core, receiver->channel);
+    return *closed || leat_receiver_has_message(core, receiver->channel);
 }
 
 static bool
@@ -163,7 +163,7 @@ can_send(leat_core *core, const leat_post *post, bool *closed)
         return false;
     if (channel->rules.capacity == 0)
         return channel->ready == 0 && leat_channel_gives(core, channel) &&
-               leat_dispatch_wanting(channel, post->parked) != NULL;
+               leat_receiver_wanting(channel, post->parked) != NULL;
     return leat_channel_room(channel) > 0;
 }
 
@@ -172,11 +172,11 @@ static void
 proceed(leat_core *core, leat_parked *parked, leat_receiver *receiver, leat_post *post, bool closed)
 {
     if (receiver != NULL && closed) {
-        leat_dispatch_channel_drained(core, receiver->channel); /* told when that is on disk */
+        leat_receiver_channel_drained(core, receiver->channel); /* told when that is on disk */
         return;
     }
     if (receiver != NULL) {
-        leat_dispatch_hand_first(core, receiver);
+        leat_receiver_hand_first(core, receiver);
         return;
     }
     if (closed)
@@ -226,7 +226,7 @@ add_case(leat_core *core, leat_parked *parked, const leat_select_case *one, uint
         return LEAT_ERR_WRONG_KIND;
     const bool added = one->kind == LEAT_SELECT_SEND
                            ? leat_park_post(core, parked, channel, index, one->payload)
-                           : leat_dispatch_receive(core, parked, channel, index);
+                           : leat_receiver_of_select(core, parked, channel, index);
     return added ? LEAT_ERR_OK : LEAT_ERR_NOMEM;
 }
 

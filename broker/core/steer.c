@@ -162,7 +162,7 @@ close_channel(struct leat_steering *s)
     leat_channel_changed(s->core, channel);
     leat_submit_refuse_line(s->core, channel);
     if (leat_channel_is_drained(channel))
-        leat_dispatch_channel_drained(s->core, channel);
+        leat_receiver_channel_drained(s->core, channel);
     return LEAT_ERR_OK;
 }
 

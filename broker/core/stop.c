@@ -145,7 +145,7 @@ void
 leat_stop_release(leat_core *core, const leat_effect *effect)
 {
     leat_peer *const peer = leat_table_get(&core->peers, effect->peer);
-    if (peer == NULL || peer->route == 0 || !leat_dispatch_is_current(core, peer, effect->grants))
+    if (peer == NULL || peer->route == 0 || !leat_grant_is_current(core, peer, effect->grants))
         return; /* a worker that comes back is told again */
     const leat_item *const item = leat_items_at(&core->items, effect->grants->index);
     leat_reply *const reply = calloc(1, sizeof *reply);

@@ -44,6 +44,8 @@ TRIPS = {
     "redis": "RPUSH and BLPOP of a job, RPUSH and BLPOP of its result",
     "leat memory": "job and completion, through the broker",
     "leat disk": "the same, synced twice on the way",
+    "leat memory ipc": "Leat memory on a socket of this machine instead of TCP",
+    "leat disk ipc": "the same on disk",
 }
 
 
@@ -139,6 +141,20 @@ class Encrypted:
             if "tcp://" in line:
                 return line[line.index("tcp://"):].strip().strip('"')
         raise stand.Broken("no address in the key file")
+
+
+# ---------------------------------------------------------------- without TCP
+
+def ipc(s):
+    """A broker and a worker on a socket of this machine; what they answer to."""
+    url = f"ipc://{s.short_folder}/broker.sock"
+    leat = [s.program("leat"), "--broker", url]
+    s.spawn("ipc", [s.program("leat-broker"), "--bind", url, "--data", str(s.folder / "ipc-store")])
+    s.text([*leat, "broker", "wait", "--timeout", "10"])
+    s.text([*leat, "channel", "new", "m", "--durability", "memory"])
+    s.spawn("ipc-worker", [s.program("leat-worker"), "--broker", url, "--name", "w", "--slots", "1",
+                           "--channel", "default", "--channel", "m"])
+    return url
 
 
 # ---------------------------------------------------------------- sleeping, computing, mixed
@@ -272,6 +288,11 @@ def trips(s, ports, jobs):
             "--latency", "--jobs", jobs, "--channel-durability", "memory", *cpu)))
         rows.append((f"trip leat disk{suffix}", lambda cpu=cpu: s.leat(
             "--latency", "--jobs", jobs // 4, *cpu)))
+    url = ipc(s)
+    rows.append(("trip leat memory ipc", lambda: s.leat(
+        "--broker", url, "--latency", "--jobs", jobs, "--channel", "m")))
+    rows.append(("trip leat disk ipc", lambda: s.leat(
+        "--broker", url, "--latency", "--jobs", jobs // 4)))
     return rows
 
 

@@ -49,6 +49,8 @@ class Stand:
         self.build = pathlib.Path(build).resolve()
         # Not /tmp: that may be no disk.
         self.folder = pathlib.Path(tempfile.mkdtemp(prefix="bench-", dir=self.build))
+        # For sockets: a path of one ends at 107 bytes.
+        self.short_folder = pathlib.Path(tempfile.mkdtemp(prefix="leat-", dir="/tmp"))
         self.servers = {}
         self.count = 0
 
@@ -60,6 +62,7 @@ class Stand:
         for name in list(self.servers):
             self.stop(name)
         shutil.rmtree(self.folder, ignore_errors=True)
+        shutil.rmtree(self.short_folder, ignore_errors=True)
 
     def program(self, name):
         return str(self.build / name)

@@ -1,0 +1,323 @@
+/* Receivers: clients with RECV credit and selects that would receive, and how messages get to them,
+ * in turn. */
+#include <stdlib.h>
+
+#include "broker/core/machine.h"
+
+/* ------------------------------------------------------------------------------ receivers */
+
+/* A peer may receive from many channels, and a channel have many receivers, but hardly both: the
+ * shorter list decides how long it takes. */
+leat_receiver *
+leat_receiver_of(const leat_peer *peer, const leat_channel *channel)
+{
+    leat_list_node *mine = leat_list_first(&peer->receivers);
+    leat_list_node *others = leat_list_first(&channel->receivers);
+    while (mine != NULL && others != NULL) {
+        leat_receiver *const of_peer = LEAT_CONTAINER_OF(mine, leat_receiver, of_peer);
+        leat_receiver *const of_channel = LEAT_CONTAINER_OF(others, leat_receiver, of_channel);
+        if (of_peer->channel == channel)
+            return of_peer;
+        if (of_channel->peer == peer && of_channel->select == NULL)
+            return of_channel;
+        mine = leat_list_next(&peer->receivers, mine);
+        others = leat_list_next(&channel->receivers, others);
+    }
+    return NULL;
+}
+
+void
+leat_receiver_free(leat_core *core, leat_receiver *receiver)
+{
+    (void)core;
+    receiver->peer->wait_count--;
+    leat_list_remove(&receiver->of_peer);
+    leat_list_remove(&receiver->of_channel);
+    free(receiver);
+}
+
+void
+leat_receiver_return_messages(leat_core *core, leat_peer *peer)
+{
+    for (uint32_t index = peer->lease_head; index != LEAT_NOBODY;) {
+        const leat_item *const item = leat_items_at(&core->items, index);
+        const uint32_t next = item->next;
+        if ((item->flags & LEAT_ITEM_MESSAGE) != 0)
+            leat_lease_release(core, index);
+        index = next;
+    }
+}
+
+bool
+leat_receiver_of_select(leat_core *core, leat_parked *parked, leat_channel *channel, uint16_t index)
+{
+    (void)core;
+    leat_receiver *const receiver = calloc(1, sizeof *receiver);
+    if (receiver == NULL)
+        return false;
+    receiver->peer = parked->peer;
+    receiver->channel = channel;
+    receiver->select = parked;
+    receiver->index = index;
+    receiver->credit = 1;
+    receiver->receives = 1;
+    leat_list_append(&parked->receivers, &receiver->of_peer);
+    leat_list_append(&channel->receivers, &receiver->of_channel);
+    return true;
+}
+
+void
+leat_receiver_credit(leat_core *core, leat_peer *peer, const leat_credit *credit)
+{
+    leat_err err = LEAT_ERR_OK;
+    leat_channel *const channel = leat_channel_ensure(core, credit->channel, &err);
+    if (channel == NULL || channel->kind == LEAT_KIND_JOBS) {
+        leat_outbox_error(core, peer->route, peer, channel == NULL ? err : LEAT_ERR_WRONG_KIND, 0,
+                          channel == NULL ? NULL : "jobs are taken by workers, not received");
+        return;
+    }
+    leat_receiver *receiver = leat_receiver_of(peer, channel);
+    if (receiver == NULL) {
+        if (credit->items == 0)
+            return;
+        receiver = calloc(1, sizeof *receiver);
+        if (receiver == NULL || peer->wait_count >= LEAT_WAITS_MAX) {
+            free(receiver);
+            leat_outbox_error(core, peer->route, peer, LEAT_ERR_LIMIT, 0, NULL);
+            return;
+        }
+        receiver->peer = peer;
+        receiver->channel = channel;
+        peer->wait_count++;
+        leat_list_append(&peer->receivers, &receiver->of_peer);
+        leat_list_append(&channel->receivers, &receiver->of_channel);
+    }
+    receiver->credit = credit->items;
+    receiver->receives = credit->receives;
+    receiver->told_closed = false;
+    if (leat_channel_is_drained(channel))
+        leat_receiver_channel_drained(core, channel);
+}
+
+void
+leat_receiver_message_taken(leat_core *core, leat_peer *peer, const leat_item *item)
+{
+    if ((item->flags & LEAT_ITEM_SELECTED) != 0)
+        return;
+    leat_receiver *const receiver = leat_receiver_of(peer, leat_class_of(core, item)->channel);
+    if (receiver != NULL && receiver->held > 0)
+        receiver->held--;
+}
+
+void
+leat_receiver_channel_drained(leat_core *core, const leat_channel *channel)
+{
+    if (leat_list_is_empty(&channel->receivers))
+        return;
+    leat_effect *const effect = leat_outbox_add(core, LEAT_DISK, LEAT_EFFECT_DRAINED);
+    if (effect != NULL)
+        effect->position = channel->index;
+}
+
+static leat_receiver *
+first_select(const leat_channel *channel)
+{
+    LEAT_LIST_FOREACH (node, &channel->receivers) {
+        leat_receiver *const receiver = LEAT_CONTAINER_OF(node, leat_receiver, of_channel);
+        if (receiver->select != NULL)
+            return receiver;
+    }
+    return NULL;
+}
+
+void
+leat_receiver_tell_drained(leat_core *core, const leat_channel *channel)
+{
+    if (!leat_channel_is_drained(channel))
+        return; /* something has come back meanwhile */
+    for (leat_receiver *one; (one = first_select(channel)) != NULL;)
+        leat_select_decide(core, one->select, one->index, LEAT_ERR_CLOSED, 0, false,
+                           "the channel is closed and empty");
+    LEAT_LIST_FOREACH (node, &channel->receivers) {
+        leat_receiver *const receiver = LEAT_CONTAINER_OF(node, leat_receiver, of_channel);
+        leat_peer *const peer = receiver->peer;
+        if (receiver->told_closed || receiver->credit == 0 || !leat_peer_can_send(peer))
+            continue;
+        leat_buf frame = {0};
+        leat_frame_begin(&frame, LEAT_CMD_ITEMS);
+        const size_t at =
+            leat_items_put_messages(&frame, leat_text_of(channel->name), LEAT_ITEMS_CLOSED);
+        leat_items_set_messages(&frame, at, 0);
+        leat_frame_finish(&frame, 0, 1, 0);
+        receiver->told_closed = leat_peer_send(core, peer, &frame);
+        leat_buf_fini(&frame);
+    }
+}
+void
+leat_receiver_unserve(leat_core *core, const leat_effect *effect, uint32_t n)
+{
+    const leat_peer *const peer = leat_table_get(&core->peers, effect->peer);
+    if (!effect->messages || n == 0 || peer == NULL || effect->connection != peer->connection)
+        return;
+    const leat_channel *const channel = leat_table_at(&core->channels, (uint32_t)effect->batch);
+    if (channel == NULL || channel->id != effect->position)
+        return;
+    leat_receiver *const receiver = leat_receiver_of(peer, channel);
+    if (receiver != NULL)
+        receiver->served -= n < receiver->served ? n : receiver->served;
+}
+
+/* ------------------------------------------------------------------------------ messages */
+
+static bool
+wants_message(const leat_receiver *receiver)
+{
+    const leat_peer *const peer = receiver->peer;
+    if (peer->route == 0 || peer->unreachable || peer->lost || peer->ended)
+        return false;
+    if (receiver->select != NULL)
+        return true; /* its answer waits in the window, not on the way */
+    const bool asked = receiver->channel->rules.capacity == LEAT_UNLIMITED
+                           ? receiver->held < receiver->credit
+                           : receiver->credit > 0 && receiver->served < receiver->receives;
+    return asked && peer->out_unconfirmed_bytes < LEAT_OUT_BYTES &&
+           peer->out_sequence - peer->out_seen + peer->grants_waiting < LEAT_OUT_FRAMES - 2;
+}
+
+leat_receiver *
+leat_receiver_wanting(const leat_channel *channel, const leat_parked *except)
+{
+    LEAT_LIST_FOREACH (node, &channel->receivers) {
+        leat_receiver *const receiver = LEAT_CONTAINER_OF(node, leat_receiver, of_channel);
+        if ((receiver->select == NULL || receiver->select != except) && wants_message(receiver))
+            return receiver;
+    }
+    return NULL;
+}
+
+/* The class of a channel's messages with something ready. */
+static leat_class *
+message_class(const leat_core *core, const leat_channel *channel)
+{
+    for (uint32_t i = 0; i < channel->class_count; i++) {
+        leat_class *const class = leat_table_at(&core->classes, channel->classes[i]);
+        if (class->handler[0] == '\0' && class->ready > 0)
+            return class;
+    }
+    return NULL;
+}
+
+/* The message whose turn it is, if it may be handed out now. */
+static leat_class *
+next_message(leat_core *core, leat_channel *channel, leat_candidate *out)
+{
+    leat_class *const class = message_class(core, channel);
+    return class != NULL && leat_channel_gives(core, channel) && leat_line_first(core, class, out)
+               ? class
+               : NULL;
+}
+
+bool
+leat_receiver_has_message(leat_core *core, leat_channel *channel)
+{
+    leat_candidate first;
+    return next_message(core, channel, &first) != NULL;
+}
+
+void
+leat_receiver_hand(leat_core *core, leat_receiver *receiver, uint32_t index)
+{
+    leat_peer *const peer = receiver->peer;
+    leat_filling f = {
+        .peer = peer, .durability = receiver->channel->durability, .effect.messages = true};
+    leat_list_remove(&receiver->of_channel); /* behind the others */
+    leat_list_append(&receiver->channel->receivers, &receiver->of_channel);
+    if (!leat_grant_room(&f)) {
+        leat_core_fault(core, LEAT_ERR_NOMEM);
+        return;
+    }
+    leat_line_take(core, leat_class_of(core, leat_items_at(&core->items, index)), index);
+    receiver->served++;
+    leat_grant_add(core, &f, index);
+    if (receiver->select != NULL) {
+        leat_select_received(core, receiver, index);
+    } else {
+        receiver->held++;
+        leat_grant_close(core, &f);
+    }
+    free(f.effect.grants);
+}
+
+void
+leat_receiver_hand_first(leat_core *core, leat_receiver *receiver)
+{
+    leat_candidate first;
+    if (next_message(core, receiver->channel, &first) != NULL)
+        leat_receiver_hand(core, receiver, first.index);
+}
+
+/* To a receiver by itself, as many as it wants when it is the only one: they leave in one frame. */
+static bool
+give_many(leat_core *core, leat_receiver *receiver, leat_class *class)
+{
+    leat_channel *const channel = receiver->channel;
+    leat_filling f = {.peer = receiver->peer, .durability = channel->durability};
+    leat_candidate first;
+    bool given = false;
+    f.effect.messages = true;
+    leat_list_remove(&receiver->of_channel);
+    const bool alone = leat_list_is_empty(&channel->receivers);
+    leat_list_append(&channel->receivers, &receiver->of_channel);
+    while (wants_message(receiver) && !leat_grant_is_full(&f) &&
+           leat_channel_gives(core, channel) && leat_line_first(core, class, &first)) {
+        if (!leat_grant_room(&f)) {
+            leat_core_fault(core, LEAT_ERR_NOMEM);
+            break;
+        }
+        leat_line_take(core, class, first.index);
+        leat_grant_add(core, &f, first.index);
+        receiver->held++;
+        receiver->served++;
+        given = true;
+        if (!alone)
+            break; /* the next one is the next receiver's */
+    }
+    leat_grant_close(core, &f);
+    free(f.effect.grants);
+    return given;
+}
+
+/* Items of a channel of messages, to its receivers in turn. */
+static bool
+deliver(leat_core *core, leat_channel *channel)
+{
+    bool progress = false;
+    leat_candidate first;
+    leat_class *class;
+    while (core->fault == LEAT_ERR_OK && (class = next_message(core, channel, &first)) != NULL) {
+        leat_receiver *const receiver = leat_receiver_wanting(channel, NULL);
+        if (receiver == NULL)
+            break;
+        if (receiver->select != NULL)
+            leat_receiver_hand(core, receiver, first.index);
+        else if (!give_many(core, receiver, class))
+            break;
+        progress = true;
+    }
+    return progress;
+}
+
+bool
+leat_receiver_deliver(leat_core *core)
+{
+    bool progress = false;
+    for (uint32_t w = 0; w < core->active_words; w++) {
+        for (uint64_t bits = core->active[w]; bits != 0; bits &= bits - 1) {
+            const leat_class *const class =
+                leat_table_at(&core->classes, w * 64 + (uint32_t)__builtin_ctzll(bits));
+            if (class->handler[0] == '\0' && !leat_list_is_empty(&class->channel->receivers))
+                progress = deliver(core, class->channel) || progress;
+        }
+    }
+    return progress;
+}
