@@ -110,7 +110,7 @@ choose(leat_core *core, leat_peer *peer, struct choice *choice)
                 choice->next = choice->best;
                 choice->class = class;
                 choice->best = one;
-            } else if (class->channel == choice->class->channel &&
+            } else if (choice->class != NULL && class->channel == choice->class->channel &&
                        (!choice->has_next || leat_candidate_compare(&one, &choice->next) < 0)) {
                 choice->next = one;
                 choice->has_next = true;

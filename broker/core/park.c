@@ -203,8 +203,7 @@ static void
 withdraw_receive(leat_core *core, leat_peer *peer, leat_text name)
 {
     leat_channel *const channel = leat_channel_find(core, name);
-    leat_receiver *const receiver =
-        channel == NULL ? NULL : leat_receiver_of(peer, channel);
+    leat_receiver *const receiver = channel == NULL ? NULL : leat_receiver_of(peer, channel);
     const uint64_t served = receiver == NULL ? 0 : receiver->served;
     if (receiver != NULL && !LEAT_FAULT(WITHDRAWN_SERVED))
         receiver->credit = 0;
