@@ -23,9 +23,11 @@
 #define LEAT_WORKER_SLICE_US 1000
 /* Tasks that the pool may have beyond its threads, so that a thread need not wait for the loop. */
 #define LEAT_WORKER_AHEAD 32U
-/* How long the end of a command may wait for others while there is more to do: a frame, a turn of
- * the broker and a commit for each would cost a fifth of what it takes to start a program. */
-#define LEAT_WORKER_HOLD_MS 2
+/* How long the end of a job may wait for others while there is more to do, and how long it has run
+ * then at least: a frame, a turn of the broker and a commit for each end of a command would cost a
+ * fifth of what it takes to start a program. */
+#define LEAT_WORKER_HOLD_MS     2
+#define LEAT_WORKER_HOLD_MIN_US 500
 /* How long a drained worker waits for the broker's answer to its last results. */
 #define LEAT_WORKER_ANSWER_MS 10000
 /* How often a worker without a broker says so. */
@@ -50,7 +52,7 @@ struct leat_engine {
     leat_commands *commands; /* NULL: no handler runs as a child */
     char name[LEAT_NAME_BYTES_MAX + 1];
     leat_outbox outbox;
-    uint16_t held;           /* ends of commands in its open frame */
+    uint16_t held;           /* ends in its open frame that may wait */
     int64_t held_ms;         /* monotonic; since when the first of them waits */
     leat_kept kept;          /* results that the broker has no room for */
     leat_recorder *recorder; /* owned; NULL: nothing is recorded */

@@ -81,6 +81,8 @@ report(
     if (worker->recorder != NULL)
         note_end(worker, &done);
     leat_outbox_done(&worker->outbox, &done);
+    if (run_us >= LEAT_WORKER_HOLD_MIN_US && worker->held++ == 0)
+        worker->held_ms = leat_clock_mono_ms();
     worker->ended++;
     worker->failed += done.end != LEAT_END_DONE;
 }
@@ -244,14 +246,6 @@ leat_engine_end_tasks(leat_engine *worker)
     }
 }
 
-static void
-report_command(leat_engine *worker, const leat_run *run)
-{
-    report(worker, &run->slot->token, run->end, run->run_us, run->result);
-    if (worker->held++ == 0)
-        worker->held_ms = leat_clock_mono_ms();
-}
-
 void
 leat_engine_end_commands(leat_engine *worker)
 {
@@ -263,7 +257,7 @@ leat_engine_end_commands(leat_engine *worker)
             if (run->snoozes)
                 leat_outbox_snooze(&worker->outbox, &run->slot->token, run->delay_ms);
             else
-                report_command(worker, run);
+                report(worker, &run->slot->token, run->end, run->run_us, run->result);
             leat_slots_leave(&worker->slots, &run->slot);
         }
         leat_amounts_take_back(&worker->amounts, &run->given);
