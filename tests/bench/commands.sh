@@ -4,30 +4,14 @@
 # shared machine changes from minute to minute and only ratios of one run mean something. Starts a
 # broker and a worker of its own and leaves nothing behind.
 set -eu -o pipefail
-build=$(cd "$1" && pwd)
+here=$(dirname "${BASH_SOURCE[0]}")
+# shellcheck source=tests/bench/stand.sh
+. "$here/stand.sh"
+build=$1
 runs=${2:-5000}
 rounds=3
-
-folder=$(mktemp -d /tmp/leat-bench.XXXXXX) # short: a socket's path ends at 107 bytes
-processes=()
-stop() {
-  local pid
-  for pid in "${processes[@]}"; do
-    kill -TERM "$pid" 2>/dev/null || true
-    wait "$pid" 2>/dev/null || true
-  done
-  rm -rf "$folder"
-}
-trap stop EXIT
-trap 'exit 130' INT TERM
-
-export LEAT_BROKER=ipc://$folder/broker.sock XDG_STATE_HOME=$folder/state
-"$build/leat-broker" --bind "$LEAT_BROKER" --data "$folder/data" 2>"$folder/broker.log" >&2 &
-processes=("$!")
-"$build/leat" broker wait --timeout 10 >/dev/null
-"$build/leat-worker" --name bench --slots 2 --allow-commands 2>"$folder/worker.log" >&2 &
-processes=("$!" "${processes[@]}") # the worker is stopped first
-"$build/leat" run --progress none /bin/true # it is up, and its first keeper
+stand "$build" --slots 2 --allow-commands
+leat run --progress none /bin/true # it is up, and its first keeper
 
 # Runs/s of what is done `runs` times by the command line given.
 rate() {
@@ -38,7 +22,7 @@ rate() {
   echo $((runs * 1000000000 / (end - begin)))
 }
 by_xargs() { seq "$runs" | xargs -P2 -n1 /bin/true; }
-by_leat() { seq "$runs" | "$build/leat" run --progress none -a - /bin/true; }
+by_leat() { seq "$runs" | leat run --progress none -a - /bin/true; }
 
 printf '%-8s %12s %12s %12s   %s\n' round posix_spawn 'xargs -P2' leat 'leat / spawn, leat / xargs'
 for ((round = 1; round <= rounds; round++)); do

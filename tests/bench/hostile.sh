@@ -1,33 +1,16 @@
 #!/usr/bin/env bash
-# hostile.sh BUILD [JOBS]: what other jobs of a worker notice of a hostile command beside them. JOBS
-# jobs that sleep 50 ms go through eight slots, alone and while a command floods, forks, spins, eats
-# memory or does not listen in a ninth; their rates are compared, in turn. Starts a broker and a worker
-# of its own and leaves nothing behind.
+# hostile.sh BUILD [JOBS]: what other jobs of a worker notice of a hostile one beside them. JOBS
+# jobs that sleep 50 ms go through eight slots, alone and while something floods, forks, spins, crashes,
+# eats memory or does not listen in a ninth: a command, a program over stdio, a plug-in. Their rates are
+# compared, in turn. Starts a broker and a worker of its own and leaves nothing behind.
 set -eu -o pipefail
-build=$(cd "$1" && pwd)
+here=$(cd "$(dirname "${BASH_SOURCE[0]}")" && pwd)
+# shellcheck source=tests/bench/stand.sh
+. "$here/stand.sh"
 jobs=${2:-800}
-
-folder=$(mktemp -d /tmp/leat-bench.XXXXXX) # short: a socket's path ends at 107 bytes
-processes=()
-stop() {
-  local pid
-  for pid in "${processes[@]}"; do
-    kill -TERM "$pid" 2>/dev/null || true
-    wait "$pid" 2>/dev/null || true
-  done
-  rm -rf "$folder"
-}
-trap stop EXIT
-trap 'exit 130' INT TERM
-
-export LEAT_BROKER=ipc://$folder/broker.sock XDG_STATE_HOME=$folder/state
-export PATH=$build:$PATH
-leat-broker --bind "$LEAT_BROKER" --data "$folder/data" 2>"$folder/broker.log" >&2 &
-processes=("$!")
-leat broker wait --timeout 10 >/dev/null
-leat-worker --name bench --slots 9 --allow-commands --rlimit cpu=60s 2>"$folder/worker.log" >&2 &
-processes=("$!" "${processes[@]}") # the worker is stopped first
-leat run --progress none true      # it is up
+stand "$1" --slots 9 --allow-commands --rlimit cpu=60s \
+  --stdio "rogue=/usr/bin/python3 $here/../stdio/rogue.py" --plugin "$1/tests/bench/bench_hostile.so"
+leat run --progress none true # it is up
 
 rate() {
   local begin end
@@ -42,7 +25,7 @@ beside() {
   local name=$1 before with after alone batch
   shift
   before=$(rate)
-  batch=$(leat submit --run-limit 60s --retries 0 "$@")
+  batch=$(leat submit --run-limit 60s "$@")
   sleep 0.2
   with=$(rate)
   leat cancel "$batch" >/dev/null 2>&1 || true
@@ -61,3 +44,13 @@ beside 'SIGTERM ignored, output closed' sh -c 'trap "" TERM; exec >&- 2>&-; whil
 beside 'half a line and silence' sh -c 'printf half; sleep 60'
 beside 'a program that crashes, again' sh -c 'while :; do sh -c "kill -SEGV \$\$"; done'
 beside 'memory, 2 GiB' python3 -c 'import time; x = bytearray(2 << 30); time.sleep(60)'
+# What ends at once comes again and again.
+again=(--retries 60000 --backoff 1ms..1ms)
+beside 'stdio: rubbish' "${again[@]}" --handler rogue rubbish
+beside 'stdio: half a line, then nothing' --handler rogue 'half a line and hangs'
+beside 'stdio: a gigabyte in one line' "${again[@]}" --handler rogue gigabyte
+beside 'stdio: crashes' "${again[@]}" --handler rogue crash
+beside 'stdio: SIGTERM ignored' --handler rogue deaf
+beside 'plug-in: SIGSEGV' "${again[@]}" --handler segv x
+beside 'plug-in: a loop without end' --handler spin x
+beside 'plug-in: the stack runs over' "${again[@]}" --handler overflow x
