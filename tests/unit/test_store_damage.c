@@ -171,7 +171,7 @@ Test(store_damage, a_first_page_that_says_it_is_newer_than_it_can_be_is_not_beli
 
 /* Each bit of the pages that lead to rows: found, refused, or without any effect; never a signal.
  */
-Test(store_damage, no_bit_of_a_branch_ends_the_process, .timeout = 50)
+Test(store_damage, no_bit_of_a_branch_ends_the_process, .timeout = 300)
 {
     fill_and_close();
     uint8_t *data;
