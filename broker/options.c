@@ -6,17 +6,24 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "proto/base/cores.h"
 #include "proto/link/key.h"
 #include "proto/link/link.h"
 
 #define KEEP_MS_MAX 31622400000ULL /* 366 days */
-#define KEEP_MAX    10000000U      /* each costs memory */
+#define PORT        "5328"
+#define KEEP_MAX    10000000U /* each costs memory */
 
 static const leat_option rows[] = {
     {.name = "bind",
      .type = LEAT_OPTION_LIST,
      .value = "URL",
-     .help = "listen here; may be given again (default: your own ipc://)"},
+     .help = "listen here; may be given again (default: your own ipc://)"     },
+    {.name = "listen",
+     .type = LEAT_OPTION_FLAG,
+     .help =
+         "serve other hosts, too, with keys, beside what --bind says; the argument ADDR is HOST, "
+         "HOST:PORT or :PORT (default: every address, port 5328)"        },
     {.name = "data",
      .type = LEAT_OPTION_TEXT,
      .value = "DIR",
@@ -30,16 +37,20 @@ static const leat_option rows[] = {
              "is there)"},
     {.name = "insecure-loopback",
      .type = LEAT_OPTION_FLAG,
-     .help = "allow tcp:// on loopback although every local user can reach it"                                                },
+     .help = "allow tcp:// on loopback although every local user can reach it"                                            },
     {.name = "channel-default",
      .type = LEAT_OPTION_LIST,
      .value = "K=V",
      .takes = "durability=disk durability=memory",
      .help = "of channels that nobody declared: durability=disk (default) or memory"},
+    {.name = "cpu",
+     .type = LEAT_OPTION_TEXT,
+     .value = "LIST",
+     .help = "run on these cores only: 0-3,8"},
     {.name = "check",
      .type = LEAT_OPTION_FLAG,
      .help = "look for damage in the store, and end: 0 none, 1 some",
-     .flags = LEAT_OPTION_NOT_IN_FILE                                                      },
+     .flags = LEAT_OPTION_NOT_IN_FILE                             },
     {.name = "backup",
      .type = LEAT_OPTION_TEXT,
      .value = "TO",
@@ -49,11 +60,11 @@ static const leat_option rows[] = {
     {.name = "compact",
      .type = LEAT_OPTION_FLAG,
      .help = "write the store again without what is free in it, and end",
-     .flags = LEAT_OPTION_NOT_IN_FILE                                            },
+     .flags = LEAT_OPTION_NOT_IN_FILE          },
     {.name = "json",
      .type = LEAT_OPTION_FLAG,
      .help = "of these three: print JSON",
-     .flags = LEAT_OPTION_NOT_IN_FILE                                  },
+     .flags = LEAT_OPTION_NOT_IN_FILE                                                            },
     {.name = "keep-for",
      .type = LEAT_OPTION_DURATION,
      .value = "DUR",
@@ -114,7 +125,7 @@ static const leat_option rows[] = {
     {.name = "version",
      .type = LEAT_OPTION_FLAG,
      .help = "show the version",
-     .flags = LEAT_OPTION_NOT_IN_FILE                                          },
+     .flags = LEAT_OPTION_NOT_IN_FILE                                                              },
 };
 
 const leat_option *
@@ -141,12 +152,40 @@ is_given_before(const char *const *values, size_t index)
     return false;
 }
 
+/* What --listen serves: "" every address, HOST, HOST:PORT, :PORT; brackets around IPv6. */
+static leat_err
+add_listen(leat_broker_options *options)
+{
+    char url[LEAT_URL_BYTES_MAX];
+    const char *told = leat_options_operand_count(options->options) > 0
+                           ? leat_options_operand(options->options, 0)
+                           : "";
+    if (!leat_options_flag(options->options, "listen"))
+        return LEAT_ERR_OK;
+    if (strncmp(told, "tcp://", 6) == 0)
+        told += 6;
+    const char *const end = told[0] == '[' ? strchr(told, ']') : strchr(told, ':');
+    const char *const colon = end == NULL ? NULL : strchr(end, ':');
+    const int host_size = (int)(colon == NULL ? strlen(told) : (size_t)(colon - told));
+    const int size = snprintf(url, sizeof url, "tcp://%.*s:%s", host_size > 0 ? host_size : 1,
+                              host_size > 0 ? told : "*", colon == NULL ? PORT : colon + 1);
+    if (size >= (int)sizeof url || told[strcspn(told, "/ ,@")] != '\0')
+        return wrong(options, "--listen: an address looks like HOST, HOST:5328 or :5328, not ",
+                     told);
+    options->binds[options->bind_count] = strdup(url);
+    if (options->binds[options->bind_count] == NULL)
+        return LEAT_ERR_NOMEM;
+    options->bind_count++;
+    return LEAT_ERR_OK;
+}
+
 static leat_err
 read_binds(leat_broker_options *options)
 {
     const char *const *urls;
     const size_t count = leat_options_list(options->options, "bind", &urls);
-    if (count > LEAT_BINDS_MAX)
+    const size_t listens = leat_options_flag(options->options, "listen") ? 1 : 0;
+    if (count + listens > LEAT_BINDS_MAX)
         return wrong(options, "--bind: more than 8 addresses", "");
     for (size_t i = 0; i < count; i++) {
         if (is_given_before(urls, i)) {
@@ -160,7 +199,7 @@ read_binds(leat_broker_options *options)
         options->bind_count++;
     }
     if (count > 0)
-        return LEAT_ERR_OK;
+        return add_listen(options);
 
     char path[LEAT_URL_BYTES_MAX];
     const leat_err err = leat_link_user_socket(true, path, sizeof path);
@@ -174,7 +213,7 @@ read_binds(leat_broker_options *options)
     (void)snprintf(url, sizeof url, "ipc://%s", path);
     options->binds[0] = strdup(url);
     options->bind_count = 1;
-    return options->binds[0] == NULL ? LEAT_ERR_NOMEM : LEAT_ERR_OK;
+    return options->binds[0] == NULL ? LEAT_ERR_NOMEM : add_listen(options);
 }
 
 static leat_err
@@ -236,6 +275,19 @@ read_channel_defaults(leat_broker_options *options)
     return LEAT_ERR_OK;
 }
 
+/* Before there are threads. */
+static leat_err
+read_cores(leat_broker_options *options)
+{
+    const char *const list = leat_options_text(options->options, "cpu");
+    const leat_err err = list == NULL ? LEAT_ERR_OK : leat_cores_keep_to(list);
+    if (err == LEAT_ERR_MALFORMED)
+        return wrong(options, "--cpu: write the numbers of cores as 0-3,8, not ", list);
+    if (err == LEAT_ERR_NOT_FOUND)
+        return wrong(options, "--cpu: some of these cores are not there for this process: ", list);
+    return err;
+}
+
 static leat_err
 read_verb(leat_broker_options *options)
 {
@@ -268,10 +320,12 @@ read_rest(leat_broker_options *options)
     leat_options *const o = options->options;
     if (leat_options_read_rest(o, "broker.ini") != LEAT_ERR_OK)
         return wrong(options, leat_options_why(o), "");
-    if (leat_options_operand_count(o) > 0) {
+    const size_t known = leat_options_flag(o, "listen") ? 1 : 0; /* its ADDR */
+    if (leat_options_operand_count(o) > known) {
         (void)snprintf(options->why, sizeof options->why,
-                       "unexpected argument \"%.200s\": leat-broker takes options only",
-                       leat_options_operand(o, 0));
+                       "unexpected argument \"%.200s\": leat-broker takes options only, and one "
+                       "address behind --listen",
+                       leat_options_operand(o, known));
         return LEAT_ERR_CONFIG;
     }
     const char *const level = leat_options_text(o, "log-level");
@@ -290,6 +344,8 @@ read_rest(leat_broker_options *options)
     if (err != LEAT_ERR_OK || options->verb != LEAT_VERB_SERVE)
         return err;
     err = read_channel_defaults(options);
+    if (err == LEAT_ERR_OK)
+        err = read_cores(options);
     if (err == LEAT_ERR_OK)
         err = read_binds(options);
     if (err == LEAT_ERR_OK)
@@ -328,7 +384,7 @@ leat_broker_options_print_help(const leat_broker_options *options, FILE *out)
     (void)fputs("leat-broker: holds channels, gives jobs to workers, keeps what they answer\n\n"
                 "  leat-broker\n"
                 "  leat-broker --data /var/lib/leat --bind ipc:///run/leat/broker.sock\n"
-                "  leat-broker --bind tcp://0.0.0.0:5328 --keys /etc/leat/keys\n"
+                "  leat-broker --listen --keys /etc/leat/keys          other hosts, too\n"
                 "  leat-broker --bind tcp://127.0.0.1:5328 --insecure-loopback\n\n"
                 "Options:\n",
                 out);

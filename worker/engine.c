@@ -153,6 +153,10 @@ leat_engine_new(const leat_engine_options *options, leat_engine **out)
     worker->phase = LEAT_WORKER_WORKING;
     worker->slot_max = options->slots;
     worker->signal_fd = options->signal_fd;
+    worker->idle_exit_ms = options->idle_exit_ms;
+    worker->until_mono_ms = options->until_mono_ms;
+    worker->until_wall_ms = options->until_wall_ms;
+    worker->jobs_max = options->jobs_max;
     worker->wake_fd = -1;
     worker->epoll_fd = -1;
     leat_amounts_init(&worker->amounts, options->haves, options->have_count);
@@ -242,7 +246,7 @@ stop(leat_engine *worker, leat_err result)
 }
 
 static void
-begin_drain(leat_engine *worker)
+begin_drain(leat_engine *worker, const char *why)
 {
     if (worker->phase != LEAT_WORKER_WORKING)
         return;
@@ -250,7 +254,52 @@ begin_drain(leat_engine *worker)
     leat_engine_say_credit(worker);
     leat_engine_release_all(worker);
     LEAT_LOG(LEAT_LOG_INFO, "worker.drain", "finishing what runs, taking nothing new",
-             LEAT_KV_U64("running", worker->slots.count));
+             LEAT_KV_TEXT("why", why), LEAT_KV_U64("running", worker->slots.count));
+}
+
+static bool
+runs_nothing(const leat_engine *worker)
+{
+    return leat_engine_unended(worker) == 0;
+}
+
+/* Nothing runs, waits, or is on its way back. */
+static bool
+is_idle(const leat_engine *worker)
+{
+    return runs_nothing(worker) && worker->line.count == 0 &&
+           leat_outbox_is_empty(&worker->outbox) && !leat_engine_is_blocked(worker) &&
+           leat_link_unanswered(worker->link) == 0;
+}
+
+/* The worker was told at its start when to end. */
+static void
+check_enough(leat_engine *worker, int64_t now_ms)
+{
+    if (worker->phase != LEAT_WORKER_WORKING)
+        return;
+    if (!is_idle(worker))
+        worker->idle_ms = 0;
+    else if (worker->idle_ms == 0)
+        worker->idle_ms = now_ms;
+    if (leat_engine_has_enough(worker) && runs_nothing(worker))
+        begin_drain(worker, "it has done its jobs (--max-jobs)");
+    else if (worker->until_mono_ms != 0 && now_ms >= worker->until_mono_ms)
+        begin_drain(worker, "its time is over (--until)");
+    else if (worker->until_wall_ms != 0 && leat_clock_wall_ms() >= worker->until_wall_ms)
+        begin_drain(worker, "its time is over (--until)");
+    else if (worker->idle_exit_ms != 0 && worker->idle_ms != 0 &&
+             now_ms - worker->idle_ms >= worker->idle_exit_ms)
+        begin_drain(worker, "there was nothing to do (--idle-exit)");
+}
+
+/* Of a worker that is to do so many jobs: it leaves before the ends that make the window smaller,
+ * so that the broker does not put others in their place. */
+static void
+say_smaller_window(leat_engine *worker)
+{
+    if (worker->jobs_max != 0 && worker->up && leat_engine_window(worker) != worker->said_window)
+        leat_engine_say_credit(worker);
 }
 
 static void
@@ -260,7 +309,7 @@ read_signals(leat_engine *worker)
     while (read(worker->signal_fd, &info, sizeof info) == (ssize_t)sizeof info) {
         worker->signal = (int)info.ssi_signo;
         if (worker->phase == LEAT_WORKER_WORKING)
-            begin_drain(worker);
+            begin_drain(worker, "a signal");
         else
             stop(worker, LEAT_ERR_INTERRUPTED);
     }
@@ -270,9 +319,7 @@ read_signals(leat_engine *worker)
 static void
 check_drained(leat_engine *worker, int64_t now_ms)
 {
-    if (worker->phase != LEAT_WORKER_DRAINING || leat_pool_count(worker->pool) > 0 ||
-        leat_sleep_count(&worker->sleep) > 0 ||
-        (worker->commands != NULL && leat_commands_count(worker->commands) > 0))
+    if (worker->phase != LEAT_WORKER_DRAINING || !runs_nothing(worker))
         return;
     if (leat_outbox_is_empty(&worker->outbox) && !leat_engine_is_blocked(worker) &&
         leat_link_unanswered(worker->link) == 0) {
@@ -332,7 +379,7 @@ handle_wishes(leat_engine *worker)
     if (read(worker->wake_fd, &asked, sizeof asked) < 0)
         return;
     if (atomic_load(&worker->asked_drain))
-        begin_drain(worker);
+        begin_drain(worker, "it was told to");
     if (atomic_load(&worker->asked_stop))
         stop(worker, LEAT_ERR_INTERRUPTED);
 }
@@ -429,6 +476,7 @@ leat_engine_run(leat_engine *worker)
         worker->tells = false;
         if (worker->up)
             leat_kept_say(&worker->kept, &worker->outbox, leat_clock_mono_ms());
+        say_smaller_window(worker);
         flush(worker);
         if (worker->outbox.failed) {
             fill_name(worker->sentence, sizeof worker->sentence, leat_err_message(LEAT_ERR_NOMEM));
@@ -438,6 +486,7 @@ leat_engine_run(leat_engine *worker)
         const int64_t now_ms = leat_clock_mono_ms();
         remind(worker, now_ms);
         look_at_history(worker);
+        check_enough(worker, now_ms);
         check_drained(worker, now_ms);
         if (worker->phase != LEAT_WORKER_STOPPED)
             wait_for_work(worker);

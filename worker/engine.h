@@ -37,6 +37,10 @@ typedef struct leat_engine_options {
     size_t handler_count;
     const leat_commands_options *commands; /* for handlers that run as a child; copied. NULL: as if
                                               nothing was said */
+    int64_t idle_exit_ms;  /* drain when there was nothing to do for so long; 0: never */
+    int64_t until_mono_ms; /* drain at that time of the one clock or the other; 0: never */
+    int64_t until_wall_ms;
+    uint64_t jobs_max; /* drain after so many jobs; 0: never */
     int signal_fd; /* a signalfd whose first SIGTERM or SIGINT drains and whose second one stops;
                       borrowed; -1: none */
 } leat_engine_options;

@@ -8,6 +8,9 @@
 #include <stdlib.h>
 #include <unistd.h>
 
+#include "proto/base/clock.h"
+#include "proto/base/cores.h"
+#include "proto/base/when.h"
 #include "proto/settings.h"
 #include "worker/host.h"
 #include "worker/runner/plugin.h"
@@ -57,7 +60,7 @@ static const leat_option rows[] = {
     {.name = "allow-commands",
      .type = LEAT_OPTION_FLAG,
      .help =
-         "run whatever programs jobs ask for (leat run); only over your own ipc, or with a key"              },
+         "run whatever programs jobs ask for (leat run); only over your own ipc, or with a key"                                        },
     {.name = "command",
      .type = LEAT_OPTION_LIST,
      .value = "NAME=PROGRAM [ARG...]",
@@ -100,10 +103,32 @@ static const leat_option rows[] = {
      .type = LEAT_OPTION_TEXT,
      .value = "NAME",
      .help = "whose programs these are, if root starts the worker"                                                                         },
+    {.name = "idle-exit",
+     .type = LEAT_OPTION_DURATION,
+     .value = "D",
+     .help = "end when there was nothing to do for so long, also for want of a broker (default: "
+             "never)",                                                                 .min = 1,
+     .max = LEAT_DELAY_MS_MAX},
+    {.name = "until",
+     .type = LEAT_OPTION_TEXT,
+     .value = "TIME|D",
+     .help =
+         "take nothing new from then on, finish what runs and end: 18:30, 2030-05-01T18:30:00Z, "
+         "or 2h from the start (default: never)"                                                                           },
+    {.name = "max-jobs",
+     .type = LEAT_OPTION_NUMBER,
+     .value = "N",
+     .help = "end after N jobs (default: never)",
+     .min = 1},
+    {.name = "cpu",
+     .type = LEAT_OPTION_TEXT,
+     .value = "LIST",
+     .help = "run on these cores only, with all that it starts: 0-3,8. As many are the default of "
+             "--slots, --threads and --have cpus"                                                                          },
     {.name = "name",
      .type = LEAT_OPTION_TEXT,
      .value = "N",
-     .help = "what `leat worker ls` calls it (default: HOST-PID)"                                                                },
+     .help = "what `leat worker ls` calls it (default: HOST-PID)"                                                                  },
     {.name = "history",
      .type = LEAT_OPTION_TEXT,
      .value = "DIR",
@@ -129,7 +154,7 @@ static const leat_option rows[] = {
     {.name = "version",
      .type = LEAT_OPTION_FLAG,
      .help = "show the version",
-     .flags = LEAT_OPTION_NOT_IN_FILE                                                                              },
+     .flags = LEAT_OPTION_NOT_IN_FILE                           },
 };
 
 const leat_option *
@@ -668,6 +693,47 @@ take_name(leat_worker_settings *settings)
     return LEAT_ERR_OK;
 }
 
+/* When it ends by itself. */
+static leat_err
+take_end(leat_worker_settings *settings)
+{
+    const leat_options *const options = settings->options;
+    const char *const until = leat_options_text(options, "until");
+    int64_t for_ms;
+    settings->worker.idle_exit_ms = leat_options_ms(options, "idle-exit");
+    settings->worker.jobs_max = leat_options_number(options, "max-jobs");
+    if (until == NULL)
+        return LEAT_ERR_OK;
+    /* A bare number is a duration, as everywhere. */
+    if (leat_parse_duration(until, &for_ms) && for_ms > 0 && for_ms <= LEAT_DELAY_MS_MAX) {
+        settings->worker.until_mono_ms = leat_clock_mono_ms() + for_ms;
+        return LEAT_ERR_OK;
+    }
+    const int64_t now_ms = leat_clock_wall_ms();
+    if (!leat_when_parse(until, now_ms, &settings->worker.until_wall_ms))
+        return wrong(settings,
+                     "--until \"%.100s\": a time looks like 18:30 or 2030-05-01T18:30:00Z, a "
+                     "duration like 2h",
+                     until);
+    if (settings->worker.until_wall_ms <= now_ms)
+        return wrong(settings, "--until \"%.100s\": that time is over", until);
+    return LEAT_ERR_OK;
+}
+
+/* Before anything asks how many cores there are. */
+static leat_err
+take_cores(leat_worker_settings *settings)
+{
+    const char *const list = leat_options_text(settings->options, "cpu");
+    const leat_err err = list == NULL ? LEAT_ERR_OK : leat_cores_keep_to(list);
+    if (err == LEAT_ERR_MALFORMED)
+        return wrong(settings, "--cpu \"%.100s\": write the numbers of cores as 0-3,8", list);
+    if (err == LEAT_ERR_NOT_FOUND)
+        return wrong(settings,
+                     "--cpu \"%.100s\": some of these cores are not there for this process", list);
+    return err;
+}
+
 static leat_err
 take_log_level(leat_worker_settings *settings)
 {
@@ -743,6 +809,9 @@ leat_worker_settings_read(leat_worker_settings *settings, int argc, char *const 
     if (err != LEAT_ERR_OK || settings->wish != LEAT_WORKER_WISH_RUN)
         return err;
 
+    err = take_cores(settings);
+    if (err != LEAT_ERR_OK)
+        return err;
     settings->worker.slots = number_or(settings->options, "slots", leat_host_cores());
     settings->worker.threads = number_or(settings->options, "threads", leat_host_cores());
     settings->worker.endpoints = (const char *const *)settings->endpoints;
@@ -758,6 +827,8 @@ leat_worker_settings_read(leat_worker_settings *settings, int argc, char *const 
         err = take_commands(settings);
     if (err == LEAT_ERR_OK)
         err = take_name(settings);
+    if (err == LEAT_ERR_OK)
+        err = take_end(settings);
     if (err == LEAT_ERR_OK)
         err = take_log_level(settings);
     return err;
@@ -792,6 +863,7 @@ leat_worker_print_help(const leat_worker_settings *settings, FILE *out)
         "  leat-worker --stdio resize='python3 resize.py'     handlers in any language\n"
         "  leat-worker --plugin ./libthumb.so                 handlers in C\n"
         "  leat-worker --trait zone=a --have gpu=2        for jobs that ask for zone a or a GPU\n"
+        "  leat-worker --until 2h --idle-exit 10m         as long as a batch system lets it\n"
         "\n"
         "Options (each is also a variable, LEAT_SLOTS, and a line in worker.ini, slots = 4):\n",
         out);

@@ -75,6 +75,14 @@ struct leat_engine {
     atomic_bool asked_drain;
     atomic_bool asked_stop;
 
+    int64_t idle_exit_ms; /* as in leat_engine_options */
+    int64_t until_mono_ms;
+    int64_t until_wall_ms;
+    uint64_t jobs_max;
+    uint64_t begun;       /* jobs that were started */
+    int64_t idle_ms;      /* since when there is nothing to do; 0: there is something */
+    uint32_t said_window; /* items of the last CREDIT */
+
     int64_t said_down_ms;  /* when the log last said that there is no broker */
     int64_t answer_due_ms; /* draining, everything has ended: wait until then; 0: not yet */
     uint64_t ended;        /* jobs */
@@ -91,10 +99,17 @@ void leat_engine_on_event(leat_engine *worker, const leat_link_event *event);
 /* Tell the broker how much may be outstanding: nothing while draining. */
 void leat_engine_say_credit(leat_engine *worker);
 
+/* The items of that. */
+uint32_t leat_engine_window(const leat_engine *worker);
+
+/* It has started as many jobs as it was to. */
+bool leat_engine_has_enough(const leat_engine *worker);
+
 /* Results wait for room at the broker: nothing new is taken. */
 bool leat_engine_is_blocked(const leat_engine *worker);
 
-/* Give back everything in the line and in the pool's queue. */
+/* Give back everything in the line; and in the pool's queue, too. */
+void leat_engine_release_line(leat_engine *worker);
 void leat_engine_release_all(leat_engine *worker);
 
 /* ---- run.c ---- */
@@ -120,6 +135,9 @@ bool leat_engine_release_last_task(leat_engine *worker);
 
 /* Slots at work. */
 uint32_t leat_engine_running(const leat_engine *worker);
+
+/* Jobs that were started and have not ended, those in the pool's queue among them. */
+uint32_t leat_engine_unended(const leat_engine *worker);
 
 /* End a job that has a slot because the broker asks for it. What sleeps or has not begun is ended
  * here and now; a handler that runs is only asked, and keeps its slot until it has returned. Nobody

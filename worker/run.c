@@ -37,6 +37,12 @@ leat_engine_running(const leat_engine *worker)
            commands_of(worker);
 }
 
+uint32_t
+leat_engine_unended(const leat_engine *worker)
+{
+    return leat_sleep_count(&worker->sleep) + leat_pool_count(worker->pool) + commands_of(worker);
+}
+
 /* ------------------------------------------------------------------------------------- ends */
 
 static void
@@ -504,7 +510,7 @@ void
 leat_engine_start_jobs(leat_engine *worker)
 {
     leat_line_job job;
-    if (worker->line.count == 0)
+    if (worker->line.count == 0 || leat_engine_has_enough(worker))
         return;
     const int64_t begin_us = leat_clock_mono_us();
     int64_t now_us = begin_us;
@@ -516,6 +522,11 @@ leat_engine_start_jobs(leat_engine *worker)
         if (!start(worker, &job, &now_us))
             break;
         leat_line_advance(&worker->line);
+        worker->begun++;
+        if (leat_engine_has_enough(worker)) {
+            leat_engine_release_line(worker);
+            break;
+        }
     }
     begin_commands(worker);
 }

@@ -103,15 +103,35 @@ leat_engine_is_blocked(const leat_engine *worker)
     return worker->kept.count > 0 || worker->kept.asked;
 }
 
+bool
+leat_engine_has_enough(const leat_engine *worker)
+{
+    return worker->jobs_max != 0 && worker->begun >= worker->jobs_max;
+}
+
+/* What runs is outstanding, too: of what it is still to do nothing lies here for others to wait
+ * for. */
+uint32_t
+leat_engine_window(const leat_engine *worker)
+{
+    const uint32_t whole = worker->slot_max + LEAT_WORKER_LINE_JOBS;
+    if (worker->phase != LEAT_WORKER_WORKING || leat_engine_is_blocked(worker))
+        return 0;
+    if (worker->jobs_max == 0)
+        return whole;
+    const uint64_t still = worker->jobs_max - worker->begun + leat_engine_unended(worker);
+    return leat_engine_has_enough(worker) ? 0 : still < whole ? (uint32_t)still : whole;
+}
+
 void
 leat_engine_say_credit(leat_engine *worker)
 {
-    const bool draining = worker->phase != LEAT_WORKER_WORKING || leat_engine_is_blocked(worker);
+    worker->said_window = leat_engine_window(worker);
     const leat_credit credit = {
         .kind = LEAT_CREDIT_WORK,
         .handler = LEAT_CREDIT_ALL_HANDLERS,
-        .items = draining ? 0 : worker->slot_max + LEAT_WORKER_LINE_JOBS,
-        .bytes = draining ? 0 : LEAT_WORKER_BYTES,
+        .items = worker->said_window,
+        .bytes = worker->said_window == 0 ? 0 : LEAT_WORKER_BYTES,
     };
     leat_buf frame;
     leat_buf_init(&frame);
@@ -176,9 +196,15 @@ release_waiting(void *context, const leat_line_job *job)
 }
 
 void
-leat_engine_release_all(leat_engine *worker)
+leat_engine_release_line(leat_engine *worker)
 {
     leat_line_walk(&worker->line, release_waiting, worker);
+}
+
+void
+leat_engine_release_all(leat_engine *worker)
+{
+    leat_engine_release_line(worker);
     while (leat_engine_release_last_task(worker)) {
     }
 }
@@ -194,6 +220,8 @@ on_jobs(leat_engine *worker, const leat_link_event *event)
         stop_with(worker, err, leat_err_message(err));
     } else if (worker->phase != LEAT_WORKER_WORKING || leat_engine_is_blocked(worker)) {
         leat_engine_release_all(worker);
+    } else if (leat_engine_has_enough(worker)) {
+        leat_engine_release_line(worker);
     }
 }
 

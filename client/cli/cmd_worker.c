@@ -1,10 +1,12 @@
-/* leat worker ls, info, drain: the workers that the broker knows. */
+/* leat worker ls, info, drain, stop: the workers that the broker knows. */
 #include <inttypes.h>
 #include <string.h>
+#include <unistd.h>
 
 #include "client/cli/command.h"
 #include "client/cli/duration.h"
 #include "client/cli/json.h"
+#include "client/cli/local.h"
 #include "client/cli/outliers.h"
 
 static const leat_column columns[] = {
@@ -164,20 +166,11 @@ print_worker(const leat_cli *cli, const cJSON *worker)
     leat_outliers_hint(cli, cJSON_GetObjectItemCaseSensitive(worker, "lately"), stdout);
 }
 
+/* Ask for the workers of a name; *json_p is the caller's. Failures are printed. */
 static int
-run_info(leat_cli *cli)
+ask_worker(leat_cli *cli, const char *name, cJSON **json_p)
 {
     const char *text = NULL;
-    const cJSON *worker;
-    cJSON *json = NULL;
-    if (leat_options_operand_count(cli->options) != 1)
-        return leat_cli_usage(cli, "give one worker: leat worker info w1");
-    const char *const name = leat_options_operand(cli->options, 0);
-    int code = leat_cli_check_name(cli, "the worker", name);
-    if (code == LEAT_EXIT_OK)
-        code = leat_cli_connect(cli);
-    if (code != LEAT_EXIT_OK)
-        return code;
     cJSON *const arguments = cJSON_CreateObject();
     (void)cJSON_AddStringToObject(arguments, "worker", name);
     char *const asked = cJSON_PrintUnformatted(arguments);
@@ -190,10 +183,28 @@ run_info(leat_cli *cli)
                              "Those there are: leat worker ls", "there is no worker \"%s\"", name);
     if (status != LEAT_OK)
         return leat_cli_failed(cli, status, name);
-    json = cJSON_Parse(text);
-    if (json == NULL)
+    *json_p = cJSON_Parse(text);
+    if (*json_p == NULL)
         return leat_cli_fail(cli, LEAT_EXIT_LEAT, "PROTOCOL", NULL,
                              "the broker's answer is not understood");
+    return LEAT_EXIT_OK;
+}
+
+static int
+run_info(leat_cli *cli)
+{
+    const cJSON *worker;
+    cJSON *json = NULL;
+    if (leat_options_operand_count(cli->options) != 1)
+        return leat_cli_usage(cli, "give one worker: leat worker info w1");
+    const char *const name = leat_options_operand(cli->options, 0);
+    int code = leat_cli_check_name(cli, "the worker", name);
+    if (code == LEAT_EXIT_OK)
+        code = leat_cli_connect(cli);
+    if (code == LEAT_EXIT_OK)
+        code = ask_worker(cli, name, &json);
+    if (code != LEAT_EXIT_OK)
+        return code;
     if (cli->json) {
         leat_json_counts(json);
         (void)leat_json_print(&json, stdout);
@@ -297,4 +308,95 @@ const leat_cli_command leat_cli_command_worker_drain = {
     .rows = drain_rows,
     .row_count = LEAT_COUNT_OF(drain_rows),
     .run = run_drain,
+};
+
+/* ---- leat worker stop ---- */
+
+/* One process of that name. */
+static int
+stop_one(leat_cli *cli, const char *name, const cJSON *worker)
+{
+    int fd;
+    char what[192];
+    const char *const host = leat_json_string(worker, "host");
+    const pid_t pid = (pid_t)leat_json_count(worker, "pid");
+    (void)snprintf(what, sizeof what, "\"%.128s\"", name);
+    if (!leat_local_is_host(host))
+        return leat_cli_fail(cli, LEAT_EXIT_LEAT, "NOT_HERE",
+                             "There: leat worker stop. From here: leat worker drain",
+                             "\"%s\" runs on %s, and only a process of this host can be ended",
+                             name, host);
+    if (leat_local_is_of_up(pid))
+        return leat_cli_fail(cli, LEAT_EXIT_LEAT, "OF_UP", "Worker and broker, draining: leat down",
+                             "\"%s\" is kept running by your leat up", name);
+    const leat_err err = leat_local_hold(pid, "leat-worker", &fd);
+    if (err != LEAT_ERR_OK)
+        return leat_cli_fail(cli, LEAT_EXIT_LEAT, leat_err_name(err),
+                             "In a container: docker stop. A program of yours: end it yourself",
+                             "no leat-worker with the number %ld is seen from here", (long)pid);
+    const int code = leat_local_end(cli, fd, what);
+    (void)close(fd);
+    if (code == LEAT_EXIT_OK)
+        leat_cli_say(cli, "%s has finished what it ran and ended", what);
+    return code;
+}
+
+static int
+stop(leat_cli *cli, const char *name)
+{
+    cJSON *json = NULL;
+    const cJSON *worker;
+    int code = ask_worker(cli, name, &json);
+    cJSON_ArrayForEach(worker, cJSON_GetObjectItemCaseSensitive(json, "workers"))
+    {
+        if (code == LEAT_EXIT_OK)
+            code = stop_one(cli, name, worker);
+    }
+    cJSON_Delete(json);
+    if (code == LEAT_EXIT_OK && cli->json) {
+        cJSON *line = cJSON_CreateObject();
+        leat_json_put_bytes(line, "worker", name, strlen(name));
+        (void)cJSON_AddBoolToObject(line, "stopped", 1);
+        (void)leat_json_print(&line, stdout);
+    }
+    return code;
+}
+
+static int
+run_stop(leat_cli *cli)
+{
+    const size_t count = leat_options_operand_count(cli->options);
+    int code = count == 0 ? leat_cli_usage(cli, "give workers: leat worker stop w7") : LEAT_EXIT_OK;
+    for (size_t i = 0; i < count && code == LEAT_EXIT_OK; i++)
+        code = leat_cli_check_name(cli, "the worker", leat_options_operand(cli->options, i));
+    if (code == LEAT_EXIT_OK)
+        code = leat_cli_connect(cli);
+    for (size_t i = 0; i < count && code == LEAT_EXIT_OK; i++)
+        code = stop(cli, leat_options_operand(cli->options, i));
+    return code;
+}
+
+static const leat_option stop_rows[] = {
+    LEAT_ROW_TIMEOUT("how long to wait for the jobs that run (exit 124); it ends after them"),
+};
+
+static const leat_example stop_examples[] = {
+    {"leat worker stop w7",              "finish what runs, then end"          },
+    {"leat worker stop w7 --timeout 1m", "wait for its end, but not for longer"},
+};
+
+const leat_cli_command leat_cli_command_worker_stop = {
+    .noun = "worker",
+    .verb = "stop",
+    .summary = "end a worker of this host, draining",
+    .operands = "WORKER…",
+    .takes = "<worker>...",
+    .about =
+        "It finishes what it runs, gives back the rest and ends, as after SIGTERM. Only a leat-worker\n"
+        "of this host that is yours can be ended so; one elsewhere is set aside by worker drain.\n",
+    .examples = stop_examples,
+    .example_count = LEAT_COUNT_OF(stop_examples),
+    .rows = stop_rows,
+    .row_count = LEAT_COUNT_OF(stop_rows),
+    .run = run_stop,
 };

@@ -1,14 +1,10 @@
-/* A wall time as people type it: 18:30, or 2030-05-01T18:30:00Z. */
+/* A wall time as it is shown; how it is typed is proto/base/when.h. */
 #ifndef LEAT_CLI_WHEN_H
 #define LEAT_CLI_WHEN_H
 
-#include <stdbool.h>
-#include <stddef.h>
 #include <stdint.h>
 
-/* Text -> ms since 1970. HH:MM (or HH:MM:SS) is the next time that the local clock shows it, after
- * now_ms; anything else is RFC 3339, with its offset from UTC. false: it is neither. */
-bool leat_when_parse(const char *text, int64_t now_ms, int64_t *at_ms);
+#include "proto/base/when.h"
 
 #define LEAT_WHEN_BYTES 32U
 

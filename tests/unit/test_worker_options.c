@@ -1,11 +1,13 @@
 /* worker/options: what the command line, the environment and files make of a worker. */
 #include "tests/lib/test.h"
 
+#include <sched.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include "proto/base/clock.h"
 #include "tests/lib/tmp.h"
 #include "worker/host.h"
 #include "worker/options.h"
@@ -501,4 +503,56 @@ Test(worker_options, bounds_of_a_plug_ins_processes_are_numbers)
     must_refuse(READ("--plugin-memory", "much"), "--plugin-memory \"much\"");
     must_refuse(READ("--plugin", "/no/such.so"), "/no/such.so");
     must_refuse(READ("--plugin", "/"), "\"/\" cannot be loaded");
+}
+
+Test(worker_options, a_worker_is_told_when_to_end)
+{
+    LEAT_PASS(READ("--broker", "ipc:///a"));
+    cr_assert(eq(i64, settings.worker.idle_exit_ms, 0));
+    cr_assert(eq(u64, settings.worker.jobs_max, 0));
+    cr_assert(eq(i64, settings.worker.until_mono_ms, 0));
+    cr_assert(eq(i64, settings.worker.until_wall_ms, 0));
+    leat_worker_settings_fini(&settings);
+
+    const int64_t before_ms = leat_clock_mono_ms();
+    LEAT_PASS(READ("--idle-exit", "10m", "--max-jobs", "1_000", "--until", "2h"));
+    cr_assert(eq(i64, settings.worker.idle_exit_ms, 600000));
+    cr_assert(eq(u64, settings.worker.jobs_max, 1000));
+    cr_assert(ge(i64, settings.worker.until_mono_ms, before_ms + 7200000));
+    cr_assert(le(i64, settings.worker.until_mono_ms, leat_clock_mono_ms() + 7200000));
+    cr_assert(eq(i64, settings.worker.until_wall_ms, 0));
+    leat_worker_settings_fini(&settings);
+
+    LEAT_PASS(READ("--until", "2100-01-01T00:00:00Z"));
+    cr_assert(eq(i64, settings.worker.until_wall_ms, 4102444800000));
+    cr_assert(eq(i64, settings.worker.until_mono_ms, 0));
+    leat_worker_settings_fini(&settings);
+    LEAT_PASS(READ("--until", "18:30"));
+    cr_assert(gt(i64, settings.worker.until_wall_ms, leat_clock_wall_ms()));
+    leat_worker_settings_fini(&settings);
+
+    must_refuse(READ("--until", "0"), "--until \"0\"");
+    must_refuse(READ("--until", "tomorrow"), "18:30");
+    must_refuse(READ("--until", "2001-01-01T00:00:00Z"), "that time is over");
+    must_refuse(READ("--idle-exit", "0"), "--idle-exit");
+    must_refuse(READ("--max-jobs", "0"), "--max-jobs");
+}
+
+Test(worker_options, slots_and_cpus_follow_the_cores)
+{
+    cpu_set_t all;
+    char core[16];
+    int first = 0;
+    cr_assert(eq(int, sched_getaffinity(0, sizeof all, &all), 0));
+    while (!CPU_ISSET((size_t)first, &all))
+        first++;
+    (void)snprintf(core, sizeof core, "%d", first);
+    LEAT_PASS(READ("--cpu", core));
+    cr_assert(eq(u32, settings.worker.slots, 1));
+    cr_assert(eq(u32, settings.worker.threads, 1));
+    for (size_t i = 0; i < settings.worker.have_count; i++)
+        cr_assert(strcmp(settings.haves[i].name, "cpus") != 0 || settings.haves[i].amount == 1);
+    leat_worker_settings_fini(&settings);
+    must_refuse(READ("--cpu", "1-"), "--cpu \"1-\"");
+    must_refuse(READ("--cpu", "0-1023"), "not there");
 }
