@@ -284,9 +284,8 @@ check_enough(leat_engine *worker, int64_t now_ms)
         worker->idle_ms = now_ms;
     if (leat_engine_has_enough(worker) && runs_nothing(worker))
         begin_drain(worker, "it has done its jobs (--max-jobs)");
-    else if (worker->until_mono_ms != 0 && now_ms >= worker->until_mono_ms)
-        begin_drain(worker, "its time is over (--until)");
-    else if (worker->until_wall_ms != 0 && leat_clock_wall_ms() >= worker->until_wall_ms)
+    else if ((worker->until_mono_ms != 0 && now_ms >= worker->until_mono_ms) ||
+             (worker->until_wall_ms != 0 && leat_clock_wall_ms() >= worker->until_wall_ms))
         begin_drain(worker, "its time is over (--until)");
     else if (worker->idle_exit_ms != 0 && worker->idle_ms != 0 &&
              now_ms - worker->idle_ms >= worker->idle_exit_ms)

@@ -63,10 +63,11 @@ struct leat_engine {
     int64_t telling_ms;      /* monotonic; a progress waits for this. INT64_MAX: none does */
     leat_buf scratch;        /* results of handlers that run on the loop */
     uint32_t slot_max;
-    uint64_t started; /* the highest number of JOBS that was started */
-    bool up;          /* between the link's UP and DOWN, as told: what ends in between stays in the
-                         outbox, since only UP says whether its session goes on */
-    bool backlog;     /* there is work that needs no waiting */
+    uint32_t said_window; /* items of the last CREDIT */
+    uint64_t started;     /* the highest number of JOBS that was started */
+    bool up;      /* between the link's UP and DOWN, as told: what ends in between stays in the
+                     outbox, since only UP says whether its session goes on */
+    bool backlog; /* there is work that needs no waiting */
 
     int epoll_fd;
     int wake_fd;   /* eventfd: somebody asks (asked_drain, asked_stop) */
@@ -79,9 +80,8 @@ struct leat_engine {
     int64_t until_mono_ms;
     int64_t until_wall_ms;
     uint64_t jobs_max;
-    uint64_t begun;       /* jobs that were started */
-    int64_t idle_ms;      /* since when there is nothing to do; 0: there is something */
-    uint32_t said_window; /* items of the last CREDIT */
+    uint64_t begun;  /* jobs that were started */
+    int64_t idle_ms; /* since when there is nothing to do; 0: there is something */
 
     int64_t said_down_ms;  /* when the log last said that there is no broker */
     int64_t answer_due_ms; /* draining, everything has ended: wait until then; 0: not yet */
