@@ -231,6 +231,9 @@ main(int argc, char **argv)
         code = 0;
     } else if (broker.options.version) {
         code = puts("leat-broker " LEAT_VERSION) < 0;
+    } else if (broker.options.show_config) {
+        leat_options_print_settings(broker.options.options, stdout);
+        code = fflush(stdout) == 0 ? 0 : EXIT_CANNOT;
     } else {
         leat_log_set_level(broker.options.log_level);
         code = broker.options.verb == LEAT_VERB_SERVE ? serve(&broker)

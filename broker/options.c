@@ -23,7 +23,7 @@ static const leat_option rows[] = {
      .type = LEAT_OPTION_FLAG,
      .help =
          "serve other hosts, too, with keys, beside what --bind says; the argument ADDR is HOST, "
-         "HOST:PORT or :PORT (default: every address, port 5328)"        },
+         "HOST:PORT or :PORT (without one: every address, port 5328)"    },
     {.name = "data",
      .type = LEAT_OPTION_TEXT,
      .value = "DIR",
@@ -117,6 +117,10 @@ static const leat_option rows[] = {
      .takes = "<file>",
      .help = "read this file instead of broker.ini",
      .flags = LEAT_OPTION_NOT_IN_FILE},
+    {.name = "show-config",
+     .type = LEAT_OPTION_FLAG,
+     .help = "print every setting and where it was said, and end (see `leat config show`)",
+     .flags = LEAT_OPTION_NOT_IN_FILE                                },
     {.name = "help",
      .letter = 'h',
      .type = LEAT_OPTION_FLAG,
@@ -125,7 +129,7 @@ static const leat_option rows[] = {
     {.name = "version",
      .type = LEAT_OPTION_FLAG,
      .help = "show the version",
-     .flags = LEAT_OPTION_NOT_IN_FILE                                                              },
+     .flags = LEAT_OPTION_NOT_IN_FILE                                                             },
 };
 
 const leat_option *
@@ -320,6 +324,9 @@ read_rest(leat_broker_options *options)
     leat_options *const o = options->options;
     if (leat_options_read_rest(o, "broker.ini") != LEAT_ERR_OK)
         return wrong(options, leat_options_why(o), "");
+    options->show_config = leat_options_flag(o, "show-config");
+    if (options->show_config)
+        return LEAT_ERR_OK;
     const size_t known = leat_options_flag(o, "listen") ? 1 : 0; /* its ADDR */
     if (leat_options_operand_count(o) > known) {
         (void)snprintf(options->why, sizeof options->why,

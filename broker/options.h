@@ -35,6 +35,7 @@ typedef struct leat_broker_options {
     leat_log_level log_level;
     bool help;
     bool version;
+    bool show_config;
     char why[640]; /* the sentence of a failure */
 } leat_broker_options;
 

@@ -138,6 +138,8 @@ main(int argc, char *argv[])
         leat_worker_print_help(&settings, stdout);
     } else if (settings.wish == LEAT_WORKER_WISH_VERSION) {
         (void)puts("leat-worker " LEAT_VERSION);
+    } else if (settings.wish == LEAT_WORKER_WISH_SETTINGS) {
+        leat_options_print_settings(settings.options, stdout);
     } else {
         leat_log_set_level(settings.log_level);
         code = work(&settings.worker);

@@ -146,6 +146,10 @@ static const leat_option rows[] = {
      .takes = "<file>",
      .help = "read this file instead of worker.ini",
      .flags = LEAT_OPTION_NOT_IN_FILE},
+    {.name = "show-config",
+     .type = LEAT_OPTION_FLAG,
+     .help = "print every setting and where it was said, and end (see `leat config show`)",
+     .flags = LEAT_OPTION_NOT_IN_FILE},
     {.name = "help",
      .letter = 'h',
      .type = LEAT_OPTION_FLAG,
@@ -154,7 +158,7 @@ static const leat_option rows[] = {
     {.name = "version",
      .type = LEAT_OPTION_FLAG,
      .help = "show the version",
-     .flags = LEAT_OPTION_NOT_IN_FILE                           },
+     .flags = LEAT_OPTION_NOT_IN_FILE                                                          },
 };
 
 const leat_option *
@@ -774,6 +778,8 @@ read_sources(leat_worker_settings *settings, int argc, char *const argv[])
                      "no argument \"%.100s\" is expected; jobs are sent with `leat submit`",
                      leat_options_operand(options, 0));
     err = leat_options_read_rest(options, "worker.ini");
+    if (leat_options_flag(options, "show-config"))
+        settings->wish = LEAT_WORKER_WISH_SETTINGS;
     return err == LEAT_ERR_CONFIG ? wrong_as_options_say(settings) : err;
 }
 

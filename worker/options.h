@@ -17,6 +17,7 @@ typedef enum leat_worker_wish {
     LEAT_WORKER_WISH_RUN = 1,
     LEAT_WORKER_WISH_HELP,
     LEAT_WORKER_WISH_VERSION,
+    LEAT_WORKER_WISH_SETTINGS, /* to know them: those of `options` */
 } leat_worker_wish;
 
 #define LEAT_WORKER_PROGRAMS_MAX 64U

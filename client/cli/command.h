@@ -148,6 +148,7 @@ extern const leat_cli_command leat_cli_command_broker_stop;
 extern const leat_cli_command leat_cli_command_store_check;
 extern const leat_cli_command leat_cli_command_store_backup;
 extern const leat_cli_command leat_cli_command_store_compact;
+extern const leat_cli_command leat_cli_command_config_show;
 extern const leat_cli_command leat_cli_command_key_new;
 extern const leat_cli_command leat_cli_command_key_allow;
 extern const leat_cli_command leat_cli_command_key_revoke;

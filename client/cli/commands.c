@@ -49,6 +49,7 @@ static const leat_cli_command *const table[] = {
     &leat_cli_command_store_check,
     &leat_cli_command_store_backup,
     &leat_cli_command_store_compact,
+    &leat_cli_command_config_show,
     &leat_cli_command_key_new,
     &leat_cli_command_key_allow,
     &leat_cli_command_key_revoke,

@@ -133,7 +133,7 @@ take_key(void *context, const char *section, const char *key, const char *value)
         return 0;
     }
     const leat_err err = in->take(in->context, in_section, key, value == NULL ? "" : value,
-                                  sentence, sizeof sentence);
+                                  in->line, sentence, sizeof sentence);
     if (err != LEAT_ERR_OK)
         fail(in, err, in->line, in_section, sentence);
     return err == LEAT_ERR_OK;

@@ -24,12 +24,14 @@
 #define LEAT_CONFIG_LINE_BYTES_MAX    198U
 #define LEAT_CONFIG_SECTION_BYTES_MAX 49U
 
-/* One key. section: NULL outside any. All borrowed for the call. An error other than OK ends the
- * reading; on LEAT_ERR_CONFIG `why` holds a sentence without file, line and section. */
+/* One key, and the number of its line. section: NULL outside any. All borrowed for the call. An
+ * error other than OK ends the reading; on LEAT_ERR_CONFIG `why` holds a sentence without file,
+ * line and section. */
 typedef leat_err leat_config_take(void *context,
                                   const char *section,
                                   const char *key,
                                   const char *value,
+                                  int line,
                                   char *why,
                                   size_t why_size);
 

@@ -22,6 +22,7 @@
 /* What a row has been given, by the strongest source so far. */
 typedef struct option_value {
     leat_origin origin;
+    char *place;  /* owned; where that is: "/etc/leat/worker.ini:4"; NULL: it goes without saying */
     char *text;   /* owned; TEXT */
     char **items; /* owned, items too; LIST */
     size_t item_count;
@@ -37,6 +38,7 @@ struct leat_options {
     leat_options_section *section; /* NULL: none is known */
     void *section_context;
     leat_origin file_origin; /* of the file that is being read */
+    const char *file_path;   /* its name, borrowed while it is */
     char why[WHY_BYTES];
 };
 
@@ -196,6 +198,7 @@ parse(const leat_option *row,
 static void
 clear(option_value *value)
 {
+    free(value->place);
     free(value->text);
     for (size_t i = 0; i < value->item_count; i++)
         free(value->items[i]);
@@ -484,12 +487,26 @@ take_in_section(leat_options *options,
     return err == LEAT_ERR_NOT_FOUND ? say(why, why_size, "no such section") : err;
 }
 
+/* Where a value that counts was found; of a list that stands there several times, where first. */
+static leat_err
+note_place(leat_options *options, size_t row, int line)
+{
+    char place[PATH_MAX + 16];
+    option_value *const value = &options->values[row];
+    if (value->origin != options->file_origin || value->place != NULL)
+        return LEAT_ERR_OK;
+    (void)snprintf(place, sizeof place, "%s:%d", options->file_path, line);
+    value->place = strdup(place);
+    return value->place == NULL ? LEAT_ERR_NOMEM : LEAT_ERR_OK;
+}
+
 /* leat_config_take over the rows. */
 static leat_err
 take_key(void *context,
          const char *section,
          const char *key,
          const char *text,
+         int line,
          char *why,
          size_t why_size)
 {
@@ -508,7 +525,8 @@ take_key(void *context,
     if (options->values[row].origin == options->file_origin &&
         options->rows[row].type != LEAT_OPTION_LIST)
         return say(why, why_size, "%s: given twice", key);
-    return set(options, row, text, options->file_origin, key, why, why_size);
+    const leat_err err = set(options, row, text, options->file_origin, key, why, why_size);
+    return err == LEAT_ERR_OK ? note_place(options, row, line) : err;
 }
 
 void
@@ -530,6 +548,7 @@ leat_options_read_file(leat_options *options, const char *path, leat_origin orig
                    strerror_r(errno, words, sizeof words));
     }
     options->file_origin = origin;
+    options->file_path = path;
     const leat_err err =
         leat_config_read(file, path, take_key, options, options->why, sizeof options->why);
     (void)fclose(file); /* was only read */
@@ -681,6 +700,106 @@ leat_options_print_help(const leat_options *options, FILE *out)
         (void)fprintf(out, "%-*s  %s", width, head, row->help);
         if (row->fallback != NULL && row->fallback[0] != '\0')
             (void)fprintf(out, " (default %s)", row->fallback);
+        (void)fputc('\n', out);
+    }
+}
+
+/* ---------------------------------------------------------------------------------- settings */
+
+static void
+print_field(const char *text, size_t size, FILE *out)
+{
+    for (size_t i = 0; i < size; i++) {
+        const char *const marks = "\t\n\\";
+        const char *const mark = text[i] == '\0' ? NULL : strchr(marks, text[i]);
+        if (mark == NULL)
+            (void)fputc(text[i], out);
+        else
+            (void)fprintf(out, "\\%c", "tn\\"[mark - marks]);
+    }
+}
+
+static void
+print_value(const leat_option *row, const option_value *value, FILE *out)
+{
+    char text[32];
+    switch (row->type) {
+    case LEAT_OPTION_TEXT:
+        if (value->text != NULL)
+            print_field(value->text, strlen(value->text), out);
+        break;
+    case LEAT_OPTION_LIST:
+        for (size_t i = 0; i < value->item_count; i++) {
+            (void)fputs(i == 0 ? "" : ",", out);
+            print_field(value->items[i], strlen(value->items[i]), out);
+        }
+        break;
+    case LEAT_OPTION_NUMBER:
+        if (value->origin != LEAT_ORIGIN_NONE)
+            (void)fprintf(out, "%" PRIu64, value->number);
+        break;
+    case LEAT_OPTION_DURATION:
+        if (value->origin != LEAT_ORIGIN_NONE)
+            (void)fputs(duration_text(value->number, text, sizeof text), out);
+        break;
+    case LEAT_OPTION_FLAG:
+        (void)fputs(value->number != 0 ? "yes" : "no", out);
+        break;
+    default:
+        assert(false);
+    }
+}
+
+/* Where a value was said. */
+static void
+print_place(const leat_option *row, const option_value *value, FILE *out)
+{
+    if (value->origin == LEAT_ORIGIN_COMMAND_LINE) {
+        (void)fprintf(out, "--%s", row->name);
+    } else if (value->origin == LEAT_ORIGIN_ENVIRONMENT) {
+        (void)fputs(VARIABLE_PREFIX, out);
+        for (const char *p = row->name; *p != '\0'; p++)
+            (void)fputc(*p == '-' ? '_' : toupper((unsigned char)*p), out);
+    } else if (value->place != NULL) {
+        print_field(value->place, strlen(value->place), out);
+    }
+}
+
+/* "jobs at once (default: one a core)" says what holds without a value that the row could have. */
+static void
+print_usual(const leat_option *row, FILE *out)
+{
+    static const char mark[] = "(default: ";
+    const char *const found = row->help == NULL ? NULL : strstr(row->help, mark);
+    if (found == NULL)
+        return;
+    const char *const text = found + sizeof mark - 1;
+    print_field(text, strcspn(text, ")"), out);
+}
+
+void
+leat_options_print_settings(const leat_options *options, FILE *out)
+{
+    static const char *const origins[] = {
+        [LEAT_ORIGIN_NONE] = "none",
+        [LEAT_ORIGIN_DEFAULT] = "default",
+        [LEAT_ORIGIN_SYSTEM_FILE] = "file",
+        [LEAT_ORIGIN_USER_FILE] = "file",
+        [LEAT_ORIGIN_ENVIRONMENT] = "environment",
+        [LEAT_ORIGIN_COMMAND_LINE] = "option",
+    };
+    for (size_t i = 0; i < options->count; i++) {
+        const leat_option *const row = &options->rows[i];
+        const option_value *const value = &options->values[i];
+        if ((row->flags & LEAT_OPTION_NOT_IN_FILE) != 0)
+            continue;
+        (void)fprintf(out, "%s\t%s\t", row->name, origins[value->origin]);
+        print_place(row, value, out);
+        (void)fputc('\t', out);
+        print_value(row, value, out);
+        (void)fputc('\t', out);
+        if (value->origin == LEAT_ORIGIN_NONE)
+            print_usual(row, out);
         (void)fputc('\n', out);
     }
 }

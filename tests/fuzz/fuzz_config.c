@@ -35,12 +35,14 @@ take(void *context,
      const char *section,
      const char *key,
      const char *value,
+     int line,
      char *why,
      size_t why_size)
 {
     taken *const self = context;
     const char *const parts[] = {section == NULL ? "" : section, key, value};
     assert(key[0] != '\0');
+    assert(line > 0);
     for (size_t i = 0; i < sizeof parts / sizeof *parts; i++) {
         check_text(self, parts[i]);
         self->crc = leat_crc32c(self->crc, parts[i], strlen(parts[i]) + 1);

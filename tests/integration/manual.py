@@ -233,7 +233,8 @@ def not_completed(programs, build, folder):
         known = offered(*words, "--")
         own = rows + (programs.common if name == "status" else [])
         yield from (f"{name}: --{key} is not completed" for key in keys(own) if f"--{key}" not in known)
-        for key in sorted(keys(own)):
+        # Behind a flag an operand comes, which is none of its values.
+        for key in sorted(keys(row for row in own if re.search(r"--\S+ \S", row[0]))):
             for value in [*offered(*words, f"--{key}", ""), "zebra"]:
                 if value == "zebra" and not offered(*words, f"--{key}", ""):
                     continue

@@ -15,9 +15,11 @@ take(void *context,
      const char *section,
      const char *key,
      const char *value,
+     int line,
      char *sentence,
      size_t size)
 {
+    cr_assert(gt(int, line, 0));
     (void)context;
     if (strcmp(key, "full") == 0)
         return LEAT_ERR_NOMEM;

@@ -527,6 +527,35 @@ Test(option, the_nearest_word_is_suggested_and_none_where_all_are_far)
         LEAT_SAME_TEXT(leat_suggest(cases[i].word, word_at, words, 7), cases[i].meant);
 }
 
+Test(option, each_setting_is_printed_with_where_it_was_said)
+{
+    char path[PATH_MAX];
+    char want[PATH_MAX + 512];
+    char *got = NULL;
+    size_t size = 0;
+    static const char file[] = "; first\nchannel = a\n\nchannel = b\nslots = 3\n";
+    leat_tmp_write(&tmp, "leat/worker.ini", file, strlen(file), path);
+    set_variable("LEAT_SLOTS", "7");
+    LEAT_PASS(ARGUMENTS(false, "--data=a\tb\nc\\d"));
+    LEAT_PASS(leat_options_read_rest(options, "worker.ini"));
+    FILE *const out = open_memstream(&got, &size);
+    leat_options_print_settings(options, out);
+    cr_assert(eq(int, fclose(out), 0));
+    (void)snprintf(want, sizeof want,
+                   "slots\tenvironment\tLEAT_SLOTS\t7\t\n"
+                   "verbose\tnone\t\tno\t\n"
+                   "quiet\tnone\t\tno\t\n"
+                   "color\tdefault\t\tyes\t\n"
+                   "data\toption\t--data\ta\\tb\\nc\\\\d\t\n"
+                   "timeout\tdefault\t\t90s\t\n"
+                   "channel\tfile\t%s:2\ta,b\t\n"
+                   "config\tnone\t\t\t\n"
+                   "hidden\tnone\t\t\t\n",
+                   path);
+    LEAT_SAME_TEXT(got, want);
+    free(got);
+}
+
 Test(option, wherever_memory_ends_the_error_says_so_and_nothing_leaks)
 {
     int after = 0;

@@ -56,7 +56,7 @@ pinned=$!
 pids="$pids $pinned"
 until_true 10 sh -c "leat worker ls --plain | grep -q '^pinned	up	1	'"
 is "$(taskset -pc "$pinned" | sed 's/.*: //')" "$core"
-for list in 1- x 3-1 , 4096 ''; do
+for list in 1- x 3-1 ',' 4096 ''; do
     run 2 leat-worker --cpu "$list"
     said '--cpu'
 done
