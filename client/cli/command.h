@@ -141,6 +141,7 @@ extern const leat_cli_command leat_cli_command_worker_ls;
 extern const leat_cli_command leat_cli_command_worker_info;
 extern const leat_cli_command leat_cli_command_worker_drain;
 extern const leat_cli_command leat_cli_command_worker_stop;
+extern const leat_cli_command leat_cli_command_worker_launch;
 extern const leat_cli_command leat_cli_command_broker_ping;
 extern const leat_cli_command leat_cli_command_broker_wait;
 extern const leat_cli_command leat_cli_command_broker_info;

@@ -42,6 +42,7 @@ static const leat_cli_command *const table[] = {
     &leat_cli_command_worker_info,
     &leat_cli_command_worker_drain,
     &leat_cli_command_worker_stop,
+    &leat_cli_command_worker_launch,
     &leat_cli_command_broker_ping,
     &leat_cli_command_broker_wait,
     &leat_cli_command_broker_info,
