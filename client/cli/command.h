@@ -155,6 +155,7 @@ extern const leat_cli_command leat_cli_command_key_allow;
 extern const leat_cli_command leat_cli_command_key_revoke;
 extern const leat_cli_command leat_cli_command_key_ls;
 extern const leat_cli_command leat_cli_command_key_show;
+extern const leat_cli_command leat_cli_command_doctor;
 extern const leat_cli_command leat_cli_command_bench;
 extern const leat_cli_command leat_cli_command_completion;
 extern const leat_cli_command leat_cli_command_help;

@@ -56,6 +56,7 @@ static const leat_cli_command *const table[] = {
     &leat_cli_command_key_revoke,
     &leat_cli_command_key_ls,
     &leat_cli_command_key_show,
+    &leat_cli_command_doctor,
     &leat_cli_command_bench,
     &leat_cli_command_completion,
     &leat_cli_command_help,

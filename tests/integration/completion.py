@@ -24,7 +24,7 @@ PATIENCE_S = 30
 OFFERS = [
     ("leat sub", ["submit"], ["send"]),
     ("leat channel ", ["ls", "new", "rm"], ["pause-all"]),
-    ("leat -q worker l", ["ls"], ["launch"]),
+    ("leat -q worker l", ["ls", "launch"], ["drain"]),
     ("leat run --pro", ["--progress"], ["--priority"]),
     ("leat wait --exit ", ["any", "job", "count", "none"], ["some"]),
     ("leat wait --exit=c", ["count"], ["none"]),
