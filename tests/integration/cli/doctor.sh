@@ -38,9 +38,9 @@ found disk "$dir/store"
 found leat-broker 'settings are understood'
 if [ "$got_code" = 0 ]; then said 'nothing to do'; else said ' to look at'; fi
 is "$(find "$dir/store" -type f | wc -l)" "$(find "$dir/store" -name '*.mdb' -o -name leat.lock | wc -l)"
-leat doctor >"$dir/out" || :
+leat doctor >"$dir/out" 2>"$dir/err" || :
 grep -q '^ok    workers     1 up, 0 of 2 slots busy$' "$dir/out" || fail "not for people: $(cat "$dir/out")"
-leat doctor --json >"$dir/out" || :
+leat doctor --json >"$dir/out" 2>"$dir/err" || :
 /usr/bin/python3 - "$dir/out" <<'PY' || fail "the JSON is another"
 import json, sys
 answer = json.load(open(sys.argv[1]))
