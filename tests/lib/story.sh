@@ -55,8 +55,10 @@ finish() {
         kill -KILL "$pid" 2>/dev/null
     done
     # An `up` that still runs is told twice: the second signal does not wait for its jobs.
-    if [ -s "$dir/state/leat/up.pid" ] && ! leat down -q --timeout 2s 2>/dev/null; then
-        kill -TERM "$(sed -n 1p "$dir/state/leat/up.pid")" 2>/dev/null
+    # One that has ended leaves a 0, which would be all of us.
+    up_pid=$(sed -n 1p "$dir/state/leat/up.pid" 2>/dev/null)
+    if [ "${up_pid:-0}" != 0 ] && ! leat down -q --timeout 2s 2>/dev/null; then
+        kill -TERM "$up_pid" 2>/dev/null
         leat down -q --timeout 5s 2>/dev/null
     fi
     wait 2>/dev/null

@@ -20,7 +20,7 @@ start_worker few 4 --max-jobs 3
 few=$worker_pid
 run 0 leat submit --handler echo ::: 1 2 3 4 5 6 7
 batch=$(cat "$dir/out")
-run 0 leat wait "$batch" -n 3
+run 0 leat wait "$batch" -n 3 --timeout 30s
 ends 0 "$few"
 grep -q 'msg="worker stops".* jobs=3 ' "$dir/few.log" || fail "not three: $(tail -1 "$dir/few.log")"
 grep -q 'why="it has done its jobs (--max-jobs)"' "$dir/few.log" || fail "it does not say why"
@@ -29,23 +29,25 @@ is "$(leat status "$batch" --plain | cut -f3,7)" "4	3"
 start_worker few2 1 --threads 1 --max-jobs 2
 few=$worker_pid
 run 0 leat submit --handler sha256 ::: a b c d
-run 0 leat wait "$batch" -n 5
+run 0 leat wait "$batch" -n 5 --timeout 30s
 ends 0 "$few"
 grep -q 'msg="worker stops".* jobs=2 ' "$dir/few2.log" || fail "not two: $(tail -1 "$dir/few2.log")"
 
 # Idle: as long as something runs it is not.
-start_worker idle 2 --idle-exit 300ms --channel slow
+run 0 leat submit -q --channel slow --handler sleep 3s
+start_worker idle 2 --idle-exit 2s --channel slow
 idle=$worker_pid
-run 0 leat run -q --channel slow --handler sleep 700ms
+run 0 leat wait -q --timeout 30s
 ends 0 "$idle"
 grep -q 'why="there was nothing to do (--idle-exit)"' "$dir/idle.log" || fail "it does not say why"
 LEAT_BROKER="ipc://$dir/nobody.sock" start_worker alone 1 --idle-exit 300ms
 ends 0 "$worker_pid"
 
 # A time: what runs is finished.
-start_worker hour 1 --until 500ms --channel slow
+run 0 leat submit -q --channel slow --handler sleep 3s
+start_worker hour 1 --until 2s --channel slow
 hour=$worker_pid
-run 0 leat run -q --channel slow --handler sleep 1200ms
+run 0 leat wait -q --timeout 30s
 ends 0 "$hour"
 grep -q 'why="its time is over (--until)"' "$dir/hour.log" || fail "it does not say why"
 
