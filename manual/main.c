@@ -1,7 +1,7 @@
 /* manual: a page of the manual, as scdoc reads it, out of a template and the tables of options and
  * commands. It runs when the pages are built and is not installed.
  *
- *   manual leat.1.scd >PAGE.scd
+ *   manual leat.1.scd leat.h >PAGE.scd
  *
  * A template is the page, with @VERSION@ in it, and with lines that the tables fill:
  *
@@ -12,6 +12,9 @@
  *   %keys WHOSE       rows that may stand in a file of: client, broker, worker
  *   %handlers         those that are built in
  *   %topic NAME       what `leat help NAME` prints, without its title
+ *   %header           leat.h, as manual/header.h says
+ *   %wire             the commands of the protocol
+ *   %errors           the errors there are, with their numbers
  *
  * It may include all three programs' tables; nobody includes it. */
 #include <stdio.h>
@@ -21,6 +24,9 @@
 #include "broker/options.h"
 #include "client/cli/command.h"
 #include "client/cli/help.h"
+#include "manual/header.h"
+#include "proto/base/err.h"
+#include "proto/limits.h"
 #include "worker/handler.h"
 #include "worker/options.h"
 
@@ -243,10 +249,19 @@ put_handlers(void)
 static void
 put_literally(const char *text)
 {
-    (void)printf("```");
-    for (const char *sign; (sign = strstr(text, ELLIPSIS)) != NULL; text = sign + strlen(ELLIPSIS))
-        (void)printf("%.*s...", (int)(sign - text), text);
-    (void)printf("%s```\n", text);
+    const char *at = text;
+    (void)puts("```");
+    for (; *at != '\0'; at++) {
+        if (strncmp(at, ELLIPSIS, strlen(ELLIPSIS)) == 0) {
+            (void)printf("...");
+            at += strlen(ELLIPSIS) - 1;
+            continue;
+        }
+        if (*at == '\\') /* scdoc takes it away, there too */
+            (void)putchar('\\');
+        (void)putchar(*at);
+    }
+    (void)printf("%s```\n\n", at > text && at[-1] == '\n' ? "" : "\n");
 }
 
 static bool
@@ -254,8 +269,60 @@ put_topic(const char *name)
 {
     const char *const text = leat_help_topic(name);
     if (text != NULL)
-        put_literally(strchr(text, '\n') + 1); /* an empty line is behind the title */
+        put_literally(strchr(text, '\n') + 2); /* an empty line is behind the title */
     return text != NULL;
+}
+
+/* ---- tables of the protocol ---- */
+
+static void
+put_wire(void)
+{
+    static const struct {
+        const char *name;
+        unsigned number;
+        const char *from;
+        const char *records;
+        const char *body;
+    } rows[] = {
+#define X(name, number, from, records, body) {#name, number, #from, #records, #body},
+#include "proto/commands.def"
+#undef X
+    };
+    (void)puts("```\n number  command     sent by  records  body");
+    for (size_t i = 0; i < sizeof rows / sizeof *rows; i++) {
+        const char *const who = strcmp(rows[i].from, "PEER") == 0     ? "peer"
+                                : strcmp(rows[i].from, "BROKER") == 0 ? "broker"
+                                                                      : "both";
+        const char *const many = strcmp(rows[i].records, "ONE") == 0    ? "1"
+                                 : strcmp(rows[i].records, "NONE") == 0 ? "0"
+                                                                        : "1-n";
+        (void)printf("%7u  %-10s  %-7s  %-7s  %s\n", rows[i].number, rows[i].name, who, many,
+                     strcmp(rows[i].body, "JSON") == 0 ? "JSON" : "records");
+    }
+    (void)puts("```\n");
+}
+
+static void
+put_errors(void)
+{
+#define PUT_ERROR(name, number, message)        \
+    (void)printf("*%d %s*\n\t", number, #name); \
+    put_text(message);                          \
+    (void)puts("\n");
+    LEAT_ERR_MAP(PUT_ERROR)
+#undef PUT_ERROR
+}
+
+static bool
+put_header(const char *path)
+{
+    static const leat_manual_text put = {.plain = put_paragraphs, .literal = put_literally};
+    FILE *const header = path == NULL ? NULL : fopen(path, "re");
+    const bool is_good = header != NULL && leat_manual_header(header, &put);
+    if (header != NULL)
+        (void)fclose(header);
+    return is_good;
 }
 
 static bool
@@ -268,7 +335,7 @@ put_one(const char *noun)
 }
 
 static bool
-fill(const char *line)
+fill(const char *line, const char *header)
 {
     char word[16] = "";
     char rest[64] = "";
@@ -277,6 +344,12 @@ fill(const char *line)
         return put_index(), true;
     if (strcmp(word, "commands") == 0)
         return put_commands(), true;
+    if (strcmp(word, "wire") == 0)
+        return put_wire(), true;
+    if (strcmp(word, "errors") == 0)
+        return put_errors(), true;
+    if (strcmp(word, "header") == 0)
+        return put_header(header);
     if (strcmp(word, "handlers") == 0)
         return put_handlers(), true;
     if (strcmp(word, "command") == 0)
@@ -292,7 +365,7 @@ int
 main(int argc, char *argv[])
 {
     char line[LINE_BYTES];
-    FILE *const template = argc == 2 ? fopen(argv[1], "re") : NULL;
+    FILE *const template = argc == 2 || argc == 3 ? fopen(argv[1], "re") : NULL;
     if (template == NULL) {
         (void)fprintf(stderr, "manual: give a template\n");
         return 2;
@@ -301,7 +374,7 @@ main(int argc, char *argv[])
     while (is_good && fgets(line, sizeof line, template) != NULL) {
         char *const tag = strstr(line, VERSION_TAG);
         if (line[0] == '%')
-            is_good = fill(line);
+            is_good = fill(line, argv[2]);
         else if (tag != NULL)
             (void)printf("%.*s%s%s", (int)(tag - line), line, LEAT_VERSION,
                          tag + strlen(VERSION_TAG));

@@ -18,7 +18,15 @@ import tempfile
 
 import readme
 
-PAGES = ("leat.1", "leat-run.1", "leat-broker.8", "leat-worker.8", "leat.ini.5")
+PAGES = (
+    "leat.1",
+    "leat-run.1",
+    "leat-broker.8",
+    "leat-worker.8",
+    "leat.ini.5",
+    "leat-protocol.7",
+    "libleat.3",
+)
 INSTALLED = {
     "cli": (
         "man1/leat.1",
@@ -30,6 +38,7 @@ INSTALLED = {
     ),
     "broker": ("man8/leat-broker.8",),
     "worker": ("man8/leat-worker.8",),
+    "dev": ("man7/leat-protocol.7", "man3/libleat.3"),
 }
 
 
@@ -75,9 +84,15 @@ def block(text, title):
 
 
 class Programs:
-    """What they say about themselves."""
+    """What they say about themselves; and what the sources do where no program says it."""
 
-    def __init__(self, build):
+    def __init__(self, build, root):
+        header = (root / "client/include/leat.h").read_text()
+        self.functions = re.findall(r"^LEAT_API [^;{]*?\b(leat_\w+)\(", header, re.M)
+        self.wire = re.findall(r"^X\((\w+), (\d+),", (root / "proto/commands.def").read_text(), re.M)
+        self.errors = re.findall(
+            r'^    X\((\w+), (\d+), "([^"]+)"\)', (root / "proto/base/err.h").read_text(), re.M
+        )
         def run(*words):
             return said(build / words[0], *words[1:]).stdout
 
@@ -107,7 +122,24 @@ def missing(where, text, rows):
             yield f"{where}: no row {typed!r}"
 
 
+def not_declared(pages, programs):
+    """Functions of leat.h that libleat(3) has not, and rows of leat-protocol(7)."""
+    for name in programs.functions:
+        if not re.search(rf"^ +[\w *]*\b{name}\(", pages["libleat.3"], re.M):
+            yield f"libleat.3: no function {name}"
+    page = plain(pages["leat-protocol.7"])
+    for name, number in programs.wire:
+        if f"{number} {name} " not in page:
+            yield f"leat-protocol.7: no command {name}"
+    for name, number, sentence in programs.errors:
+        if f"{number} {name} {sentence}" not in page:
+            yield f"leat-protocol.7: no error {name}"
+    if min(map(len, (programs.functions, programs.wire, programs.errors))) < 25:
+        yield "leat.h, commands.def or err.h are not read as they are written"
+
+
 def differences(pages, programs):
+    yield from not_declared(pages, programs)
     for name in programs.commands:
         own = section(pages["leat.1"], name)
         if own is None:
@@ -170,6 +202,10 @@ def planted(pages, programs):
         own = (section(whole, "submit") or "") if rows is programs.options["submit"] else whole
         less = own.replace(f"       {typed}\n", "")
         yield f"{page}: {typed}", {**pages, page: whole.replace(own, less)}
+    whole = pages["libleat.3"]
+    yield "libleat.3: leat_wait_next", {**pages, "libleat.3": whole.replace("leat_wait_next(", "(")}
+    whole = pages["leat-protocol.7"]
+    yield "leat-protocol.7: STALE", {**pages, "leat-protocol.7": whole.replace(" STALE\n", "\n")}
     whole = pages["leat.1"]
     yield "leat.1: leat wait", {**pages, "leat.1": whole.replace("\n   leat wait\n", "\n")}
 
@@ -262,7 +298,7 @@ def main():
     if shutil.which("man") is None:
         print("there is no man here: left out")
         return 77
-    wrong, pages, programs = [], {}, Programs(build)
+    wrong, pages, programs = [], {}, Programs(build, pathlib.Path(sys.argv[1]).resolve())
     for name in PAGES:
         pages[name], complaints = shown(build / "manual" / name)
         wrong += [f"{name}: {complaints}"] if complaints else []
