@@ -107,11 +107,10 @@ print_store(const leat_cli *cli, const cJSON *broker)
     char line[512];
     const bool is_full = cJSON_IsTrue(cJSON_GetObjectItemCaseSensitive(broker, "full"));
     (void)snprintf(
-        line, sizeof line, "%.100s, %.1f MiB used of a file of %.1f MiB, room for %.1f MiB%s",
+        line, sizeof line, "%.100s, %.1f MiB used of a file of %.1f MiB%s",
         leat_json_string(broker, "store"), (double)leat_json_count(broker, "used_bytes") / MIB,
         (double)leat_json_count(broker, "file_bytes") / MIB,
-        (double)leat_json_count(broker, "room_bytes") / MIB,
-        is_full ? "; full, sends are refused" : "");
+        is_full ? " that cannot grow: full, sends are refused" : " that grows as it must");
     print_line(cli, "store", line);
     (void)snprintf(
         line, sizeof line, "%" PRIu64 " finished jobs, %" PRIu64 " batches, %" PRIu64 " dead jobs",

@@ -78,9 +78,9 @@ check_store(leat_findings *all, const cJSON *broker)
         leat_findings_add(all, LEAT_FINDING_WARN, "store", "Look at the disk of the broker",
                           "it was full: %" PRIu64 " sends were refused since its start", refused);
     else
-        leat_findings_add(all, LEAT_FINDING_OK, "store", "", "%.60s, room for %.0f MiB",
+        leat_findings_add(all, LEAT_FINDING_OK, "store", "", "%.60s, %.1f MiB used",
                           leat_json_string(broker, "store"),
-                          (double)leat_json_count(broker, "room_bytes") / mib);
+                          (double)leat_json_count(broker, "used_bytes") / mib);
 }
 
 static void
