@@ -235,6 +235,8 @@ hint_of(const char *reason)
 {
     if (strstr(reason, "is paused") != NULL)
         return "leat channel resume";
+    if (strncmp(reason, "no worker for channel", 21) == 0)
+        return "leat-worker --channel";
     if (strncmp(reason, "no worker", 9) == 0 || strncmp(reason, "the workers", 11) == 0)
         return "leat worker ls";
     if (strncmp(reason, "waits for batch", 15) == 0)

@@ -43,7 +43,7 @@ complete_hint(const cJSON *batch, const cJSON *row, char *out, size_t size)
 {
     const char *const hint = leat_json_string(row, "hint");
     const char *const reason = leat_json_string(row, "reason");
-    if (strcmp(hint, "leat channel resume") == 0)
+    if (strcmp(hint, "leat channel resume") == 0 || strcmp(hint, "leat-worker --channel") == 0)
         (void)snprintf(out, size, "%s %s", hint, leat_json_string(batch, "channel"));
     else if (strncmp(reason, "waits for batch ", 16) == 0)
         (void)snprintf(out, size, "leat explain %s", reason + 16);

@@ -75,6 +75,8 @@ run 0 leat channel new alone
 run 0 leat submit --handler echo --channel alone ::: 1 2 3
 batch=$(cat "$dir/out")
 info alone '^next +no worker for channel "alone"$'
+run 0 leat explain "$batch"
+grep -q 'no worker for channel "alone" .* leat-worker --channel alone$' "$dir/out" || fail "no way out"
 run 0 leat channel info alone --json
 grep -q '"capacity":null.*"ready":3,.*"holds":"no worker' "$dir/out" || fail "not as JSON"
 run 0 leat channel info alone --plain
