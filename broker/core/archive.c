@@ -112,6 +112,7 @@ leat_archive_retain(leat_core *core)
             return;
         archive->first++;
         archive->count--;
+        archive->gone++;
         let_go(core, oldest.id, oldest.memory);
     }
 }

@@ -378,6 +378,10 @@ query(leat_core *core,
         *result = leat_query_status(core);
     } else if (strcmp(name, "batches") == 0) {
         *result = leat_query_batches(core);
+    } else if (strcmp(name, "batch.list") == 0) {
+        return leat_listing_batches(core, peer, arguments, result, message);
+    } else if (strcmp(name, "job.list") == 0) {
+        return leat_listing_jobs(core, arguments, result, message);
     } else if (strcmp(name, "store") == 0) {
         *result = leat_chore_query(core);
     } else {

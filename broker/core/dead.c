@@ -1,6 +1,7 @@
 /* Dead jobs: kept with payload and error for a person, until they are retried, removed, or out of
  * retention (leat_keep). Memory has what they are found by; the rest is an
  * object in the store, written in the turn of the death. */
+#include <stdio.h>
 #include <stdlib.h>
 
 #include "broker/core/machine.h"
@@ -205,19 +206,39 @@ leat_dead_at(const leat_core *core, uint64_t batch, uint32_t place)
     return NULL;
 }
 
+leat_err
+leat_dead_read_filter(leat_core *core,
+                      const cJSON *arguments,
+                      leat_dead_filter *out,
+                      char message[256])
+{
+    leat_channel *channel = NULL;
+    *out = (leat_dead_filter){0};
+    if (leat_steer_has(arguments, "channel")) {
+        const leat_err err = leat_explain_named(core, arguments, &channel, message);
+        if (err != LEAT_ERR_OK)
+            return err;
+    }
+    out->channel = channel;
+    if ((!leat_steer_has(arguments, "error") || leat_json_text(arguments, "error", &out->error)) &&
+        (!leat_steer_has(arguments, "since_ms") ||
+         leat_json_int(arguments, "since_ms", 0, LEAT_WALL_MS_MAX, &out->since_ms)))
+        return LEAT_ERR_OK;
+    (void)snprintf(message, 256, "\"error\" is a text, \"since_ms\" a time in ms since 1970");
+    return LEAT_ERR_MALFORMED;
+}
+
 bool
-leat_dead_matches(leat_core *core,
-                  const leat_corpse *corpse,
-                  const leat_channel *channel,
-                  const char *error)
+leat_dead_matches(leat_core *core, const leat_corpse *corpse, const leat_dead_filter *filter)
 {
     leat_obituary about;
-    if (channel != NULL && corpse->channel != channel->index)
+    if (corpse->ended_ms < filter->since_ms ||
+        (filter->channel != NULL && corpse->channel != filter->channel->index))
         return false;
-    if (error == NULL)
+    if (filter->error == NULL)
         return true;
     return leat_dead_read(core, corpse, &about) && about.error.size > 0 &&
-           memmem(about.error.data, about.error.size, error, strlen(error)) != NULL;
+           memmem(about.error.data, about.error.size, filter->error, strlen(filter->error)) != NULL;
 }
 
 void

@@ -171,6 +171,8 @@ explain_item(leat_core *core, const leat_item *item, char *out, size_t size)
 
 #define DEAD_BYTES_MAX 32768U /* a row that begins below this is taken */
 #define DEAD_ERROR_MAX 400U   /* of an error, in a list */
+#define DEAD_ROW_BYTES (1000U + 6U * DEAD_ERROR_MAX / 4U)
+#define DEAD_LOOKS_MAX 1000U /* dead jobs that one part of a list looks at */
 
 static void
 add_dead(cJSON *row, const leat_corpse *corpse, const leat_obituary *about, size_t error_max)
@@ -335,8 +337,11 @@ explain_batch(leat_core *core, const cJSON *arguments, cJSON **result, char mess
 
 /* ------------------------------------------------------------------------------ a channel */
 
-static leat_err
-named_channel(leat_core *core, const cJSON *arguments, leat_channel **channel, char message[256])
+leat_err
+leat_explain_named(leat_core *core,
+                   const cJSON *arguments,
+                   leat_channel **channel,
+                   char message[256])
 {
     const char *name;
     if (!leat_json_text(arguments, "channel", &name) || !leat_name_is_valid(leat_text_of(name))) {
@@ -385,7 +390,7 @@ explain_one_channel(leat_core *core, const cJSON *arguments, cJSON **result, cha
     leat_channel *channel = NULL;
     char reason[256] = "";
     uint64_t line = 0;
-    const leat_err err = named_channel(core, arguments, &channel, message);
+    const leat_err err = leat_explain_named(core, arguments, &channel, message);
     if (err != LEAT_ERR_OK)
         return err;
     LEAT_LIST_FOREACH (node, &channel->senders)
@@ -435,47 +440,114 @@ explain_one_channel(leat_core *core, const cJSON *arguments, cJSON **result, cha
 
 /* ------------------------------------------------------------------------------ the dead */
 
-static leat_err
-list_dead(leat_core *core, const cJSON *arguments, cJSON **result, char message[256])
+/* Where a list of the dead goes on: behind the one that a cursor "ENDED_MS.JOB" names, or where it
+ * would stand. NULL: there are no more. */
+static leat_list_node *
+dead_after(const leat_core *core, int64_t ended_ms, uint64_t job)
 {
-    leat_channel *channel = NULL;
-    const char *error = NULL;
-    int64_t offset = 0;
-    leat_err err = LEAT_ERR_OK;
-    if (leat_steer_has(arguments, "channel"))
-        err = named_channel(core, arguments, &channel, message);
-    if (err != LEAT_ERR_OK)
-        return err;
-    if ((leat_steer_has(arguments, "error") && !leat_json_text(arguments, "error", &error)) ||
-        (leat_steer_has(arguments, "offset") &&
-         !leat_json_int(arguments, "offset", 0, INT32_MAX, &offset))) {
-        (void)snprintf(message, 256, "\"error\" is a text, \"offset\" a number");
-        return LEAT_ERR_MALFORMED;
+    const leat_corpse *const last = leat_table_get(&core->dead, job);
+    if (last != NULL)
+        return leat_list_before(&core->corpses, &last->node);
+    leat_list_node *node = leat_list_last(&core->corpses);
+    while (node != NULL && LEAT_CONTAINER_OF(node, leat_corpse, node)->ended_ms > ended_ms)
+        node = leat_list_before(&core->corpses, node);
+    return node;
+}
+
+static bool
+read_dead_cursor(const leat_core *core, const char *text, leat_list_node **node)
+{
+    char *end;
+    if (*text == '\0') {
+        *node = leat_list_last(&core->corpses);
+        return true;
     }
-    cJSON *const json = cJSON_CreateObject();
-    cJSON *const list = cJSON_AddArrayToObject(json, "dead");
+    const long long ended_ms = strtoll(text, &end, 10);
+    if (*text < '0' || *text > '9' || *end != '.' || end[1] < '0' || end[1] > '9')
+        return false;
+    const unsigned long long job = strtoull(end + 1, &end, 10);
+    *node = dead_after(core, ended_ms, job);
+    return *end == '\0';
+}
+
+static bool
+add_dead_row(leat_core *core, const leat_corpse *corpse, cJSON *list)
+{
+    leat_obituary about;
+    if (!leat_dead_read(core, corpse, &about))
+        return false;
+    cJSON *const row = cJSON_CreateObject();
+    (void)cJSON_AddItemToArray(list, row);
+    add_dead(row, corpse, &about, DEAD_ERROR_MAX);
+    leat_failure_add_end(row, about.attempt_list);
+    return true;
+}
+
+/* So many at a time, of which each may have to be read; "cursor" of the answer says where the next
+ * part begins. */
+static void
+list_dead_part(
+    leat_core *core, const leat_dead_filter *filter, leat_list_node *node, cJSON *json, cJSON *list)
+{
+    char cursor[64] = "";
+    size_t bytes = 0;
+    for (unsigned looks = 0; node != NULL; node = leat_list_before(&core->corpses, node)) {
+        const leat_corpse *const corpse = LEAT_CONTAINER_OF(node, leat_corpse, node);
+        if (leat_dead_matches(core, corpse, filter) && add_dead_row(core, corpse, list))
+            bytes += DEAD_ROW_BYTES;
+        if ((bytes >= DEAD_BYTES_MAX || ++looks == DEAD_LOOKS_MAX) &&
+            node != leat_list_first(&core->corpses)) {
+            (void)snprintf(cursor, sizeof cursor, "%lld.%llu", (long long)corpse->ended_ms,
+                           (unsigned long long)corpse->job);
+            break;
+        }
+    }
+    (void)cJSON_AddStringToObject(json, "cursor", cursor);
+}
+
+static void
+list_dead_from(
+    leat_core *core, const leat_dead_filter *filter, int64_t offset, cJSON *json, cJSON *list)
+{
     size_t bytes = 0;
     int64_t number = 0;
     uint64_t left_off = 0;
     for (leat_list_node *node = leat_list_last(&core->corpses); node != NULL;
          node = leat_list_before(&core->corpses, node)) { /* the newest first */
         const leat_corpse *const corpse = LEAT_CONTAINER_OF(node, leat_corpse, node);
-        leat_obituary about;
-        if (!leat_dead_matches(core, corpse, channel, error) || number++ < offset)
+        if (!leat_dead_matches(core, corpse, filter) || number++ < offset)
             continue;
-        if (bytes >= DEAD_BYTES_MAX) {
+        if (bytes >= DEAD_BYTES_MAX)
             left_off++;
-            continue;
-        }
-        if (!leat_dead_read(core, corpse, &about))
-            continue;
-        cJSON *const row = cJSON_CreateObject();
-        (void)cJSON_AddItemToArray(list, row);
-        add_dead(row, corpse, &about, DEAD_ERROR_MAX);
-        leat_failure_add_end(row, about.attempt_list);
-        bytes += 1000 + 6 * DEAD_ERROR_MAX / 4;
+        else if (add_dead_row(core, corpse, list))
+            bytes += DEAD_ROW_BYTES;
     }
     (void)leat_json_add_u64(json, "left_off", left_off);
+}
+
+static leat_err
+list_dead(leat_core *core, const cJSON *arguments, cJSON **result, char message[256])
+{
+    leat_dead_filter filter;
+    leat_list_node *node = NULL;
+    const char *cursor = NULL;
+    int64_t offset = 0;
+    const leat_err err = leat_dead_read_filter(core, arguments, &filter, message);
+    if (err != LEAT_ERR_OK)
+        return err;
+    if ((leat_steer_has(arguments, "offset") &&
+         !leat_json_int(arguments, "offset", 0, INT32_MAX, &offset)) ||
+        (leat_steer_has(arguments, "cursor") && (!leat_json_text(arguments, "cursor", &cursor) ||
+                                                 !read_dead_cursor(core, cursor, &node)))) {
+        (void)snprintf(message, 256, "\"offset\" is a number from 0, \"cursor\" that of an answer");
+        return LEAT_ERR_MALFORMED;
+    }
+    cJSON *const json = cJSON_CreateObject();
+    cJSON *const list = cJSON_AddArrayToObject(json, "dead");
+    if (cursor != NULL)
+        list_dead_part(core, &filter, node, json, list);
+    else
+        list_dead_from(core, &filter, offset, json, list);
     (void)leat_json_add_u64(json, "dropped", core->dead_dropped);
     *result = json;
     return LEAT_ERR_OK;

@@ -545,6 +545,30 @@ typedef struct leat_batch {
     leat_list_node stale_node; /* in core->stale while its object in the store is older than it */
 } leat_batch;
 
+/* A batch as the store has it, or as a list shows it; texts are borrowed. */
+typedef struct leat_batch_record {
+    uint64_t id;
+    leat_text name;
+    leat_text channel; /* empty: not known any more */
+    leat_text handler; /* of its first job */
+    leat_durability durability;
+    uint64_t session;
+    uint32_t tag;
+    uint64_t principal;
+    bool sealed;
+    bool abandoned;
+    bool finished;
+    bool halted;
+    bool cancel_running;
+    uint64_t cancel_upto;
+    uint64_t retry_of;
+    leat_halt halt;
+    uint64_t log_end;
+    leat_counters counters;
+    int64_t ended_ms;
+    uint64_t running, delayed, held; /* not stored: there they are counted anew */
+} leat_batch_record;
+
 /* Finished batches of which a record is left: archive.c. */
 typedef struct leat_archived {
     uint64_t id;
@@ -554,6 +578,7 @@ typedef struct leat_archived {
 
 typedef struct leat_archive {
     leat_archived *rows; /* owned; the oldest first, from `first` on */
+    uint64_t gone;       /* rows that were before these, in this life of the broker */
     uint32_t first, count, capacity;
     uint32_t fresh;     /* added in this turn */
     leat_table mourned; /* by id: batches with jobs among the dead */
@@ -1286,11 +1311,19 @@ typedef struct leat_obituary {
     leat_bytes attempt_list; /* as in failure.c; empty: not known */
 } leat_obituary;
 bool leat_dead_read(leat_core *core, const leat_corpse *corpse, leat_obituary *out);
-/* Is it of this channel (NULL: any), with this text in its error (NULL: any)? */
-bool leat_dead_matches(leat_core *core,
-                       const leat_corpse *corpse,
-                       const leat_channel *channel,
-                       const char *error);
+/* Which of the dead are meant. */
+typedef struct leat_dead_filter {
+    const leat_channel *channel; /* NULL: of any */
+    const char *error;           /* this text is in its error; NULL: any is */
+    int64_t since_ms;            /* wall; it has died since then */
+} leat_dead_filter;
+/* Out of `channel`, `error` and `since_ms` of a query or command; texts are borrowed. MALFORMED or
+ * NOT_FOUND with a sentence in message. */
+LEAT_NODISCARD leat_err leat_dead_read_filter(leat_core *core,
+                                              const cJSON *arguments,
+                                              leat_dead_filter *out,
+                                              char message[256]);
+bool leat_dead_matches(leat_core *core, const leat_corpse *corpse, const leat_dead_filter *filter);
 
 /* ---- tally.c ---- */
 #define LEAT_TALLY_MINUTES 10
@@ -1712,7 +1745,29 @@ LEAT_NODISCARD leat_err leat_query_worker(leat_core *core,
 /* The newest of those that are in memory or have finished last. */
 cJSON *leat_query_batches(const leat_core *core);
 
+/* How a batch in memory stands; borrowed from it. */
+leat_batch_record leat_query_record(const leat_core *core, const leat_batch *batch);
+/* What is shown of a batch wherever it is shown. */
+void leat_query_add_batch(cJSON *row, const leat_batch_record *record);
+
+/* ---- listing.c ---- */
+/* The queries batch.list and job.list. */
+LEAT_NODISCARD leat_err leat_listing_batches(leat_core *core,
+                                             const leat_peer *peer,
+                                             const cJSON *arguments,
+                                             cJSON **result,
+                                             char message[256]);
+LEAT_NODISCARD leat_err leat_listing_jobs(leat_core *core,
+                                          const cJSON *arguments,
+                                          cJSON **result,
+                                          char message[256]);
+
 /* ---- explain.c ---- */
+/* The channel that `channel` of a query names. */
+LEAT_NODISCARD leat_err leat_explain_named(leat_core *core,
+                                           const cJSON *arguments,
+                                           leat_channel **channel,
+                                           char message[256]);
 /* The queries channel, explain, dead, dead.show and schedules. False: name is none of them. */
 bool leat_explain_query(leat_core *core,
                         const cJSON *arguments,
@@ -1728,6 +1783,9 @@ void leat_object_put_meta(leat_core *core, leat_buf *buf);
 void leat_object_put_channel(const leat_channel *channel, leat_buf *buf);
 void leat_object_put_batch(const leat_core *core, const leat_batch *batch, leat_buf *buf);
 void leat_object_put_session(const leat_peer *peer, leat_buf *buf);
+/* The record of a batch, changing nothing. LEAT_ERR_CORRUPT. */
+LEAT_NODISCARD leat_err leat_object_read_batch(
+    const leat_core *core, uint64_t id, const uint8_t *data, size_t size, leat_batch_record *out);
 /* Make or change the object that a record describes. LEAT_ERR_CORRUPT, LEAT_ERR_NOMEM. */
 LEAT_NODISCARD leat_err leat_object_apply(
     leat_core *core, leat_object_kind kind, uint64_t id, const uint8_t *data, size_t size);

@@ -163,6 +163,27 @@ leat_object_put_pack_head(const leat_pack_head *head, leat_buf *buf)
 
 /* ------------------------------------------------------------------------------ reading */
 
+static bool
+is_known(leat_object_kind kind, unsigned format)
+{
+    switch (kind) {
+    case LEAT_OBJECT_META:
+        return format == FORMAT || format == FORMAT_2;
+    case LEAT_OBJECT_CHANNEL:
+    case LEAT_OBJECT_BATCH:
+        return format == FORMAT_2 || format == FORMAT_3;
+    case LEAT_OBJECT_SESSION:
+    case LEAT_OBJECT_DEAD:
+        return format == FORMAT || format == FORMAT_2;
+    case LEAT_OBJECT_FAILURE:
+    case LEAT_OBJECT_UNIQUE:
+    case LEAT_OBJECT_SCHEDULE:
+    case LEAT_OBJECT_CHECKPOINT:
+        return format == FORMAT;
+    }
+    return false;
+}
+
 leat_err
 leat_object_read_pack_head(const uint8_t *data, size_t size, leat_pack_head *head)
 {
@@ -275,65 +296,87 @@ read_counters(leat_reader *r, leat_counters *counters)
     counters->skipped = leat_read_u64(r);
 }
 
-static leat_err
-apply_batch(leat_core *core, unsigned format, uint64_t id, leat_reader *r)
+leat_err
+leat_object_read_batch(
+    const leat_core *core, uint64_t id, const uint8_t *data, size_t size, leat_batch_record *out)
 {
-    const leat_text name = leat_read_text8(r);
-    const leat_text channel_name = leat_read_text8(r);
-    const leat_text handler = leat_read_text8(r);
+    leat_reader reader = leat_reader_over(data, size);
+    leat_reader *const r = &reader;
+    const unsigned format = leat_read_u8(r);
+    *out = (leat_batch_record){.id = id};
+    if (!is_known(LEAT_OBJECT_BATCH, format))
+        return LEAT_ERR_CORRUPT;
+    out->name = leat_read_text8(r);
+    out->channel = leat_read_text8(r);
+    out->handler = leat_read_text8(r);
     const uint8_t durability = leat_read_u8(r);
-    const uint64_t session = leat_read_u64(r);
-    const uint32_t tag = leat_read_u32(r);
-    const uint64_t principal = leat_read_u64(r);
+    out->durability = (leat_durability)durability;
+    out->session = leat_read_u64(r);
+    out->tag = leat_read_u32(r);
+    out->principal = leat_read_u64(r);
     const uint8_t flags = leat_read_u8(r);
-    const uint64_t cancel_upto = leat_read_u64(r);
-    const uint64_t retry_of = leat_read_u64(r);
+    out->sealed = (flags & 1U) != 0;
+    out->abandoned = (flags & 2U) != 0;
+    out->finished = (flags & 4U) != 0;
+    out->halted = (flags & 8U) != 0;
+    out->cancel_running = (flags & 16U) != 0;
+    out->cancel_upto = leat_read_u64(r);
+    out->retry_of = leat_read_u64(r);
     const uint8_t halt_on = leat_read_u8(r);
     const uint8_t halt_flags = leat_read_u8(r);
-    const uint32_t halt_n = leat_read_u32(r);
-    const uint64_t log_end = leat_read_u64(r);
-    leat_counters counters;
-    read_counters(r, &counters);
+    out->halt = (leat_halt){
+        .on = (leat_halt_on)halt_on,
+        .running = (halt_flags & 1U) != 0,
+        .percent = (halt_flags & 2U) != 0,
+        .n = leat_read_u32(r),
+    };
+    out->log_end = leat_read_u64(r);
+    read_counters(r, &out->counters);
     /* Of an older record nobody knows the time: it counts from now on. */
-    const uint64_t ended_ms = format < FORMAT_3 ? (uint64_t)core->now.wall_ms : leat_read_u64(r);
-    if (r->failed || name.size > LEAT_NAME_BYTES_MAX || !leat_name_is_valid(channel_name) ||
-        handler.size > LEAT_NAME_BYTES_MAX || durability > LEAT_MEMORY || halt_on > LEAT_HALT_DONE)
+    out->ended_ms = format < FORMAT_3 ? core->now.wall_ms : (int64_t)leat_read_u64(r);
+    if (r->failed || out->name.size > LEAT_NAME_BYTES_MAX || !leat_name_is_valid(out->channel) ||
+        out->handler.size > LEAT_NAME_BYTES_MAX || durability > LEAT_MEMORY ||
+        halt_on > LEAT_HALT_DONE)
         return LEAT_ERR_CORRUPT;
+    return LEAT_ERR_OK;
+}
 
-    leat_err err = LEAT_ERR_NOMEM;
-    leat_channel *const channel = leat_channel_ensure(core, channel_name, &err);
+static leat_err
+apply_batch(leat_core *core, uint64_t id, const uint8_t *data, size_t size)
+{
+    leat_batch_record record;
+    leat_err err = leat_object_read_batch(core, id, data, size, &record);
+    if (err != LEAT_ERR_OK)
+        return err;
+    err = LEAT_ERR_NOMEM;
+    leat_channel *const channel = leat_channel_ensure(core, record.channel, &err);
     leat_batch *batch = leat_table_get(&core->batches, id);
     if (batch == NULL && channel != NULL)
         batch = leat_batch_new(core, id, channel);
     if (batch == NULL)
         return err;
     memset(batch->name, 0, sizeof batch->name);
-    memcpy(batch->name, name.size == 0 ? "" : name.data, name.size);
-    batch->durability = (leat_durability)durability;
-    batch->session = session;
-    batch->tag = tag;
-    batch->sealed = (flags & 1U) != 0;
-    batch->abandoned = (flags & 2U) != 0;
-    batch->halted = (flags & 8U) != 0;
-    batch->cancel_running = (flags & 16U) != 0;
-    batch->cancel_upto = cancel_upto;
-    batch->retry_of = retry_of;
-    batch->principal = principal;
-    batch->halt = (leat_halt){
-        .on = (leat_halt_on)halt_on,
-        .running = (halt_flags & 1U) != 0,
-        .percent = (halt_flags & 2U) != 0,
-        .n = halt_n,
-    };
-    batch->log_end = batch->durable_end = log_end;
-    batch->counters = batch->durable_counters = counters;
-    if (handler.size > 0) {
+    memcpy(batch->name, record.name.size == 0 ? "" : record.name.data, record.name.size);
+    batch->durability = record.durability;
+    batch->session = record.session;
+    batch->tag = record.tag;
+    batch->sealed = record.sealed;
+    batch->abandoned = record.abandoned;
+    batch->halted = record.halted;
+    batch->cancel_running = record.cancel_running;
+    batch->cancel_upto = record.cancel_upto;
+    batch->retry_of = record.retry_of;
+    batch->principal = record.principal;
+    batch->halt = record.halt;
+    batch->log_end = batch->durable_end = record.log_end;
+    batch->counters = batch->durable_counters = record.counters;
+    if (record.handler.size > 0) {
         const leat_class *const class =
-            leat_class_ensure(core, channel, handler, (leat_text){0}, (leat_text){0}, &err);
+            leat_class_ensure(core, channel, record.handler, (leat_text){0}, (leat_text){0}, &err);
         batch->class = class == NULL ? 0 : class->index;
     }
-    batch->ended_ms = (int64_t)ended_ms;
-    if ((flags & 4U) != 0 && !batch->finished) {
+    batch->ended_ms = record.ended_ms;
+    if (record.finished && !batch->finished) {
         batch->finished = true;
         leat_list_append(&core->finished, &batch->finished_node);
     }
@@ -404,27 +447,6 @@ apply_session(leat_core *core, unsigned format, uint64_t key, leat_reader *r)
     return LEAT_ERR_OK;
 }
 
-static bool
-is_known(leat_object_kind kind, unsigned format)
-{
-    switch (kind) {
-    case LEAT_OBJECT_META:
-        return format == FORMAT || format == FORMAT_2;
-    case LEAT_OBJECT_CHANNEL:
-    case LEAT_OBJECT_BATCH:
-        return format == FORMAT_2 || format == FORMAT_3;
-    case LEAT_OBJECT_SESSION:
-    case LEAT_OBJECT_DEAD:
-        return format == FORMAT || format == FORMAT_2;
-    case LEAT_OBJECT_FAILURE:
-    case LEAT_OBJECT_UNIQUE:
-    case LEAT_OBJECT_SCHEDULE:
-    case LEAT_OBJECT_CHECKPOINT:
-        return format == FORMAT;
-    }
-    return false;
-}
-
 leat_err
 leat_object_apply(
     leat_core *core, leat_object_kind kind, uint64_t id, const uint8_t *data, size_t size)
@@ -439,7 +461,7 @@ leat_object_apply(
     case LEAT_OBJECT_CHANNEL:
         return apply_channel(core, format, id, &r);
     case LEAT_OBJECT_BATCH:
-        return apply_batch(core, format, id, &r);
+        return apply_batch(core, id, data, size);
     case LEAT_OBJECT_SESSION:
         return apply_session(core, format, id, &r);
     case LEAT_OBJECT_DEAD:

@@ -159,42 +159,78 @@ leat_query_status(leat_core *core)
     return json;
 }
 
-cJSON *
-leat_query_batch(leat_core *core, const leat_batch *batch)
+leat_batch_record
+leat_query_record(const leat_core *core, const leat_batch *batch)
 {
     const leat_channel *const channel = leat_table_at(&core->channels, batch->channel);
-    const leat_counters *const c = &batch->counters;
-    const uint64_t alive = c->total - leat_counters_ended(c);
-    const uint64_t waiting = batch->running + batch->delayed + batch->held;
-    const uint64_t ready = alive > waiting ? alive - waiting : 0;
-    char reason[256] = "";
-    if (ready > 0 && batch->running == 0 && batch->class != 0)
-        leat_explain_class(core, leat_table_at(&core->classes, batch->class), reason,
-                           sizeof reason);
-    char id[24];
-    (void)snprintf(id, sizeof id, "%llu", (unsigned long long)batch->id);
+    return (leat_batch_record){
+        .id = batch->id,
+        .name = leat_text_of(batch->name),
+        .channel = leat_text_of(channel->name),
+        .principal = batch->principal,
+        .sealed = batch->sealed,
+        .abandoned = batch->abandoned,
+        .finished = batch->finished,
+        .halted = batch->halted,
+        .retry_of = batch->retry_of,
+        .counters = batch->counters,
+        .ended_ms = batch->ended_ms,
+        .running = batch->running,
+        .delayed = batch->delayed,
+        .held = batch->held,
+    };
+}
 
-    cJSON *const json = cJSON_CreateObject();
-    cJSON *const row = cJSON_AddObjectToObject(json, "batch");
-    (void)cJSON_AddStringToObject(row, "id", id);
-    (void)cJSON_AddStringToObject(row, "name", batch->name);
-    (void)cJSON_AddStringToObject(row, "channel", channel->name);
+static void
+add_text(cJSON *row, const char *key, leat_text text)
+{
+    char copy[LEAT_NAME_BYTES_MAX + 1];
+    assert(text.size <= LEAT_NAME_BYTES_MAX);
+    memcpy(copy, text.size == 0 ? "" : text.data, text.size);
+    copy[text.size] = '\0';
+    (void)cJSON_AddStringToObject(row, key, copy);
+}
+
+void
+leat_query_add_batch(cJSON *row, const leat_batch_record *record)
+{
+    const leat_counters *const c = &record->counters;
+    const uint64_t alive = c->total - leat_counters_ended(c);
+    const uint64_t waiting = record->running + record->delayed + record->held;
+    (void)leat_json_add_u64(row, "id", record->id);
+    add_text(row, "name", record->name);
+    add_text(row, "channel", record->channel);
     (void)leat_json_add_u64(row, "total", c->total);
-    (void)leat_json_add_u64(row, "ready", ready);
-    (void)leat_json_add_u64(row, "running", batch->running);
-    (void)leat_json_add_u64(row, "delayed", batch->delayed);
-    (void)leat_json_add_u64(row, "held", batch->held);
+    (void)leat_json_add_u64(row, "ready", alive > waiting ? alive - waiting : 0);
+    (void)leat_json_add_u64(row, "running", record->running);
+    (void)leat_json_add_u64(row, "delayed", record->delayed);
+    (void)leat_json_add_u64(row, "held", record->held);
     (void)leat_json_add_u64(row, "done", c->done);
     (void)leat_json_add_u64(row, "dead", c->dead);
     (void)leat_json_add_u64(row, "cancelled", c->cancelled);
     (void)leat_json_add_u64(row, "expired", c->expired);
     (void)leat_json_add_u64(row, "skipped", c->skipped);
-    (void)cJSON_AddBoolToObject(row, "sealed", batch->sealed);
-    (void)cJSON_AddBoolToObject(row, "finished", batch->finished);
-    (void)cJSON_AddBoolToObject(row, "abandoned", batch->abandoned);
-    (void)cJSON_AddBoolToObject(row, "halted", batch->halted);
-    if (batch->retry_of != 0)
-        (void)leat_json_add_u64(row, "retry_of", batch->retry_of);
+    (void)cJSON_AddBoolToObject(row, "sealed", record->sealed);
+    (void)cJSON_AddBoolToObject(row, "finished", record->finished);
+    (void)cJSON_AddBoolToObject(row, "abandoned", record->abandoned);
+    (void)cJSON_AddBoolToObject(row, "halted", record->halted);
+    if (record->retry_of != 0)
+        (void)leat_json_add_u64(row, "retry_of", record->retry_of);
+}
+
+cJSON *
+leat_query_batch(leat_core *core, const leat_batch *batch)
+{
+    const leat_batch_record record = leat_query_record(core, batch);
+    const uint64_t alive = record.counters.total - leat_counters_ended(&record.counters);
+    char reason[256] = "";
+    if (alive > record.running + record.delayed + record.held && record.running == 0 &&
+        batch->class != 0)
+        leat_explain_class(core, leat_table_at(&core->classes, batch->class), reason,
+                           sizeof reason);
+    cJSON *const json = cJSON_CreateObject();
+    cJSON *const row = cJSON_AddObjectToObject(json, "batch");
+    leat_query_add_batch(row, &record);
     (void)cJSON_AddStringToObject(row, "reason", reason);
     return json;
 }

@@ -581,8 +581,7 @@ cancel_batch(struct leat_steering *s)
 struct choice {
     uint64_t jobs[JOBS_MAX];
     uint32_t job_count;
-    const leat_channel *channel;
-    const char *error; /* text in its error */
+    leat_dead_filter filter;
     uint64_t batch;
 };
 
@@ -612,17 +611,10 @@ read_jobs(struct leat_steering *s, struct choice *choice)
 static leat_err
 read_choice(struct leat_steering *s, struct choice *choice)
 {
-    leat_channel *channel = NULL;
-    leat_err err = read_jobs(s, choice);
-    if (err == LEAT_ERR_OK && leat_steer_has(s->arguments, "channel"))
-        err = leat_steer_channel(s, false, &channel);
-    if (err != LEAT_ERR_OK)
-        return err;
-    choice->channel = channel;
-    if (leat_steer_has(s->arguments, "error") &&
-        !leat_json_text(s->arguments, "error", &choice->error))
-        return leat_steer_bad(s, "\"error\" is a text");
-    return LEAT_ERR_OK;
+    const leat_err err = read_jobs(s, choice);
+    return err != LEAT_ERR_OK
+               ? err
+               : leat_dead_read_filter(s->core, s->arguments, &choice->filter, s->message);
 }
 
 static bool
@@ -640,8 +632,7 @@ is_chosen(leat_core *core,
         if (choice->jobs[i] == corpse->job)
             return true;
     }
-    return choice->job_count == 0 &&
-           leat_dead_matches(core, corpse, choice->channel, choice->error);
+    return choice->job_count == 0 && leat_dead_matches(core, corpse, &choice->filter);
 }
 
 /* Submit a dead job again, as the next of batch, and take it off the list. */

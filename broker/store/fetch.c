@@ -11,6 +11,8 @@
 /* Names of workers in one log that is put together from history; it ends early when they are used
  * up. */
 #define NAMES_MAX 256U
+/* Chunks of history that one look for jobs alone goes through. */
+#define ALONE_CHUNKS 256U
 
 /* One call of fetch. */
 struct fetching {
@@ -388,7 +390,7 @@ ended_in_history(struct fetching *f, leat_fetched *fetched)
 
 /* The batch of one job: it has no row in LOGS. */
 static leat_err
-alone_in_history(struct fetching *f, leat_fetched *fetched)
+log_of_one(struct fetching *f, leat_fetched *fetched)
 {
     const leat_history_row *row;
     leat_completion c;
@@ -412,16 +414,24 @@ struct gathering {
     leat_text names[NAMES_MAX];
 };
 
+static struct gathering
+begin_gathering(struct fetching *f, leat_fetched *fetched)
+{
+    leat_buf_reset(&f->fetcher->names);
+    leat_buf_reset(&f->fetcher->completions);
+    return (struct gathering){.fetched = fetched, .next = fetched->fetch.position};
+}
+
 /* Add one job; false when the log is full. */
 static bool
 gather(struct fetching *f,
        struct gathering *g,
-       const leat_history_row *row,
+       const leat_items_run *run,
        const leat_completion *completion)
 {
     leat_completion c = *completion;
     if (c.worker != LEAT_NO_WORKER) {
-        const leat_text name = leat_items_worker(&row->run, c.worker);
+        const leat_text name = leat_items_worker(run, c.worker);
         uint16_t w = 0;
         while (w < g->workers && !leat_text_is(g->names[w], name))
             w++;
@@ -439,6 +449,22 @@ gather(struct fetching *f,
     return f->fetcher->completions.size < g->fetched->fetch.max_bytes && g->n < LEAT_RECORDS_MAX;
 }
 
+static leat_err
+end_gathering(struct fetching *f, const struct gathering *g)
+{
+    leat_buf *const log = &f->fetcher->log;
+    leat_buf_reset(log);
+    leat_put_u16(log, g->workers);
+    leat_put_bytes(log, f->fetcher->names.data, f->fetcher->names.size);
+    leat_put_u16(log, g->n);
+    leat_put_bytes(log, f->fetcher->completions.data, f->fetcher->completions.size);
+    if (log->failed || f->fetcher->names.failed || f->fetcher->completions.failed)
+        return LEAT_ERR_NOMEM;
+    g->fetched->data = log->data;
+    g->fetched->size = log->size;
+    return LEAT_ERR_OK;
+}
+
 /* Jobs of one LOGS row from g->next on. *more: the row was read to its end and nothing is full. */
 static leat_err
 gather_row(struct fetching *f, struct gathering *g, const leat_log_row *log, bool *more)
@@ -454,7 +480,7 @@ gather_row(struct fetching *f, struct gathering *g, const leat_log_row *log, boo
             continue; /* out of retention: the log begins behind it */
         if (err != LEAT_ERR_OK)
             return g->n > 0 ? LEAT_ERR_OK : err; /* positions have no holes: end before it */
-        if (!gather(f, g, row, &c))
+        if (!gather(f, g, &row->run, &c))
             return LEAT_ERR_OK;
     }
     *more = true;
@@ -487,9 +513,7 @@ find_log_row(struct fetching *f, uint64_t batch, uint64_t position, leat_log_row
 static leat_err
 log_in_history(struct fetching *f, leat_fetched *fetched)
 {
-    struct gathering g = {.fetched = fetched, .next = fetched->fetch.position};
-    leat_buf_reset(&f->fetcher->names);
-    leat_buf_reset(&f->fetcher->completions);
+    struct gathering g = begin_gathering(f, fetched);
     bool more = true;
     while (more) {
         leat_log_row row;
@@ -504,21 +528,87 @@ log_in_history(struct fetching *f, leat_fetched *fetched)
         if (err != LEAT_ERR_OK) {
             if (g.n > 0)
                 break;
-            return err == LEAT_ERR_NOT_FOUND ? alone_in_history(f, fetched) : err;
+            return err == LEAT_ERR_NOT_FOUND ? log_of_one(f, fetched) : err;
         }
     }
 
-    leat_buf *const log = &f->fetcher->log;
-    leat_buf_reset(log);
-    leat_put_u16(log, g.workers);
-    leat_put_bytes(log, f->fetcher->names.data, f->fetcher->names.size);
-    leat_put_u16(log, g.n);
-    leat_put_bytes(log, f->fetcher->completions.data, f->fetcher->completions.size);
-    if (log->failed || f->fetcher->names.failed || f->fetcher->completions.failed)
-        return LEAT_ERR_NOMEM;
-    fetched->data = log->data;
-    fetched->size = log->size;
-    return LEAT_ERR_OK;
+    return end_gathering(f, &g);
+}
+
+/* ------------------------------------------------------------------------------- jobs alone */
+
+static leat_err
+alone_in_turn(struct fetching *f, leat_fetched *fetched)
+{
+    const uint64_t skip = fetched->fetch.position;
+    struct gathering g = begin_gathering(f, fetched);
+    leat_err err = read_turn(f, fetched->fetch.turn);
+    if (err != LEAT_ERR_OK)
+        return err;
+    leat_reader record = leat_reader_over(f->turn.data, f->turn.size);
+    leat_turn_entry entry;
+    leat_reader log;
+    leat_items_run run;
+    uint64_t seen = 0;
+    bool full = false;
+    while (!full && next_ends(&record, 0, 0, &entry, &log, &run, &err)) {
+        for (unsigned i = 0; (entry.flags & LEAT_ENDS_ALONE) != 0 && i < run.n && !full; i++) {
+            leat_completion c;
+            leat_items_next_completion(&log, &c);
+            c.result.size = 0;
+            if ((entry.id == 0 || c.job == entry.id) && seen++ >= skip)
+                full = !gather(f, &g, &run, &c);
+        }
+    }
+    fetched->position = full ? skip + g.n : 0;
+    return err == LEAT_ERR_OK ? end_gathering(f, &g) : err;
+}
+
+/* Of the chunk that was read. */
+static void
+gather_chunk(struct fetching *f, struct gathering *g)
+{
+    for (unsigned r = 0; r < f->chunk_rows; r++) {
+        const leat_history_row *const row = &f->rows[r];
+        leat_reader log = row->log;
+        for (unsigned i = 0; i < row->n; i++) {
+            leat_completion c;
+            leat_items_next_completion(&log, &c);
+            c.result.size = 0;
+            if (c.job == leat_load_u64(row->pairs + (size_t)i * 16))
+                (void)gather(f, g, &row->run, &c);
+        }
+    }
+}
+
+/* A chunk is taken whole, so there must be room for its names. What is damaged is passed by. */
+static leat_err
+alone_in_history(struct fetching *f, leat_fetched *fetched)
+{
+    struct gathering g = begin_gathering(f, fetched);
+    uint64_t id = fetched->fetch.id | (LEAT_CHUNK_IDS - 1);
+    for (unsigned looks = 0;
+         looks == 0 || (looks < ALONE_CHUNKS && g.workers + LEAT_CHUNK_IDS <= NAMES_MAX &&
+                        f->fetcher->completions.size < fetched->fetch.max_bytes);
+         looks++) {
+        leat_row row;
+        const leat_err err =
+            f->kv->ops->at_or_before(f->kv, LEAT_TABLE_HISTORY, leat_history_key(id), &row);
+        if (err == LEAT_ERR_NOT_FOUND) {
+            id = 0;
+            break;
+        }
+        if (err != LEAT_ERR_OK && err != LEAT_ERR_CORRUPT)
+            return err;
+        const uint64_t first = row.key.low - row.key.low % LEAT_CHUNK_IDS;
+        (void)read_chunk(f, first);
+        gather_chunk(f, &g);
+        id = first == 0 ? 0 : first - 1;
+        if (id == 0)
+            break;
+    }
+    fetched->position = id;
+    return end_gathering(f, &g);
 }
 
 /* --------------------------------------------------------------------- turns that nobody knows */
@@ -665,6 +755,10 @@ leat_tables_fetch(leat_fetcher *fetcher,
         case LEAT_FETCH_LOG:
         case LEAT_FETCH_ENDED:
             fetched.err = fetch_ends(&f, &fetched);
+            break;
+        case LEAT_FETCH_ALONE:
+            fetched.err =
+                fetches[i].turn != 0 ? alone_in_turn(&f, &fetched) : alone_in_history(&f, &fetched);
             break;
         default:
             assert(false && "a kind that nobody fetches");

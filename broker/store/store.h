@@ -125,15 +125,19 @@ typedef enum leat_fetch_kind {
                               record, or in history if it has been trimmed; 0: in history, or
                               in a turn that load has not handed out any more */
     LEAT_FETCH_ENDED = 4,  /* the completion of job `id`; turn as for LOG */
+    LEAT_FETCH_ALONE = 5,  /* ends of jobs that were batches of their own, without their results;
+                              about max_bytes of them. turn != 0: in that turn record, but for the
+                              first `position`; 0: in history, those of the chunk of `id` and of the
+                              ones below it, the highest chunk first, as many as one look takes */
 } leat_fetch_kind;
 
 typedef struct leat_fetch {
     leat_fetch_kind kind;
     leat_object_kind object_kind;
     uint64_t id;
-    uint64_t position;  /* LOG */
-    uint64_t turn;      /* LOG, ENDED */
-    uint32_t max_bytes; /* LOG */
+    uint64_t position;  /* LOG, ALONE */
+    uint64_t turn;      /* LOG, ENDED, ALONE */
+    uint32_t max_bytes; /* LOG, ALONE */
     uint64_t cookie;    /* handed back */
 } leat_fetch;
 
@@ -143,11 +147,13 @@ typedef struct leat_fetched {
     const uint8_t *data; /* valid during the call only
                             JOB: the pack (its key in pack_id) · OBJECT: the record
                             LOG: a log as in records.h (workers, n, completions), the first of
-                                 which has `position`; ENDED: a log with one completion */
+                                 which has `position`; ENDED: a log with one completion; ALONE: a
+                                 log, perhaps an empty one */
     size_t size;
     uint64_t pack_id;  /* JOB */
     uint64_t position; /* LOG: of the first completion; above fetch.position when older ones are
-                          out of retention */
+                          out of retention. ALONE: where to go on, the next position or id; 0: there
+                          is nothing more */
     uint64_t batch;    /* ENDED: the batch that the job belongs to */
 } leat_fetched;
 

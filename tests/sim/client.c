@@ -620,6 +620,16 @@ act_ask(sim *s, sim_peer *peer, const sim_batch *batch)
                        "{\"id\":\"%" PRIu64
                        "\",\"query\":\"status\",\"arguments\":{\"batch\":\"%" PRIu64 "\"}}",
                        id, id);
+    else if (roll < 53)
+        (void)snprintf(text, sizeof text,
+                       "{\"id\":\"0\",\"query\":\"job.list\",\"arguments\":{\"batch\":\"%" PRIu64
+                       "\",\"state\":\"all\"}}",
+                       id);
+    else if (roll < 56)
+        (void)snprintf(text, sizeof text,
+                       "{\"id\":\"0\",\"query\":\"batch.list\",\"arguments\":{\"state\":\"all\","
+                       "\"cursor\":\"%" PRIu64 ".18446744073709551615.0\"}}",
+                       roll - 50);
     else if (roll < 65)
         (void)snprintf(
             text, sizeof text,

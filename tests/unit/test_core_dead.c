@@ -159,6 +159,64 @@ Test(core_dead, the_list_is_filtered)
     LEAT_SAME_TEXT(said_text(&w, "error.code"), "MALFORMED");
 }
 
+Test(core_dead, since_a_time_means_those_that_died_since_then)
+{
+    (void)must_bury("default", 2, "no bread");
+    world_pass(&w, 5000);
+    const long long since_ms = w.now.wall_ms;
+    char since[100];
+    (void)must_bury("default", 1, "no wine");
+    (void)must_bury("default", 1, "no bread");
+
+    (void)snprintf(since, sizeof since, "{\"since_ms\":%lld}", since_ms);
+    cr_assert(eq(u32, count_dead(since), 2));
+    (void)snprintf(since, sizeof since, "{\"since_ms\":%lld,\"error\":\"bread\"}", since_ms);
+    cr_assert(eq(u32, count_dead(since), 1));
+    cr_assert(eq(u32, count_dead("{\"since_ms\":\"now\"}"), 0));
+    LEAT_SAME_TEXT(said_text(&w, "error.code"), "MALFORMED");
+
+    must_do(client, "dead.retry", "%s", since);
+    cr_assert(eq(dbl, said(&w, "jobs"), 1.0));
+    must_do(client, "dead.remove", "{\"since_ms\":%lld}", since_ms);
+    cr_assert(eq(dbl, said(&w, "removed"), 1.0));
+    cr_assert(eq(u32, count_dead("{}"), 2));
+}
+
+Test(core_dead, a_long_list_is_read_in_parts_that_are_bounded)
+{
+    char arguments[160];
+    char cursor[64] = "";
+    unsigned rows = 0;
+    unsigned parts = 0;
+    double last = 1e18;
+    (void)must_bury("default", 40, "no bread");
+    for (unsigned i = 0; i < 30; i++)
+        (void)must_bury("other", 100, "no wine");
+    do {
+        (void)snprintf(arguments, sizeof arguments, "{\"error\":\"bread\",\"cursor\":\"%s\"}",
+                       cursor);
+        const unsigned n = count_dead(arguments);
+        for (unsigned i = 0; i < n; i++) {
+            char path[32];
+            (void)snprintf(path, sizeof path, "dead.%u.job", i);
+            cr_assert(lt(dbl, said(&w, path), last)); /* the newest first, each once */
+            last = said(&w, path);
+        }
+        rows += n;
+        parts++;
+        (void)snprintf(cursor, sizeof cursor, "%s", said_text(&w, "cursor"));
+        cr_assert(lt(u32, parts, 100));
+    } while (*cursor != '\0');
+    cr_assert(eq(u32, rows, 40));
+    cr_assert(ge(u32, parts, 4)); /* of 3 040 a thousand each */
+
+    /* behind one that is gone it goes on with what died before it */
+    cr_assert(gt(u32, count_dead("{\"cursor\":\"9999999999999.1\"}"), 10));
+    cr_assert(eq(u32, count_dead("{\"cursor\":\"0.1\"}"), 0));
+    cr_assert(eq(u32, count_dead("{\"cursor\":\"x\"}"), 0));
+    LEAT_SAME_TEXT(said_text(&w, "error.code"), "MALFORMED");
+}
+
 Test(core_dead, a_long_list_says_how_many_are_left_off)
 {
     (void)must_bury("default", 100, "no bread");

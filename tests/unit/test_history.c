@@ -264,6 +264,73 @@ BOTH(jobs_without_a_batch_are_their_own)
     }
 }
 
+/* Ends of jobs alone, all of them, by looks of about max_bytes each; how many looks it took. */
+static unsigned
+look_for_alone(uint64_t in_turn, uint64_t from, uint32_t max_bytes, uint64_t *ids, unsigned *n)
+{
+    unsigned looks = 0;
+    leat_fetch fetch = {.kind = LEAT_FETCH_ALONE, .turn = in_turn, .max_bytes = max_bytes};
+    *n = 0;
+    *(in_turn == 0 ? &fetch.id : &fetch.position) = from;
+    for (bool more = true; more; looks++) {
+        leat_test_answer answer = leat_test_fetch(&t, &fetch);
+        LEAT_PASS(answer.fetched.err);
+        leat_reader completions;
+        const leat_items_run run = leat_test_open_log(&answer, &completions);
+        for (unsigned i = 0; i < run.n; i++) {
+            leat_completion c;
+            leat_items_next_completion(&completions, &c);
+            cr_assert(eq(uint, c.result.size, 0));
+            cr_assert(leat_text_is(leat_items_worker(&run, c.worker), leat_text_of("w1")));
+            ids[(*n)++] = c.job;
+        }
+        more = answer.fetched.position != 0;
+        *(in_turn == 0 ? &fetch.id : &fetch.position) = answer.fetched.position;
+        free(answer.data);
+    }
+    return looks;
+}
+
+BOTH(jobs_alone_are_walked_in_parts)
+{
+    uint64_t ids[600];
+    uint64_t got[600];
+    unsigned n;
+    leat_test_store_init(&t, *maker, NULL);
+    for (uint64_t i = 0; i < 600; i++)
+        ids[i] = 1000 + i;
+    leat_test_put_ends(&turn, &(leat_test_ends){.first_position = 1,
+                                                .flags = LEAT_ENDS_ALONE,
+                                                .worker = "w1",
+                                                .ids = ids,
+                                                .n = 600,
+                                                .result_bytes = 3});
+    leat_test_put_ends(
+        &turn, &(leat_test_ends){
+                   .batch = 900, .first_position = 1, .worker = "w1", IDS(901), .result_bytes = 3});
+    put_turn(1);
+    leat_test_store_commit(&t);
+
+    const unsigned looks = look_for_alone(1, 0, LEAT_COMPLETION_BYTES * 100, got, &n);
+    cr_assert(eq(uint, n, 600));
+    cr_assert(eq(uint, looks, 7)); /* the last one finds that there are no more */
+    for (unsigned i = 0; i < 600; i++)
+        cr_assert(eq(u64, got[i], ids[i]));
+
+    leat_test_store_trim(&t, 2);
+    cr_assert(ge(uint, look_for_alone(0, 1U << 20, LEAT_COMPLETION_BYTES * 100, got, &n), 5));
+    cr_assert(eq(uint, n, 600)); /* and not the job of batch 900 */
+    uint64_t sum = 0;
+    for (unsigned i = 0; i < 600; i++)
+        sum += got[i];
+    cr_assert(eq(u64, sum, (1000 + 1599) * 300));
+    cr_assert(le(u64, got[599], 1031)); /* the highest chunk first */
+    (void)look_for_alone(0, 1100, LEAT_COMPLETION_BYTES, got, &n);
+    cr_assert(eq(uint, n, 1120 - 1000)); /* of its whole chunk, and of those below */
+    (void)look_for_alone(0, 900, 1, got, &n);
+    cr_assert(eq(uint, n, 0));
+}
+
 BOTH(jobs_that_are_not_kept_leave_a_gap)
 {
     leat_test_store_init(&t, *maker, NULL);
