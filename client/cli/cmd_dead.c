@@ -16,6 +16,7 @@
 static const leat_option ls_rows[] = {
     LEAT_ROW_DEAD_CHANNEL,
     LEAT_ROW_WHERE,
+    LEAT_ROW_DEAD_SINCE,
 };
 
 static const leat_column columns[] = {
@@ -112,6 +113,7 @@ done:
 static const leat_example ls_examples[] = {
     {"leat dead ls",                     "what has failed for good, the newest first"},
     {"leat dead ls --where 'disk full'", "what has failed of that"                   },
+    {"leat dead ls --since 2h",          "what has failed in the last two hours"     },
 };
 
 const leat_cli_command leat_cli_command_dead_ls = {
@@ -286,10 +288,11 @@ const leat_cli_command leat_cli_command_dead_show = {
 static const leat_option rm_rows[] = {
     {.name = "all",
      .type = LEAT_OPTION_FLAG,
-     .help = "all, or those that --channel and --where leave",
+     .help = "all, or those that --channel, --where and --since leave",
      .flags = LEAT_OPTION_NOT_IN_FILE},
     LEAT_ROW_DEAD_CHANNEL,
     LEAT_ROW_WHERE,
+    LEAT_ROW_DEAD_SINCE,
     LEAT_ROW_YES,
 };
 
@@ -358,12 +361,13 @@ run_rm(leat_cli *cli)
 {
     const bool all = leat_options_flag(cli->options, "all");
     const bool has_filter =
-        leat_options_given(cli->options, "where") ||
+        leat_options_given(cli->options, "where") || leat_options_given(cli->options, "since") ||
         leat_options_origin(cli->options, "channel") == LEAT_ORIGIN_COMMAND_LINE;
     if (all == (leat_options_operand_count(cli->options) > 0))
         return leat_cli_usage(cli, "give jobs, or --all: leat dead rm 42/17");
     if (has_filter && !all)
-        return leat_cli_usage(cli, "--channel and --where choose among all dead jobs: add --all");
+        return leat_cli_usage(
+            cli, "--channel, --where and --since choose among all dead jobs: add --all");
     return all ? remove_all(cli) : remove_named(cli);
 }
 

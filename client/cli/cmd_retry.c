@@ -16,6 +16,7 @@ static const leat_option rows[] = {
      .flags = LEAT_OPTION_NOT_IN_FILE},
     LEAT_ROW_DEAD_CHANNEL,
     LEAT_ROW_WHERE,
+    LEAT_ROW_DEAD_SINCE,
 };
 
 /* The arguments of batch.retry: the whole batch, or those of its places that are dead. */
@@ -106,7 +107,8 @@ run(leat_cli *cli)
     if (code == LEAT_EXIT_OK && (operands > 1 || (operands == 1) == dead))
         code = leat_cli_usage(cli, "give one batch, or --dead: leat retry 42");
     if (code == LEAT_EXIT_OK && !dead && has_filter)
-        code = leat_cli_usage(cli, "--channel and --where choose among all dead jobs: add --dead");
+        code = leat_cli_usage(
+            cli, "--channel, --where and --since choose among all dead jobs: add --dead");
     if (code == LEAT_EXIT_OK && !dead)
         code = leat_batches_select(cli, leat_options_operand(cli->options, 0), &which);
     if (code == LEAT_EXIT_OK)
@@ -126,6 +128,7 @@ static const leat_example examples[] = {
     {"leat retry 42",                         "the dead jobs of batch 42"},
     {"leat retry 42/17",                      "one of them"              },
     {"leat retry --dead --where 'disk full'", "all that died of that"    },
+    {"leat retry --dead --since 18:30",       "all that died since then" },
 };
 
 const leat_cli_command leat_cli_command_retry = {

@@ -5,6 +5,7 @@
 #include <string.h>
 
 #include "client/cli/json.h"
+#include "proto/limits.h"
 
 cJSON *
 leat_dead_filter(const leat_cli *cli, int *code)
@@ -19,13 +20,20 @@ leat_dead_filter(const leat_cli *cli, int *code)
     const char *const where = leat_options_text(cli->options, "where");
     if (where != NULL)
         (void)cJSON_AddStringToObject(filter, "error", where);
+    if (*code == LEAT_EXIT_OK)
+        *code = leat_listing_since(cli, filter);
     return filter;
 }
 
 int
 leat_dead_ask(leat_cli *cli, cJSON **filter_p, cJSON **dead_p)
 {
-    return leat_cli_query_all(cli, "dead", filter_p, "dead", dead_p);
+    cJSON *answer = NULL;
+    const leat_listing what = {.query = "dead", .key = "dead", .rows_max = LEAT_DEAD_MAX};
+    const int code = leat_listing_ask(cli, &what, filter_p, &answer);
+    *dead_p = cJSON_DetachItemFromObjectCaseSensitive(answer, "dead");
+    cJSON_Delete(answer);
+    return code;
 }
 
 size_t

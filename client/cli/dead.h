@@ -6,6 +6,7 @@
 
 #include "client/cli/batches.h"
 #include "client/cli/cli.h"
+#include "client/cli/listing.h"
 
 #define LEAT_ROW_WHERE                                                                       \
     {                                                                                        \
@@ -18,8 +19,10 @@
         .help = "only those of this channel"                                                \
     }
 
-/* {"channel": …, "error": …} of --channel and --where; the caller's, NULL without memory. Only what
- * is typed counts: a channel that a variable names for submit must not choose what is removed.
+#define LEAT_ROW_DEAD_SINCE LEAT_ROW_SINCE("only those that died since then: 2h (ago), 18:30")
+
+/* {"channel": …, "error": …, "since_ms": …} of --channel, --where and --since; the caller's. Only
+ * what is typed counts: a channel that a variable names for submit must not choose what is removed.
  * *code: LEAT_EXIT_OK, or what was wrong has been printed. */
 cJSON *leat_dead_filter(const leat_cli *cli, int *code);
 

@@ -28,6 +28,7 @@ static const struct {
               "  leat wait                                 until the last batch has ended\n"
               "  leat logs last --failed                   what those printed that failed\n"
               "  leat result last                          what the jobs answered\n"
+              "  leat list                                 batches that run or wait\n"
               "  leat explain last                         why it does not run\n"
               "  leat dead ls                              what failed too often\n"
               "  leat retry --dead                         all of that again\n"

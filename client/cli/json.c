@@ -173,6 +173,7 @@ is_count_key(const char *key)
         "dropped_jobs",
         "dropped_batches",
         "dropped_dead",
+        "finished",
     };
     for (size_t i = 0; key != NULL && i < sizeof keys / sizeof *keys; i++) {
         if (strcmp(key, keys[i]) == 0)

@@ -3,6 +3,8 @@
 
 #include <time.h>
 
+#include "proto/base/option.h"
+
 #define DAY_S 86400
 
 /* Two digits at *text, at most max; *text moves behind them. */
@@ -26,9 +28,9 @@ take_sign(const char **text, char sign)
     return true;
 }
 
-/* The next HH:MM[:SS] of the local clock. */
+/* HH:MM[:SS] of the local clock: the next one after now_ms, or the last one up to it. */
 static bool
-parse_clock(const char *p, int64_t now_ms, int64_t *at_ms)
+parse_clock(const char *p, int64_t now_ms, bool is_next, int64_t *at_ms)
 {
     int hour;
     int minute;
@@ -43,7 +45,7 @@ parse_clock(const char *p, int64_t now_ms, int64_t *at_ms)
     for (int day = 0; day <= 1; day++) {
         struct tm then = {.tm_year = parts.tm_year,
                           .tm_mon = parts.tm_mon,
-                          .tm_mday = parts.tm_mday + day,
+                          .tm_mday = parts.tm_mday + (is_next ? day : -day),
                           .tm_hour = hour,
                           .tm_min = minute,
                           .tm_sec = second,
@@ -52,7 +54,7 @@ parse_clock(const char *p, int64_t now_ms, int64_t *at_ms)
         if (at == (time_t)-1)
             return false;
         *at_ms = (int64_t)at * 1000;
-        if (*at_ms > now_ms)
+        if (is_next ? *at_ms > now_ms : *at_ms <= now_ms)
             return true;
     }
     return false;
@@ -148,5 +150,16 @@ parse_stamp(const char *p, int64_t *at_ms)
 bool
 leat_when_parse(const char *text, int64_t now_ms, int64_t *at_ms)
 {
-    return parse_clock(text, now_ms, at_ms) || parse_stamp(text, at_ms);
+    return parse_clock(text, now_ms, true, at_ms) || parse_stamp(text, at_ms);
+}
+
+bool
+leat_when_since(const char *text, int64_t now_ms, int64_t *since_ms)
+{
+    int64_t ago_ms;
+    if (leat_parse_duration(text, &ago_ms)) {
+        *since_ms = ago_ms < now_ms ? now_ms - ago_ms : 0;
+        return true;
+    }
+    return parse_clock(text, now_ms, false, since_ms) || parse_stamp(text, since_ms);
 }

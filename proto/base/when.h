@@ -9,4 +9,8 @@
  * now_ms; anything else is RFC 3339, with its offset from UTC. false: it is neither. */
 bool leat_when_parse(const char *text, int64_t now_ms, int64_t *at_ms);
 
+/* The beginning of a time up to now: a duration is so long before now_ms (2h), HH:MM the last time
+ * that the local clock showed it, anything else RFC 3339. */
+bool leat_when_since(const char *text, int64_t now_ms, int64_t *since_ms);
+
 #endif

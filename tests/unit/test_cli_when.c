@@ -120,3 +120,28 @@ Test(cli_when, what_is_near_is_shown_without_its_day)
     LEAT_SAME_TEXT(leat_when_text(NOON, NOON - 86400000, out), "2030-03-17 18:46");
     LEAT_SAME_TEXT(leat_when_text(0, NOON, out), "-");
 }
+
+Test(cli_when, since_is_a_time_ago_or_the_last_time_that_the_clock_showed_it)
+{
+    const struct {
+        const char *text;
+        int64_t ago_ms;
+    } cases[] = {
+        {"90",                   90000           },
+        {"2h",                   7200000         },
+        {"250ms",                250             },
+        {"18:46",                40000           },
+        {"18:46:40",             0               },
+        {"18:47",                86400000 - 20000},
+        {"2030-03-17T17:46:00Z", 40000           },
+        {"99999d",               NOON            }, /* before all time */
+    };
+    int64_t since_ms;
+    for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
+        cr_assert(leat_when_since(cases[i].text, NOON, &since_ms), "%s", cases[i].text);
+        cr_assert(eq(i64, since_ms, NOON - cases[i].ago_ms), "%s", cases[i].text);
+    }
+    static const char *const wrong[] = {"", "yesterday", "25:00", "18:4", "-1h", "2030-03-17"};
+    for (size_t i = 0; i < sizeof wrong / sizeof *wrong; i++)
+        cr_assert(not(leat_when_since(wrong[i], NOON, &since_ms)), "%s", wrong[i]);
+}
