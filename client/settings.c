@@ -103,6 +103,9 @@ check_texts(leat *self, const leat_batch_options *o)
     if (o->traits != NULL && !leat_traits_is_valid(leat_text_of(o->traits)))
         return leat_fail(self, LEAT_WRONG_USE,
                          "traits are names with values, names rising: \"arch=arm,zone=a\"");
+    if (o->labels != NULL && !leat_labels_is_valid(leat_text_of(o->labels)))
+        return leat_fail(self, LEAT_WRONG_USE,
+                         "labels are names with values, names rising: \"env=prod,team=x\"");
     if (o->reply_handler != NULL && o->reply == NULL)
         return leat_fail(self, LEAT_WRONG_USE, "a reply handler needs a reply channel");
     if (o->unique_for_ms > 0 && o->unique == NULL)
@@ -178,6 +181,7 @@ settings_of(const leat_batch_options *o)
     s.key = leat_text_of(o->key);
     s.needs = leat_text_of(o->needs);
     s.traits = leat_text_of(o->traits);
+    s.labels = leat_text_of(o->labels);
     s.reply = leat_text_of(o->reply);
     s.reply_handler = leat_text_of(o->reply_handler);
     s.after_batch = o->after_batch;

@@ -21,6 +21,7 @@
 #define LEAT_URL_BYTES_MAX        256U
 #define LEAT_CHECKPOINT_BYTES_MAX 65536U /* 64 KiB: what a job leaves for its next attempt */
 #define LEAT_PROGRESS_TEXT_MAX    256U   /* the words beside a progress */
+#define LEAT_LABELS_BYTES_MAX     255U   /* of a batch, all together */
 #define LEAT_LOG_BYTES_MAX        16384U /* one piece of a running job's output */
 /* Of what a command prints is kept; the rest of a result is its sentence and what happened. */
 #define LEAT_EXEC_OUTPUT_MAX (LEAT_PAYLOAD_BYTES_MAX - 1024U)
@@ -43,6 +44,7 @@
 #define LEAT_EXEC_WORDS_MAX     65536U    /* words of a command, variables that it is given */
 #define LEAT_FINALLY_MAX        8U        /* jobs that follow one job */
 #define LEAT_NEEDS_MAX          8U        /* amounts that one job asks for, traits as well */
+#define LEAT_LABELS_MAX         8U        /* of a batch */
 #define LEAT_HAVES_MAX          32U       /* amounts that one worker has */
 #define LEAT_CASES_MAX          64U       /* of one select */
 #define LEAT_PARKED_BYTES_MAX   16777216U /* frames of one session that wait in line */
@@ -104,6 +106,7 @@
 #define LEAT_TURN_ENDS_MAX   2000U
 
 static_assert(LEAT_NAME_BYTES_MAX <= UINT8_MAX, "names travel with a u8 length");
+static_assert(LEAT_LABELS_BYTES_MAX <= UINT8_MAX, "labels are stored with a u8 length");
 static_assert(LEAT_SETTINGS_BYTES_MAX <= UINT16_MAX, "settings travel with a u16 length");
 static_assert(LEAT_RECORDS_MAX <= UINT16_MAX, "the header counts records in a u16");
 static_assert(LEAT_OUT_BYTES >= LEAT_FRAME_BYTES_MAX, "one frame of any legal size fits");

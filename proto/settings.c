@@ -106,16 +106,16 @@ rises(leat_text before, leat_text name)
 }
 
 static bool
-pairs_are_valid(leat_text text, bool amounts)
+pairs_are_valid(leat_text text, bool amounts, unsigned count_max, size_t bytes_max)
 {
     leat_text before = {"", 0};
     leat_text name;
     leat_text value;
     uint64_t amount;
-    if (text.size == 0 || text.size > LEAT_NAME_BYTES_MAX || text.data[text.size - 1] == ',')
+    if (text.size == 0 || text.size > bytes_max || text.data[text.size - 1] == ',')
         return false;
     for (unsigned n = 0; leat_traits_next(&text, &name, &value); n++) {
-        if (n >= LEAT_NEEDS_MAX || !leat_trait_name_is_valid(name) || !rises(before, name) ||
+        if (n >= count_max || !leat_trait_name_is_valid(name) || !rises(before, name) ||
             !(amounts ? amount_of(value, &amount) : leat_trait_value_is_valid(value)))
             return false;
         before = name;
@@ -126,13 +126,31 @@ pairs_are_valid(leat_text text, bool amounts)
 bool
 leat_needs_is_valid(leat_text needs)
 {
-    return pairs_are_valid(needs, true);
+    return pairs_are_valid(needs, true, LEAT_NEEDS_MAX, LEAT_NAME_BYTES_MAX);
 }
 
 bool
 leat_traits_is_valid(leat_text traits)
 {
-    return pairs_are_valid(traits, false);
+    return pairs_are_valid(traits, false, LEAT_NEEDS_MAX, LEAT_NAME_BYTES_MAX);
+}
+
+bool
+leat_labels_is_valid(leat_text labels)
+{
+    return pairs_are_valid(labels, false, LEAT_LABELS_MAX, LEAT_LABELS_BYTES_MAX);
+}
+
+bool
+leat_labels_have(leat_text labels, leat_text name, leat_text value)
+{
+    leat_text a_name;
+    leat_text a_value;
+    while (leat_traits_next(&labels, &a_name, &a_value)) {
+        if (leat_text_is(a_name, name) && leat_text_is(a_value, value))
+            return true;
+    }
+    return false;
 }
 
 /* ------------------------------------------------------------------------------ reading */
@@ -243,6 +261,9 @@ read_setting(leat_settings *out, leat_setting key, const uint8_t *value, size_t 
     case LEAT_SETTING_TRAITS:
         out->traits = (leat_text){(const char *)value, size};
         return leat_traits_is_valid(out->traits);
+    case LEAT_SETTING_LABELS:
+        out->labels = (leat_text){(const char *)value, size};
+        return leat_labels_is_valid(out->labels);
     case LEAT_SETTING_AFTER:
         return read_after(value, out);
     case LEAT_SETTING_HALT:
@@ -388,6 +409,7 @@ leat_settings_put(leat_buf *buf, const leat_settings *s)
     assert(s->grace_ms <= LEAT_GRACE_MS_MAX && s->at_ms <= LEAT_WALL_MS_MAX);
     assert(s->needs.size == 0 || leat_needs_is_valid(s->needs));
     assert(s->traits.size == 0 || leat_traits_is_valid(s->traits));
+    assert(s->labels.size == 0 || leat_labels_is_valid(s->labels));
     assert(s->finally_count <= LEAT_FINALLY_MAX);
 
     uint8_t *const p =
@@ -418,4 +440,5 @@ leat_settings_put(leat_buf *buf, const leat_settings *s)
         put_follower(buf, LEAT_SETTING_FINALLY, &s->finally[i]);
     put_follower(buf, LEAT_SETTING_RECOVER, &s->recover);
     put_halt(buf, &s->halt);
+    put_text(buf, LEAT_SETTING_LABELS, s->labels);
 }

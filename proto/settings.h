@@ -21,31 +21,32 @@ typedef struct leat_bytes {
 } leat_bytes;
 
 /* X(name, key, size of value or 0 where it varies, meaning) */
-#define LEAT_SETTING_MAP(X)                                                           \
-    X(PRIORITY, 1, 1, "0 … 9, 9 first")                                               \
-    X(FAILURES, 2, 2, "attempts that may end in failure")                             \
-    X(DELAY_MS, 3, 8, "not before this many ms from now")                             \
-    X(RUN_LIMIT_MS, 4, 8, "an attempt is stopped after this many ms")                 \
-    X(NAME, 5, 0, "name of the batch")                                                \
-    X(LOSSES, 6, 2, "attempts that may end in the loss of their worker")              \
-    X(SNOOZES, 7, 2, "times that the handler may ask for later")                      \
-    X(BACKOFF_MIN_MS, 8, 8, "wait after the first failure; doubles with each")        \
-    X(BACKOFF_MAX_MS, 9, 8, "… up to this")                                           \
-    X(GRACE_MS, 10, 8, "between asking a run to stop and ending it by force")         \
-    X(AT_MS, 11, 8, "not before this wall time, ms since 1970")                       \
-    X(EXPIRES_MS, 12, 8, "of no use if not started this many ms from now")            \
-    X(UNIQUE, 13, 0, "a key: while a job with it is alive, others join that job")     \
-    X(UNIQUE_FOR_MS, 14, 8, "… and so long after its end")                            \
-    X(FLOW, 15, 0, "names the fairness key; without it, the batch")                   \
-    X(KEY, 16, 0, "a key: the channel may cap the running jobs of each")              \
-    X(NEEDS, 17, 0, "amounts that a worker must have free, \"gpu=1,mem=1024\"")       \
-    X(TRAITS, 18, 0, "what a worker must say of itself, \"arch=arm,zone=a\"")         \
-    X(REPLY, 19, 0, "a channel that is sent each completion as well")                 \
-    X(REPLY_HANDLER, 20, 0, "… as a job of this handler, its payload the result")     \
-    X(AFTER, 21, 9, "u64 batch · u8 when: waits until that batch has ended so")       \
-    X(FINALLY, 22, 0, "text8 handler · payload: a job to run when the job has ended") \
-    X(RECOVER, 23, 0, "text8 handler · payload: a job to run when the job is dead")   \
-    X(HALT, 24, 7, "u8 on · u8 running too · u8 percent · u32 n: when the batch ends early")
+#define LEAT_SETTING_MAP(X)                                                                  \
+    X(PRIORITY, 1, 1, "0 … 9, 9 first")                                                      \
+    X(FAILURES, 2, 2, "attempts that may end in failure")                                    \
+    X(DELAY_MS, 3, 8, "not before this many ms from now")                                    \
+    X(RUN_LIMIT_MS, 4, 8, "an attempt is stopped after this many ms")                        \
+    X(NAME, 5, 0, "name of the batch")                                                       \
+    X(LOSSES, 6, 2, "attempts that may end in the loss of their worker")                     \
+    X(SNOOZES, 7, 2, "times that the handler may ask for later")                             \
+    X(BACKOFF_MIN_MS, 8, 8, "wait after the first failure; doubles with each")               \
+    X(BACKOFF_MAX_MS, 9, 8, "… up to this")                                                  \
+    X(GRACE_MS, 10, 8, "between asking a run to stop and ending it by force")                \
+    X(AT_MS, 11, 8, "not before this wall time, ms since 1970")                              \
+    X(EXPIRES_MS, 12, 8, "of no use if not started this many ms from now")                   \
+    X(UNIQUE, 13, 0, "a key: while a job with it is alive, others join that job")            \
+    X(UNIQUE_FOR_MS, 14, 8, "… and so long after its end")                                   \
+    X(FLOW, 15, 0, "names the fairness key; without it, the batch")                          \
+    X(KEY, 16, 0, "a key: the channel may cap the running jobs of each")                     \
+    X(NEEDS, 17, 0, "amounts that a worker must have free, \"gpu=1,mem=1024\"")              \
+    X(TRAITS, 18, 0, "what a worker must say of itself, \"arch=arm,zone=a\"")                \
+    X(REPLY, 19, 0, "a channel that is sent each completion as well")                        \
+    X(REPLY_HANDLER, 20, 0, "… as a job of this handler, its payload the result")            \
+    X(AFTER, 21, 9, "u64 batch · u8 when: waits until that batch has ended so")              \
+    X(FINALLY, 22, 0, "text8 handler · payload: a job to run when the job has ended")        \
+    X(RECOVER, 23, 0, "text8 handler · payload: a job to run when the job is dead")          \
+    X(HALT, 24, 7, "u8 on · u8 running too · u8 percent · u32 n: when the batch ends early") \
+    X(LABELS, 25, 0, "what is said of the batch, \"env=prod,team=x\"")
 
 typedef enum leat_setting {
 #define LEAT_SETTING_ENUM(name, key, size, meaning) LEAT_SETTING_##name = (key),
@@ -103,6 +104,7 @@ typedef struct leat_settings {
     leat_text key;
     leat_text needs;  /* leat_needs_is_valid */
     leat_text traits; /* leat_traits_is_valid */
+    leat_text labels; /* leat_labels_is_valid */
     leat_text reply;
     leat_text reply_handler;
     uint64_t after_batch;
@@ -137,6 +139,12 @@ bool leat_needs_next(leat_text *needs, leat_text *name, uint64_t *amount);
 /* "arch=arm,zone=a": the same with values of printable ASCII without comma, 1 … 64 bytes. */
 bool leat_traits_is_valid(leat_text traits);
 bool leat_traits_next(leat_text *traits, leat_text *name, leat_text *value);
+
+/* Labels have the form of traits: 1 … LEAT_LABELS_MAX of them, at most LEAT_LABELS_BYTES_MAX bytes
+ * in all. */
+bool leat_labels_is_valid(leat_text labels);
+/* Is this label among them? */
+bool leat_labels_have(leat_text labels, leat_text name, leat_text value);
 
 /* A name of a need or trait by itself. */
 bool leat_trait_name_is_valid(leat_text name);

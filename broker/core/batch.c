@@ -6,6 +6,7 @@
  * store, where segments say in which turn record a position lies until it has moved into history.
  */
 #include <stdlib.h>
+#include <string.h>
 
 #include "broker/core/machine.h"
 
@@ -56,11 +57,21 @@ leat_batch_free(leat_core *core, leat_batch *batch)
         leat_list_remove(&batch->deciding);
     leat_table_remove(&core->batches, batch->id);
     leat_buf_fini(&batch->log);
+    free(batch->labels);
     free(batch->log_workers);
     free(batch->segments);
     free(batch->ranges);
     free(batch->afters);
     free(batch);
+}
+
+void
+leat_batch_set_labels(leat_core *core, leat_batch *batch, leat_text labels)
+{
+    free(batch->labels);
+    batch->labels = labels.size == 0 ? NULL : strndup(labels.data, labels.size);
+    if (labels.size > 0 && batch->labels == NULL)
+        leat_core_fault(core, LEAT_ERR_NOMEM);
 }
 
 /* ------------------------------------------------------------------------------ its jobs */

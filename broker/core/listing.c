@@ -36,6 +36,7 @@ typedef struct listing {
     leat_text channel;
     leat_text name;
     leat_text where;
+    const cJSON *labels; /* NULL: any */
     int64_t since_ms;
     bool mine;
     leat_batch *batch; /* of jobs */
@@ -98,13 +99,27 @@ holds(leat_text text, leat_text part)
            (text.size > 0 && memmem(text.data, text.size, part.data, part.size) != NULL);
 }
 
+/* All of these? */
+static bool
+has_labels(const leat_batch_record *record, const cJSON *labels)
+{
+    const cJSON *label;
+    cJSON_ArrayForEach(label, labels)
+    {
+        if (!leat_labels_have(record->labels, leat_text_of(label->string),
+                              leat_text_of(label->valuestring)))
+            return false;
+    }
+    return true;
+}
+
 static bool
 is_wanted(const listing *self, const leat_batch_record *record)
 {
     return record->id > self->above && (states_of(record) & self->states) != 0 &&
            (self->channel.size == 0 || leat_text_is(record->channel, self->channel)) &&
            (self->name.size == 0 || leat_text_is(record->name, self->name)) &&
-           holds(record->name, self->where) &&
+           has_labels(record, self->labels) && holds(record->name, self->where) &&
            (!record->finished || record->ended_ms >= self->since_ms) &&
            (!self->mine || record->principal == self->peer->principal);
 }
@@ -118,7 +133,8 @@ add_batch(listing *self, const leat_batch_record *record)
     (void)cJSON_AddItemToArray(self->list, row);
     leat_query_add_batch(row, record);
     (void)cJSON_AddNumberToObject(row, "ended_ms", record->finished ? (double)record->ended_ms : 0);
-    self->bytes += ROW_BYTES + 2 * (record->name.size + record->channel.size);
+    self->bytes +=
+        ROW_BYTES + 2 * (record->name.size + record->channel.size) + 3 * record->labels.size;
 }
 
 /* ------------------------------------------------------------------------------ their places */
@@ -258,7 +274,7 @@ on_alone(void *context, const leat_fetched *fetched)
 static bool
 wants_alone(const listing *self)
 {
-    return self->name.size == 0 && self->where.size == 0;
+    return self->name.size == 0 && self->where.size == 0 && self->labels == NULL;
 }
 
 static bool
@@ -607,6 +623,19 @@ answer(listing *self, const char *key, walk *const *places, size_t place_count)
     return json;
 }
 
+static bool
+read_labels(listing *self, const cJSON *arguments)
+{
+    const cJSON *label;
+    self->labels = cJSON_GetObjectItemCaseSensitive(arguments, "labels");
+    cJSON_ArrayForEach(label, self->labels)
+    {
+        if (!cJSON_IsString(label))
+            return false;
+    }
+    return self->labels == NULL || cJSON_IsObject(self->labels);
+}
+
 /* Is anything kept of what has ended? */
 static bool
 has_ended(const leat_core *core)
@@ -634,13 +663,14 @@ leat_listing_batches(leat_core *core,
                           message);
     if (err != LEAT_ERR_OK)
         return err;
-    if (!read_text(arguments, "channel", &self.channel) ||
+    if (!read_labels(&self, arguments) || !read_text(arguments, "channel", &self.channel) ||
         !read_text(arguments, "name", &self.name) ||
         (leat_steer_has(arguments, "above") && !leat_json_u64(arguments, "above", &self.above)) ||
         (leat_steer_has(arguments, "mine") && !leat_json_bool(arguments, "mine", &self.mine))) {
-        (void)snprintf(message, 256,
-                       "\"channel\" and \"name\" are texts, \"above\" is the number of a batch as "
-                       "text, \"mine\" true or false");
+        (void)snprintf(
+            message, 256,
+            "\"channel\" and \"name\" are texts, \"labels\" an object of such, \"above\" is the number of a batch as "
+            "text, \"mine\" true or false");
         return LEAT_ERR_MALFORMED;
     }
     const bool only_live = (self.states & ~(WAITING | RUNNING)) == 0;

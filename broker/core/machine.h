@@ -488,6 +488,7 @@ typedef struct leat_batch {
     uint32_t channel; /* index */
     leat_durability durability;
     char name[LEAT_NAME_BYTES_MAX + 1];
+    char *labels; /* owned; NULL: none */
     leat_counters counters;
     uint64_t principal;              /* whose it is */
     uint64_t running, delayed, held; /* of its live jobs; the others are ready */
@@ -551,6 +552,7 @@ typedef struct leat_batch_record {
     leat_text name;
     leat_text channel; /* empty: not known any more */
     leat_text handler; /* of its first job */
+    leat_text labels;
     leat_durability durability;
     uint64_t session;
     uint32_t tag;
@@ -933,6 +935,7 @@ void leat_batch_complete(leat_core *core,
 /* The batch with this id, alive or brought back from the store; NULL: there is none (any more). */
 leat_batch *leat_batch_find(leat_core *core, uint64_t id);
 void leat_batch_seal(leat_core *core, leat_batch *batch, bool abandoned);
+void leat_batch_set_labels(leat_core *core, leat_batch *batch, leat_text labels);
 /* Append a completion that another batch has had. */
 void leat_batch_copy_completion(leat_core *core, leat_batch *batch, leat_completion *completion);
 void leat_batch_add_segment(leat_core *core, leat_batch *batch, uint64_t first, uint64_t turn);

@@ -8,11 +8,11 @@
  *             removed) · u64 paused_until_ms · u64 capacity · u64 running_max · u64 key_max ·
  *             u32 weight · u32 rate_per_ks · u32 burst · u64 purged_upto · u16 defaults ·
  *             settings · u8 keep (from 3)
- *   BATCH     u8 3 · text8 name · text8 channel · text8 handler · u8 durability · u64 session ·
+ *   BATCH     u8 4 · text8 name · text8 channel · text8 handler · u8 durability · u64 session ·
  *             u32 tag · u64 principal · u8 flags (1 sealed, 2 abandoned, 4 finished, 8 halted,
  *             16 cancelled with what runs) · u64 cancel_upto · u64 retry_of · u8 halt on ·
  *             u8 flags (1 running, 2 percent) · u32 n · u64 log_end · counters ·
- *             u64 ended_ms (wall; from 3)
+ *             u64 ended_ms (wall; from 3) · text8 labels (from 4)
  *   SESSION   u8 2 · 16 id · u8 role · text8 name · text8 host · u64 next_number · u64 settled ·
  *             u16 handlers · n × (text8 name · u8 runs) · u16 answers ·
  *             n × (u64 sequence · u8 command · u32 size · bytes) · u64 principal · text8 its name ·
@@ -29,7 +29,8 @@
 
 #define FORMAT   1U
 #define FORMAT_2 2U /* pack heads, the broker itself, sessions, the dead */
-#define FORMAT_3 3U /* channels, batches */
+#define FORMAT_3 3U /* channels */
+#define FORMAT_4 4U /* batches */
 
 /* ------------------------------------------------------------------------------ writing */
 
@@ -75,7 +76,7 @@ leat_object_put_batch(const leat_core *core, const leat_batch *batch, leat_buf *
     const leat_channel *const channel = leat_table_at(&core->channels, batch->channel);
     const leat_class *const class =
         batch->class == 0 ? NULL : leat_table_at(&core->classes, batch->class);
-    leat_put_u8(buf, FORMAT_3);
+    leat_put_u8(buf, FORMAT_4);
     leat_put_text8(buf, leat_text_of(batch->name));
     leat_put_text8(buf, leat_text_of(channel->name));
     leat_put_text8(buf, leat_text_of(class == NULL ? "" : class->handler));
@@ -99,6 +100,7 @@ leat_object_put_batch(const leat_core *core, const leat_batch *batch, leat_buf *
     leat_put_u64(buf, batch->counters.expired);
     leat_put_u64(buf, batch->counters.skipped);
     leat_put_u64(buf, (uint64_t)batch->ended_ms);
+    leat_put_text8(buf, leat_text_of(batch->labels));
 }
 
 static bool
@@ -170,8 +172,9 @@ is_known(leat_object_kind kind, unsigned format)
     case LEAT_OBJECT_META:
         return format == FORMAT || format == FORMAT_2;
     case LEAT_OBJECT_CHANNEL:
-    case LEAT_OBJECT_BATCH:
         return format == FORMAT_2 || format == FORMAT_3;
+    case LEAT_OBJECT_BATCH:
+        return format >= FORMAT_2 && format <= FORMAT_4;
     case LEAT_OBJECT_SESSION:
     case LEAT_OBJECT_DEAD:
         return format == FORMAT || format == FORMAT_2;
@@ -334,7 +337,10 @@ leat_object_read_batch(
     read_counters(r, &out->counters);
     /* Of an older record nobody knows the time: it counts from now on. */
     out->ended_ms = format < FORMAT_3 ? core->now.wall_ms : (int64_t)leat_read_u64(r);
+    if (format >= FORMAT_4)
+        out->labels = leat_read_text8(r);
     if (r->failed || out->name.size > LEAT_NAME_BYTES_MAX || !leat_name_is_valid(out->channel) ||
+        (out->labels.size > 0 && !leat_labels_is_valid(out->labels)) ||
         out->handler.size > LEAT_NAME_BYTES_MAX || durability > LEAT_MEMORY ||
         halt_on > LEAT_HALT_DONE)
         return LEAT_ERR_CORRUPT;
@@ -357,6 +363,7 @@ apply_batch(leat_core *core, uint64_t id, const uint8_t *data, size_t size)
         return err;
     memset(batch->name, 0, sizeof batch->name);
     memcpy(batch->name, record.name.size == 0 ? "" : record.name.data, record.name.size);
+    leat_batch_set_labels(core, batch, record.labels);
     batch->durability = record.durability;
     batch->session = record.session;
     batch->tag = record.tag;

@@ -166,6 +166,7 @@ leat_query_record(const leat_core *core, const leat_batch *batch)
     return (leat_batch_record){
         .id = batch->id,
         .name = leat_text_of(batch->name),
+        .labels = leat_text_of(batch->labels),
         .channel = leat_text_of(channel->name),
         .principal = batch->principal,
         .sealed = batch->sealed,
@@ -189,6 +190,19 @@ add_text(cJSON *row, const char *key, leat_text text)
     memcpy(copy, text.size == 0 ? "" : text.data, text.size);
     copy[text.size] = '\0';
     (void)cJSON_AddStringToObject(row, key, copy);
+}
+
+static void
+add_labels(cJSON *row, leat_text labels)
+{
+    char name[LEAT_NAME_BYTES_MAX + 1];
+    leat_text key;
+    leat_text value;
+    cJSON *const object = cJSON_AddObjectToObject(row, "labels");
+    while (leat_traits_next(&labels, &key, &value)) {
+        (void)snprintf(name, sizeof name, "%.*s", (int)key.size, key.data);
+        add_text(object, name, value);
+    }
 }
 
 void
@@ -216,6 +230,7 @@ leat_query_add_batch(cJSON *row, const leat_batch_record *record)
     (void)cJSON_AddBoolToObject(row, "halted", record->halted);
     if (record->retry_of != 0)
         (void)leat_json_add_u64(row, "retry_of", record->retry_of);
+    add_labels(row, record->labels);
 }
 
 cJSON *

@@ -235,6 +235,7 @@ make_batch(struct intake *in)
     batch->halt = in->head->settings.halt;
     memcpy(batch->name, in->head->settings.name.size == 0 ? "" : in->head->settings.name.data,
            in->head->settings.name.size);
+    leat_batch_set_labels(core, batch, in->head->settings.labels);
     in->batch = batch;
     return LEAT_ERR_OK;
 }

@@ -35,6 +35,7 @@ leave_out(leat_settings *s)
 {
     s->name = (leat_text){0};
     s->halt = (leat_halt){0};
+    s->labels = (leat_text){0};
     s->delay_ms = s->at_ms = s->expires_ms = 0;
     s->flow = (leat_text){0};
 }

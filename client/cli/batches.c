@@ -5,7 +5,35 @@
 #include <stdio.h>
 
 #include "client/cli/json.h"
+#include "client/cli/listing.h"
 #include "client/cli/state.h"
+
+/* The newest batch of this name. */
+static int
+find_name(leat_cli *cli, leat_selector *out)
+{
+    cJSON *answer = NULL;
+    const leat_listing what = {
+        .query = "batch.list", .key = "batches", .order = "id", .falling = true, .rows_max = 1};
+    int code = leat_cli_check_name(cli, "the batch", out->name);
+    if (code == LEAT_EXIT_OK)
+        code = leat_cli_connect(cli);
+    if (code != LEAT_EXIT_OK)
+        return code;
+    cJSON *arguments = cJSON_CreateObject();
+    (void)cJSON_AddStringToObject(arguments, "name", out->name);
+    (void)cJSON_AddStringToObject(arguments, "state", "all");
+    code = leat_listing_ask(cli, &what, &arguments, &answer);
+    const cJSON *const list = cJSON_GetObjectItemCaseSensitive(answer, "batches");
+    out->kind = LEAT_SELECTOR_BATCH;
+    out->batch = leat_json_count(cJSON_GetArrayItem(list, 0), "id");
+    if (code == LEAT_EXIT_OK && out->batch == 0)
+        code = leat_cli_fail(cli, LEAT_EXIT_NOT_FOUND, "NOT_FOUND",
+                             "Those there are: leat list --state all",
+                             "there is no batch named \"%s\"", out->name);
+    cJSON_Delete(answer);
+    return code;
+}
 
 int
 leat_batches_select(leat_cli *cli, const char *text, leat_selector *out)
@@ -13,9 +41,11 @@ leat_batches_select(leat_cli *cli, const char *text, leat_selector *out)
     const char *why;
     if (!leat_selector_parse(text, out, &why))
         return leat_cli_usage(cli, "\"%.100s\" names no batch or job: %s", text, why);
-    if (out->kind == LEAT_SELECTOR_NAME || out->kind == LEAT_SELECTOR_ALL)
+    if (out->kind == LEAT_SELECTOR_ALL)
         return leat_cli_usage(
             cli, "\"%.100s\" is not understood here: give the number of a batch, or last", text);
+    if (out->kind == LEAT_SELECTOR_NAME)
+        return find_name(cli, out);
     if (out->kind != LEAT_SELECTOR_LAST)
         return LEAT_EXIT_OK;
     out->kind = LEAT_SELECTOR_BATCH;
@@ -68,6 +98,24 @@ leat_batches_words(const leat_selector *which, char *out, size_t size)
     else
         (void)snprintf(out, size, "jobs %" PRIu64 "/%" PRIu64 "-%" PRIu64, which->batch,
                        which->first, which->last);
+}
+
+const char *
+leat_batches_labels(const cJSON *batch, char out[LEAT_LABELS_BYTES_MAX + 1])
+{
+    size_t used = 0;
+    const cJSON *label;
+    *out = '\0';
+    cJSON_ArrayForEach(label, cJSON_GetObjectItemCaseSensitive(batch, "labels"))
+    {
+        const size_t room = LEAT_LABELS_BYTES_MAX + 1 - used;
+        const int wrote = snprintf(out + used, room, "%s%s=%s", used > 0 ? "," : "", label->string,
+                                   cJSON_IsString(label) ? label->valuestring : "");
+        if (wrote < 0 || (size_t)wrote >= room)
+            break;
+        used += (size_t)wrote;
+    }
+    return out;
 }
 
 const char *

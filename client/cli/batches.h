@@ -6,8 +6,10 @@
 
 #include "client/cli/cli.h"
 #include "client/cli/selector.h"
+#include "proto/limits.h"
 
-/* The selector of an operand, with `last` turned into the batch's number. On anything but
+/* The selector of an operand, with `last` and @NAME turned into the batch's number; for a name the
+ * broker is asked, and cli connected. On anything but
  * LEAT_EXIT_OK the reason has been printed. */
 int leat_batches_select(leat_cli *cli, const char *text, leat_selector *out);
 
@@ -19,6 +21,9 @@ bool leat_batches_has(const leat_selector *which, const leat_completed *done);
 
 /* "batch 42", "job 42/17", "jobs 42/10-20". */
 void leat_batches_words(const leat_selector *which, char *out, size_t size);
+
+/* "env=prod,team=x" of a batch that the broker has told; out holds what all labels take. */
+const char *leat_batches_labels(const cJSON *batch, char out[LEAT_LABELS_BYTES_MAX + 1]);
 
 /* "done", "dead", … for leat_completed.outcome, or "?". */
 const char *leat_batches_outcome(int outcome);

@@ -6,6 +6,7 @@
 #include "client/cli/command.h"
 #include "client/cli/dead.h"
 #include "client/cli/duration.h"
+#include "client/cli/feed.h"
 #include "client/cli/json.h"
 #include "client/cli/listing.h"
 #include "client/cli/when.h"
@@ -26,6 +27,7 @@ static const leat_option rows[] = {
      .value = "NAME",
      .takes = "<channel>",
      .help = "only batches of this channel"},
+    LEAT_ROW_LABEL("only batches with this label; may be given again"),
     LEAT_ROW_SINCE("only what has ended since then (2h, 18:30), or not ended"),
     {.name = "where",
      .type = LEAT_OPTION_TEXT,
@@ -101,6 +103,7 @@ static const leat_column batch_columns[] = {
     {"DONE",    true,  5},
     {"FAILED",  true,  5},
     {"ENDED",   false, 1},
+    {"LABELS",  false, 1},
 };
 
 static uint64_t
@@ -139,6 +142,7 @@ add_batch(leat_table *table, const cJSON *row, int64_t now_ms)
 {
     char figures[5][24];
     char ended[LEAT_WHEN_BYTES];
+    char labels[LEAT_LABELS_BYTES_MAX + 1];
     const uint64_t numbers[] = {leat_json_count(row, "total"), waiting_of(row),
                                 leat_json_count(row, "running"), leat_json_count(row, "done"),
                                 failed_of(row)};
@@ -156,6 +160,7 @@ add_batch(leat_table *table, const cJSON *row, int64_t now_ms)
         figures[3],
         figures[4],
         leat_when_text((int64_t)leat_json_real(row, "ended_ms", 0), now_ms, ended),
+        leat_batches_labels(row, labels),
     };
     (void)leat_table_add(table, cells);
 }
@@ -203,6 +208,24 @@ print_batches(leat_cli *cli, cJSON **answer_p)
     leat_table_destroy(&table);
 }
 
+/* "a=1,b=2" of --label as an object. */
+static int
+add_labels(const leat_cli *cli, cJSON *arguments)
+{
+    char text[LEAT_LABELS_BYTES_MAX + 1];
+    const int code = leat_treatment_labels(cli, text);
+    if (code != LEAT_EXIT_OK || *text == '\0')
+        return code;
+    cJSON *const labels = cJSON_AddObjectToObject(arguments, "labels");
+    for (char *p = text; p != NULL;) {
+        char *const pair = strsep(&p, ",");
+        char *const sign = strchr(pair, '=');
+        *sign = '\0';
+        (void)cJSON_AddStringToObject(labels, pair, sign + 1);
+    }
+    return code;
+}
+
 static int
 list_batches(leat_cli *cli)
 {
@@ -223,6 +246,8 @@ list_batches(leat_cli *cli)
     }
     if (leat_options_flag(cli->options, "mine"))
         (void)cJSON_AddTrueToObject(arguments, "mine");
+    if (code == LEAT_EXIT_OK)
+        code = add_labels(cli, arguments);
     if (code == LEAT_EXIT_OK)
         code =
             ask(cli, &what, &arguments, "live waiting running finished done failed all", &answer);
@@ -340,8 +365,9 @@ list_jobs(leat_cli *cli, const char *operand)
     const leat_listing what = {
         .query = "job.list", .key = "jobs", .order = "place", .rows_max = rows_max(cli)};
     if (leat_options_origin(cli->options, "channel") == LEAT_ORIGIN_COMMAND_LINE ||
-        leat_options_flag(cli->options, "mine"))
-        return leat_cli_usage(cli, "--channel and --mine choose among batches, not jobs of one");
+        leat_options_flag(cli->options, "mine") || leat_options_given(cli->options, "label"))
+        return leat_cli_usage(
+            cli, "--channel, --label and --mine choose among batches, not jobs of one");
     cJSON *arguments = arguments_of(cli, &code);
     if (code == LEAT_EXIT_OK)
         code = leat_batches_select(cli, operand, &which);
@@ -398,7 +424,7 @@ const leat_cli_command leat_cli_command_list = {
         "job ended other than done. --state failed also shows batches that still run and have\n"
         "such a job, --state finished all that have finished, --state all everything. What has\n"
         "finished is kept for a day (docs/store.md). Of a job that was submitted by itself and\n"
-        "has ended, only outcome and time are kept: --channel, --where and --mine leave it out,\n"
+        "has ended, only outcome and time are kept: --channel, --label, --where and --mine leave it out,\n"
         "unless it is among the dead ones.\n"
         "\n"
         "Of BATCH, the jobs but for those that are done, in their order. --state may also be\n"

@@ -147,6 +147,9 @@ print_batch(const leat_cli *cli, const cJSON *batch)
     }
     (void)leat_screen_safe(line, strlen(line), cli->out.utf8, 0, safe, sizeof safe);
     (void)printf("%s\n", safe);
+    char labels[LEAT_LABELS_BYTES_MAX + 1];
+    if (*leat_batches_labels(batch, labels) != '\0')
+        (void)printf("  labels: %s\n", labels);
     if (cJSON_IsTrue(cJSON_GetObjectItemCaseSensitive(batch, "finished")))
         (void)printf("  finished\n");
     else if (cJSON_IsFalse(cJSON_GetObjectItemCaseSensitive(batch, "sealed")))

@@ -81,7 +81,8 @@ submit_all(leat_feed *feed)
     if (code != LEAT_EXIT_OK)
         return code;
     /* A unique job that joins another one is told apart from it by a batch of its own. */
-    if (!feed->has_arguments && options->name == NULL && options->unique == NULL) {
+    if (!feed->has_arguments && options->name == NULL && options->labels == NULL &&
+        options->unique == NULL) {
         const leat_status status = leat_submit(cli->broker, options, feed->handler,
                                                feed->payload.data, feed->payload.size, &id);
         code = status == LEAT_OK ? LEAT_EXIT_OK : leat_cli_failed(cli, status, "submit");

@@ -7,20 +7,27 @@
 #include "client/cli/treatment.h"
 #include "client/cli/tuples.h"
 
+#define LEAT_ROW_LABEL(text)                                                       \
+    {                                                                              \
+        .name = "label", .type = LEAT_OPTION_LIST, .value = "K=V", .help = (text), \
+        .flags = LEAT_OPTION_NOT_IN_FILE                                           \
+    }
+
 /* Rows of a command that makes jobs. */
-#define LEAT_ROWS_OF_FEED                                                \
-    LEAT_ROW_HANDLER, LEAT_ROWS_OF_TUPLES, LEAT_ROWS_OF_ORDER,           \
-        LEAT_ROW_CHANNEL("where the jobs go (default: \"default\")"),    \
-        {.name = "name",                                                 \
-         .type = LEAT_OPTION_TEXT,                                       \
-         .value = "NAME",                                                \
-         .help = "name of the batch",                                    \
-         .flags = LEAT_OPTION_NOT_IN_FILE},                              \
-        LEAT_ROWS_OF_ATTEMPTS, LEAT_ROWS_OF_RELATIONS, LEAT_ROWS_OF_JOB, \
-    {                                                                    \
-        .name = "dry-run", .type = LEAT_OPTION_FLAG,                     \
-        .help = "print the commands, a line each, and do nothing",       \
-        .flags = LEAT_OPTION_NOT_IN_FILE                                 \
+#define LEAT_ROWS_OF_FEED                                                          \
+    LEAT_ROW_HANDLER, LEAT_ROWS_OF_TUPLES, LEAT_ROWS_OF_ORDER,                     \
+        LEAT_ROW_CHANNEL("where the jobs go (default: \"default\")"),              \
+        {.name = "name",                                                           \
+         .type = LEAT_OPTION_TEXT,                                                 \
+         .value = "NAME",                                                          \
+         .help = "name of the batch: then it is @NAME, too",                       \
+         .flags = LEAT_OPTION_NOT_IN_FILE},                                        \
+        LEAT_ROW_LABEL("a label of the batch, for leat list; may be given again"), \
+        LEAT_ROWS_OF_ATTEMPTS, LEAT_ROWS_OF_RELATIONS, LEAT_ROWS_OF_JOB,           \
+    {                                                                              \
+        .name = "dry-run", .type = LEAT_OPTION_FLAG,                               \
+        .help = "print the commands, a line each, and do nothing",                 \
+        .flags = LEAT_OPTION_NOT_IN_FILE                                           \
     }
 
 typedef struct leat_feed {

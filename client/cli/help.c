@@ -78,6 +78,7 @@ static const struct {
                   "  42/17       its 17th job, by its place in the batch, from 1\n"
                   "  42/10-20    some of its jobs\n"
                   "  42/failed   those that ended other than done\n"
+                  "  @NAME       the newest batch that was submitted with --name NAME\n"
                   "  last        the last batch that was submitted by this user from this machine\n"
                   "\n"
                   "Numbers are whole, never prefixes; _ may stand between digits (1_000_000).\n"

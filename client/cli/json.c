@@ -189,6 +189,8 @@ leat_json_counts(cJSON *json)
     cJSON_ArrayForEach(item, json)
     {
         uint64_t value;
+        if (item->string != NULL && strcmp(item->string, "labels") == 0)
+            continue; /* people's own words */
         if (cJSON_IsObject(item) || cJSON_IsArray(item)) {
             leat_json_counts(item);
         } else if (cJSON_IsString(item) && is_count_key(item->string) &&

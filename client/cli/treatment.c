@@ -122,12 +122,12 @@ take_pairs(pairs *self, const char *given)
 }
 
 static int
-put_pairs(const pairs *self, char out[LEAT_NAME_BYTES_MAX + 1])
+put_pairs(const pairs *self, char *out, size_t size)
 {
     size_t used = 0;
     for (size_t i = 0; i < self->count; i++) {
         const pair *const one = &self->rows[i];
-        const size_t room = LEAT_NAME_BYTES_MAX + 1 - used;
+        const size_t room = size - used;
         const char *const gap = i > 0 ? "," : "";
         const int wrote = self->amounts
                               ? snprintf(out + used, room, "%s%.*s=%llu", gap, (int)one->name.size,
@@ -135,8 +135,8 @@ put_pairs(const pairs *self, char out[LEAT_NAME_BYTES_MAX + 1])
                               : snprintf(out + used, room, "%s%.*s=%.*s", gap, (int)one->name.size,
                                          one->name.data, (int)one->value.size, one->value.data);
         if (wrote < 0 || (size_t)wrote >= room)
-            return leat_cli_usage(self->cli, "%s: more than %u bytes in all", self->option,
-                                  LEAT_NAME_BYTES_MAX);
+            return leat_cli_usage(self->cli, "%s: more than %zu bytes in all", self->option,
+                                  size - 1);
         used += (size_t)wrote;
     }
     return LEAT_EXIT_OK;
@@ -151,8 +151,23 @@ take_needs(const leat_cli *cli, leat_treatment *out)
         return LEAT_EXIT_OK;
     int code = take_pairs(&self, given);
     if (code == LEAT_EXIT_OK)
-        code = put_pairs(&self, out->needs);
+        code = put_pairs(&self, out->needs, sizeof out->needs);
     out->options.needs = out->needs;
+    return code;
+}
+
+/* Pairs of an option that may be given several times. */
+static int
+take_list(const leat_cli *cli, const char *option, pairs *self, char *out, size_t size)
+{
+    const char *const *given = NULL;
+    const size_t count = leat_options_list(cli->options, option, &given);
+    int code = LEAT_EXIT_OK;
+    *out = '\0';
+    for (size_t i = 0; i < count && code == LEAT_EXIT_OK; i++)
+        code = take_pairs(self, given[i]);
+    if (code == LEAT_EXIT_OK && count > 0)
+        code = put_pairs(self, out, size);
     return code;
 }
 
@@ -160,16 +175,19 @@ static int
 take_traits(const leat_cli *cli, leat_treatment *out)
 {
     pairs self = {.cli = cli, .option = "--on", .right = "--on zone=a"};
-    const char *const *given = NULL;
-    const size_t count = leat_options_list(cli->options, "on", &given);
-    int code = LEAT_EXIT_OK;
-    for (size_t i = 0; i < count && code == LEAT_EXIT_OK; i++)
-        code = take_pairs(&self, given[i]);
-    if (code == LEAT_EXIT_OK && count > 0)
-        code = put_pairs(&self, out->traits);
-    if (count > 0)
+    const int code = take_list(cli, "on", &self, out->traits, sizeof out->traits);
+    if (*out->traits != '\0')
         out->options.traits = out->traits;
     return code;
+}
+
+static_assert(LEAT_LABELS_MAX <= LEAT_NEEDS_MAX, "labels are read as pairs are");
+
+int
+leat_treatment_labels(const leat_cli *cli, char out[LEAT_LABELS_BYTES_MAX + 1])
+{
+    pairs self = {.cli = cli, .option = "--label", .right = "--label env=prod"};
+    return take_list(cli, "label", &self, out, LEAT_LABELS_BYTES_MAX + 1);
 }
 
 /* ---- numbers and durations ---- */
@@ -385,6 +403,10 @@ leat_treatment_read_relations(leat_cli *cli, leat_treatment *out)
 {
     leat_batch_options *const o = &out->options;
     int code = take_name(cli, "name", &o->name);
+    if (code == LEAT_EXIT_OK)
+        code = leat_treatment_labels(cli, out->labels);
+    if (*out->labels != '\0')
+        o->labels = out->labels;
     if (code == LEAT_EXIT_OK)
         code = take_time(cli, o);
     if (code == LEAT_EXIT_OK)

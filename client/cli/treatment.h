@@ -157,14 +157,18 @@ typedef struct leat_treatment {
     size_t name_count;
     char needs[LEAT_NAME_BYTES_MAX + 1];
     char traits[LEAT_NAME_BYTES_MAX + 1];
+    char labels[LEAT_LABELS_BYTES_MAX + 1];
 } leat_treatment;
 
 /* Read the options of LEAT_ROWS_OF_ATTEMPTS, LEAT_ROWS_OF_JOB and --channel. Give out to
  * leat_treatment_fini in any case. On anything but LEAT_EXIT_OK the reason has been printed. */
 int leat_treatment_read(leat_cli *cli, leat_treatment *out);
 
-/* Read LEAT_ROWS_OF_RELATIONS and --name: when, after what, and what follows. */
+/* Read LEAT_ROWS_OF_RELATIONS, --label and --name: when, after what, and what follows. */
 int leat_treatment_read_relations(leat_cli *cli, leat_treatment *out);
+
+/* --label into text, as the broker takes it; empty: none was given. */
+int leat_treatment_labels(const leat_cli *cli, char out[LEAT_LABELS_BYTES_MAX + 1]);
 
 void leat_treatment_fini(leat_treatment *treatment);
 

@@ -193,6 +193,9 @@ typedef struct leat_batch_options {
     int halt_percent; /* halt_n is a percentage of a sealed batch's jobs, 1 … 100 */
     int halt_running; /* running jobs are stopped too */
     uint32_t halt_n;
+
+    const char *labels; /* what is said of the batch, for who lists it: "env=prod,team=x", names
+                           rising; up to 8 of them, 255 bytes */
 } leat_batch_options;
 
 LEAT_API void leat_batch_options_init_sized(leat_batch_options *options, size_t size);

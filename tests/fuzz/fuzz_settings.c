@@ -26,6 +26,7 @@ must_promise(const leat_settings *s)
         assert(leat_name_is_valid(s->finally[i].handler));
     assert(s->needs.size == 0 || leat_needs_is_valid(s->needs));
     assert(s->traits.size == 0 || leat_traits_is_valid(s->traits));
+    assert(s->labels.size == 0 || leat_labels_is_valid(s->labels));
 }
 
 static void

@@ -190,6 +190,48 @@ Test(core_listing, filters_leave_out_the_others)
     cr_assert(has(alone));
 }
 
+static uint64_t
+must_submit_labelled(const char *labels)
+{
+    leat_send_head head = test_head("echo", (uint32_t)w.heard);
+    head.settings.labels = leat_text_of(labels);
+    head.flags = LEAT_SEND_SEAL;
+    return must_send(client, &head, 2)->sent.batch;
+}
+
+static void
+must_list_labels(uint64_t a, uint64_t b)
+{
+    list_batches("\"state\":\"all\",\"labels\":{\"env\":\"prod\"}");
+    cr_assert(eq(uint, count, 2));
+    cr_assert(has(a) && has(b));
+    list_batches("\"state\":\"all\",\"labels\":{\"team\":\"x\",\"env\":\"prod\"}");
+    cr_assert(eq(uint, count, 1));
+    cr_assert(has(a));
+    list_batches("\"state\":\"all\",\"labels\":{\"team\":\"y\"}");
+    cr_assert(eq(uint, count, 0));
+    must_query(client, "status", "{\"batch\":\"%llu\"}", (unsigned long long)a);
+    cr_assert(eq(int, strcmp(said_text(&w, "batch.labels.team"), "x"), 0));
+}
+
+Test(core_listing, labels_are_kept_with_the_batch)
+{
+    const uint64_t a = must_submit_labelled("env=prod,team=x");
+    const uint64_t b = must_submit_labelled("env=prod");
+    (void)must_submit_labelled("env=test,team=x");
+    (void)must_submit_alone();
+    must_list_labels(a, b);
+    must_restart(&w);
+    begin();
+    must_list_labels(a, b); /* from a turn record */
+    work(LEAT_END_DONE);
+    let_time_pass();
+    must_list_labels(a, b); /* from its last record */
+    must_restart(&w);
+    begin();
+    must_list_labels(a, b);
+}
+
 Test(core_listing, since_a_time_means_what_has_ended_since_then_or_not_ended)
 {
     char since[64];
@@ -357,6 +399,8 @@ Test(core_listing, wrong_questions_are_refused)
         "{\"channel\":1}",
         "{\"where\":[]}",
         "{\"since_ms\":-1}",
+        "{\"labels\":{\"a\":1}}",
+        "{\"labels\":\"a=1\"}",
     };
     for (size_t i = 0; i < sizeof wrong / sizeof *wrong; i++)
         cr_assert(ne(ptr, strstr(must_ask(client, "batch.list", wrong[i]), "MALFORMED"), NULL),

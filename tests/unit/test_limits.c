@@ -164,6 +164,7 @@ Test(limits, settings_without_followers_are_far_below_their_limit)
         .key = name,
         .needs = longest_needs(),
         .traits = longest_needs(),
+        .labels = longest_needs(),
         .reply = name,
         .reply_handler = name,
         .after_batch = 1,

@@ -105,6 +105,7 @@ full(void)
         .key = TEXT("user 7"),
         .needs = TEXT("cpus=2,gpu=1"),
         .traits = TEXT("arch=arm,zone=a"),
+        .labels = TEXT("env=prod,team=x"),
         .reply = TEXT("results"),
         .reply_handler = TEXT("collect"),
         .after_batch = 41,
@@ -139,6 +140,7 @@ must_be_full(const leat_settings *s)
     cr_assert(leat_text_is(s->key, TEXT("user 7")));
     cr_assert(leat_text_is(s->needs, TEXT("cpus=2,gpu=1")));
     cr_assert(leat_text_is(s->traits, TEXT("arch=arm,zone=a")));
+    cr_assert(leat_text_is(s->labels, TEXT("env=prod,team=x")));
     cr_assert(leat_text_is(s->reply, TEXT("results")));
     cr_assert(leat_text_is(s->reply_handler, TEXT("collect")));
     cr_assert(eq(u64, s->after_batch, 41));
@@ -202,7 +204,7 @@ Test(settings, keys_rise_as_they_are_written)
         n++;
     }
     cr_assert(not(reader.failed));
-    cr_assert(eq(u32, n, LEAT_SETTING_HALT + 1), "one of each, and finally twice");
+    cr_assert(eq(u32, n, LEAT_SETTING_LABELS + 1), "one of each, and finally twice");
 }
 
 Test(settings, a_front_is_good_where_a_setting_ends_and_malformed_elsewhere)
@@ -235,7 +237,7 @@ Test(settings, any_order_is_read)
 Test(settings, an_unknown_key_below_128_is_unsupported_and_above_is_skipped)
 {
     LEAT_FAILS(ONE(0, ""), LEAT_ERR_UNSUPPORTED);
-    LEAT_FAILS(ONE(LEAT_SETTING_HALT + 1, "x"), LEAT_ERR_UNSUPPORTED);
+    LEAT_FAILS(ONE(LEAT_SETTING_LABELS + 1, "x"), LEAT_ERR_UNSUPPORTED);
     LEAT_FAILS(ONE(127, ""), LEAT_ERR_UNSUPPORTED);
     LEAT_PASS(ONE(128, ""));
     put(128, "again", 5);
@@ -266,7 +268,7 @@ Test(settings, no_setting_is_given_twice_but_finally)
         }
         at += size;
     }
-    cr_assert(eq(u32, refused, LEAT_SETTING_HALT - 1));
+    cr_assert(eq(u32, refused, LEAT_SETTING_LABELS - 1));
 }
 
 Test(settings, a_setting_of_a_fixed_size_has_no_other)
@@ -501,6 +503,35 @@ Test(settings, needs_and_traits_have_at_most_128_bytes)
     cr_assert(not(leat_needs_is_valid((leat_text){pairs, LEAT_NAME_BYTES_MAX + 1})));
     cr_assert(leat_traits_is_valid((leat_text){pairs, LEAT_NAME_BYTES_MAX}));
     cr_assert(not(leat_traits_is_valid((leat_text){pairs, LEAT_NAME_BYTES_MAX + 1})));
+}
+
+Test(settings, labels_are_eight_pairs_of_255_bytes_at_most)
+{
+    char text[300];
+    size_t used = 0;
+    for (unsigned i = 0; i < LEAT_LABELS_MAX + 1; i++) {
+        used += (size_t)snprintf(text + used, sizeof text - used, "%sl%u=v", i > 0 ? "," : "", i);
+        cr_assert(eq(int, leat_labels_is_valid((leat_text){text, used}), i < LEAT_LABELS_MAX));
+    }
+    const int size =
+        snprintf(text, sizeof text, "a=%060d,b=%060d,c=%060d,d=%060d,e=%05d", 0, 0, 0, 0, 0);
+    cr_assert(eq(int, size, LEAT_LABELS_BYTES_MAX + 4));
+    cr_assert(leat_labels_is_valid((leat_text){text, LEAT_LABELS_BYTES_MAX}));
+    cr_assert(not(leat_labels_is_valid((leat_text){text, LEAT_LABELS_BYTES_MAX + 1})));
+    LEAT_FAILS(ONE(LEAT_SETTING_LABELS, ""), LEAT_ERR_MALFORMED);
+    LEAT_FAILS(ONE(LEAT_SETTING_LABELS, "b=1,a=2"), LEAT_ERR_MALFORMED);
+    LEAT_FAILS(read_one(LEAT_SETTING_LABELS, text, LEAT_LABELS_BYTES_MAX + 1), LEAT_ERR_MALFORMED);
+    LEAT_PASS(read_one(LEAT_SETTING_LABELS, text, LEAT_LABELS_BYTES_MAX));
+}
+
+Test(settings, a_label_is_found_by_name_and_value)
+{
+    const leat_text labels = TEXT("env=prod,team=x");
+    cr_assert(leat_labels_have(labels, TEXT("env"), TEXT("prod")));
+    cr_assert(leat_labels_have(labels, TEXT("team"), TEXT("x")));
+    cr_assert(not(leat_labels_have(labels, TEXT("team"), TEXT("prod"))));
+    cr_assert(not(leat_labels_have(labels, TEXT("env"), TEXT("pro"))));
+    cr_assert(not(leat_labels_have((leat_text){0}, TEXT("env"), TEXT("prod"))));
 }
 
 Test(settings, pairs_come_one_by_one)

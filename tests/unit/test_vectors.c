@@ -307,6 +307,8 @@ Test(vectors, the_protocol_shows_the_limits_of_the_code)
         {"bytes of the settings of a SEND",    LEAT_SETTINGS_BYTES_MAX  },
         {"jobs that follow a job",             LEAT_FINALLY_MAX         },
         {"needs of a job",                     LEAT_NEEDS_MAX           },
+        {"labels of a batch",                  LEAT_LABELS_MAX          },
+        {"bytes of the labels of a batch",     LEAT_LABELS_BYTES_MAX    },
         {"traits of a worker",                 LEAT_TRAITS_MAX          },
         {"amounts of a worker",                LEAT_HAVES_MAX           },
         {"cases of a SELECT",                  LEAT_CASES_MAX           },

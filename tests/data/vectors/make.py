@@ -33,7 +33,7 @@ SETTINGS = {
     "unique": (13, "text"), "unique_for_ms": (14, "Q"), "flow": (15, "text"), "key": (16, "text"),
     "needs": (17, "text"), "traits": (18, "text"), "reply": (19, "text"),
     "reply_handler": (20, "text"), "after": (21, "after"), "finally": (22, "follower"),
-    "recover": (23, "follower"), "halt": (24, "halt"),
+    "recover": (23, "follower"), "halt": (24, "halt"), "labels": (25, "text"),
 }
 
 

@@ -86,6 +86,28 @@ grep -q '"jobs":\[{"place":1,.*"error":"disk full".*},{"place":2,.*"batch":"'"$b
 run 0 leat list "$alone" --state "done" --plain
 is "$(cut -f1,2 "$dir/out")" "$(printf '%s/1\tdone' "$alone")"
 
+# names and labels
+run 0 leat submit --handler echo --name nightly --label env=prod --label team=x,stage=2 z
+named=$(cat "$dir/out")
+run 0 leat wait @nightly
+run 0 leat status @nightly
+grep -q "^$named (nightly): 1 job" "$dir/out" || fail "not the newest of that name"
+grep -q '^  labels: env=prod,stage=2,team=x$' "$dir/out" || fail "no labels"
+run 0 leat list --state all --label env=prod --plain
+is "$(cut -f1,11 "$dir/out")" "$(printf '%s\tenv=prod,stage=2,team=x' "$named")"
+run 0 leat list --state all --label env=prod --label stage=3 --plain
+is "$(wc -l <"$dir/out")" 0
+run 0 leat list --state all --label env=prod --json
+grep -q '"labels":{"env":"prod","stage":"2","team":"x"}' "$dir/out" || fail "labels not as JSON"
+run 0 leat result "@tidy up"
+is "$(cat "$dir/out")" "$(printf 'a\nb\nc')"
+run 0 leat list @longer --plain
+is "$(wc -l <"$dir/out")" 3
+run 0 leat submit --handler echo --after @nightly:any --name after y
+run 0 leat wait @after
+run 3 leat status @nothing
+said 'there is no batch named "nothing"'
+
 # dead jobs since a time
 run 0 leat dead ls --plain --since 1h
 is "$(wc -l <"$dir/out")" 2
@@ -107,9 +129,11 @@ is "$(cut -f1 "$dir/out")" "$later"
 # what was about to move into history when the broker was killed is there a moment later
 until_true 10 sh -c "leat list --plain --state finished | cut -f1 | grep -qx $alone"
 run 0 leat list --plain --state finished
-for batch in $bad $good $alone $longer $again; do
+for batch in $bad $good $alone $longer $again $named; do
     cut -f1 "$dir/out" | grep -qx "$batch" || fail "batch $batch is not kept"
 done
+run 0 leat list --state all --label team=x --plain
+is "$(cut -f1,2,11 "$dir/out")" "$(printf '%s\tnightly\tenv=prod,stage=2,team=x' "$named")"
 run 0 leat list "$bad" --plain
 is "$(cut -f1,2,7 "$dir/out")" "$(printf '%s/1\tdead\tdisk full\n%s/2\tdead\tno route' "$bad" "$bad")"
 
@@ -129,6 +153,10 @@ wrong "one batch at a time" list 42 43
 wrong "give a whole batch" list 42/17
 wrong "choose among batches" list 42 --mine
 wrong "says which jobs, --state too" list 42/failed --state "done"
+wrong "--label \"x\"" list --label x
+wrong "--label" submit --label 'A=1' true
+wrong "at most 8" submit --label a=1,b=1,c=1,d=1,e=1,f=1,g=1,h=1,i=1 true
+wrong "a name has" status @
 wrong "--rows" list --rows 0
 wrong "--rows" list --rows 10001
 wrong '--channel "": a name' list --channel ''
