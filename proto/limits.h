@@ -54,6 +54,7 @@
 #define LEAT_BATCHES_KEPT_MAX   100000U /* records of finished batches */
 #define LEAT_SCHEDULES_MAX      10000U
 #define LEAT_WATCHES_MAX        1024U   /* batches and jobs that one session watches */
+#define LEAT_NEWS_MAX           1024U   /* things that have happened and are still told */
 #define LEAT_TOLD_JOBS_MAX      100000U /* jobs whose progress is kept … */
 #define LEAT_CHECKPOINTS_MAX    100000U /* … and whose checkpoint is */
 #define LEAT_FAILURES_KEPT      8U /* attempts of one job of which is kept how they failed … */

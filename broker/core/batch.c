@@ -249,6 +249,7 @@ complete_lone(leat_core *core,
                        LEAT_ENDS_ALONE | flags_of_ends(leat_class_of(core, item)->channel, false),
                        &counters, log->data, log->size);
     leat_batch_note_lone(core, durability, book->number + 1, item->id);
+    leat_news_alone(core, LEAT_NEWS_BATCH_FINISHED, item, &counters);
 }
 
 static void flush_log(leat_core *core, leat_batch *batch);
@@ -361,6 +362,7 @@ leat_batch_seal(leat_core *core, leat_batch *batch, bool abandoned)
     batch->sealed = true;
     batch->abandoned = abandoned;
     batch->dirty = true;
+    leat_news_batch(core, LEAT_NEWS_BATCH_SEALED, batch);
     leat_batch_touch(core, batch);
     leat_hold_look(core, batch);
     if (halts(batch)) {
@@ -472,6 +474,7 @@ leat_batch_write_turn(leat_core *core)
             batch->finished = true;
             batch->ended_ms = core->now.wall_ms;
             batch->dirty = true;
+            leat_news_batch(core, LEAT_NEWS_BATCH_FINISHED, batch);
             if (!batch->alone)
                 leat_archive_add(core, batch);
             leat_list_append(&core->finished, &batch->finished_node);

@@ -122,6 +122,7 @@ connect_peer(leat_core *core,
     (void)snprintf(peer->software, sizeof peer->software, "%s", hello->software);
     peer->pid = hello->pid;
     peer->slots = hello->slots;
+    leat_news_worker(core, LEAT_NEWS_WORKER_UP, peer);
     if (!take_lists(core, peer, hello))
         leat_core_fault(core, LEAT_ERR_NOMEM);
     offer_classes(core, peer);
@@ -380,6 +381,8 @@ query(leat_core *core,
         *result = leat_query_batches(core);
     } else if (strcmp(name, "batch.list") == 0) {
         return leat_listing_batches(core, peer, arguments, result, message);
+    } else if (strcmp(name, "events") == 0) {
+        return leat_news_query(core, arguments, result, message);
     } else if (strcmp(name, "job.list") == 0) {
         return leat_listing_jobs(core, arguments, result, message);
     } else if (strcmp(name, "store") == 0) {
@@ -402,7 +405,7 @@ is_early(leat_core *core, const cJSON *body)
 }
 
 static void
-ask_later(leat_core *core, leat_peer *peer, const uint8_t *body, size_t size)
+ask_later(leat_core *core, leat_peer *peer, leat_list *questions, const uint8_t *body, size_t size)
 {
     leat_question *const question = calloc(1, sizeof *question);
     if (question == NULL) {
@@ -415,7 +418,7 @@ ask_later(leat_core *core, leat_peer *peer, const uint8_t *body, size_t size)
     question->peer = peer->key;
     question->connection = peer->connection;
     peer->reply_count++; /* as one that has not left */
-    leat_list_append(&core->questions, &question->node);
+    leat_list_append(questions, &question->node);
 }
 
 static void
@@ -426,13 +429,13 @@ drop_question(leat_question *question)
 }
 
 void
-leat_control_release_questions(leat_core *core)
+leat_control_ask_again(leat_core *core, leat_list *questions)
 {
-    leat_list questions;
-    leat_list_init(&questions);
-    leat_list_append_all(&questions, &core->questions);
+    leat_list asked;
+    leat_list_init(&asked);
+    leat_list_append_all(&asked, questions);
     for (;;) {
-        leat_list_node *const node = leat_list_take_first(&questions);
+        leat_list_node *const node = leat_list_take_first(&asked);
         if (node == NULL)
             return;
         leat_question *const question = LEAT_CONTAINER_OF(node, leat_question, node);
@@ -446,15 +449,36 @@ leat_control_release_questions(leat_core *core)
     }
 }
 
+/* Those of one peer, or all (NULL). */
+static void
+drop_questions(leat_list *questions, const leat_peer *peer)
+{
+    LEAT_LIST_FOREACH_SAFE (node, after, questions) {
+        leat_question *const question = LEAT_CONTAINER_OF(node, leat_question, node);
+        if (peer != NULL && question->peer != peer->key)
+            continue;
+        leat_list_remove(node);
+        drop_question(question);
+    }
+}
+
 void
 leat_control_drop_questions(leat_core *core)
 {
-    for (;;) {
-        leat_list_node *const node = leat_list_take_first(&core->questions);
-        if (node == NULL)
-            return;
-        drop_question(LEAT_CONTAINER_OF(node, leat_question, node));
+    drop_questions(&core->questions, NULL);
+    drop_questions(&core->news.waiting, NULL);
+}
+
+/* It waits for news, and no other question of this session does. */
+static void
+await_news(leat_core *core, leat_peer *peer, const uint8_t *body, size_t size)
+{
+    LEAT_LIST_FOREACH (node, &core->news.waiting) {
+        if (LEAT_CONTAINER_OF(node, leat_question, node)->peer == peer->key)
+            peer->reply_count--;
     }
+    drop_questions(&core->news.waiting, peer);
+    ask_later(core, peer, &core->news.waiting, body, size);
 }
 
 void
@@ -488,7 +512,12 @@ leat_control_on_query(
     const bool early = is_early(core, json); /* before, since it may arrive meanwhile */
     err = query(core, peer, json, name, &result, message);
     if (err == LEAT_ERR_NOT_FOUND && early) {
-        ask_later(core, peer, body, size);
+        ask_later(core, peer, &core->questions, body, size);
+        cJSON_Delete(json);
+        return;
+    }
+    if (err == LEAT_ERR_OK && result == NULL) {
+        await_news(core, peer, body, size);
         cJSON_Delete(json);
         return;
     }
@@ -525,8 +554,9 @@ leat_control_release_replies(leat_core *core, leat_peer *peer)
 }
 
 void
-leat_control_drop_replies(leat_peer *peer)
+leat_control_drop_replies(leat_core *core, leat_peer *peer)
 {
+    drop_questions(&core->news.waiting, peer);
     for (;;) {
         leat_list_node *const node = leat_list_take_first(&peer->replies);
         if (node == NULL)

@@ -84,8 +84,8 @@ leat_core_new(const leat_core_options *options, leat_now now, leat_core **out)
     leat_list_init(&core->stale);
     core->hello = malloc(sizeof *core->hello);
     core->ends_left = LEAT_TURN_ENDS_MAX;
-    if (core->hello == NULL || leat_items_init(&core->items) != LEAT_ERR_OK ||
-        leat_timers_init(core) != LEAT_ERR_OK) {
+    if (leat_news_init(&core->news) != LEAT_ERR_OK || core->hello == NULL ||
+        leat_items_init(&core->items) != LEAT_ERR_OK || leat_timers_init(core) != LEAT_ERR_OK) {
         leat_core_destroy(&core);
         return LEAT_ERR_NOMEM;
     }
@@ -162,6 +162,7 @@ leat_core_destroy(leat_core **core_p)
     leat_failure_fini(core);
     leat_watch_fini(core);
     leat_control_drop_questions(core);
+    leat_news_fini(&core->news);
     leat_mark_fini(core);
     leat_timers_fini(core);
     leat_schedules_fini(core);

@@ -113,6 +113,7 @@ leat_dead_add(leat_core *core, const leat_item *item, leat_bytes error)
                      record.size);
     leat_buf_fini(&record);
     leat_buf_fini(&payload);
+    leat_news_dead(core, corpse, error);
 }
 
 static bool

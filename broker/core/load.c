@@ -681,6 +681,7 @@ leat_load_all(leat_core *core, char why[256])
     leat_loaded loaded = {0};
     const leat_load load = {
         .context = &l, .object = on_object, .pack = on_pack, .turn = on_turn, .loaded = &loaded};
+    leat_news_started(core);
     leat_room_begin(core); /* is the disk full? */
     leat_err err = leat_store_load(core->books[LEAT_DISK].store, &load);
     if (l.last_terms != NULL)

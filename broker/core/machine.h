@@ -656,6 +656,57 @@ typedef struct leat_book {
     uint32_t effect_head, effect_count, effect_capacity;
 } leat_book;
 
+/* ---- news ---- */
+
+/* X(name, word) */
+#define LEAT_NEWS_MAP(X)                   \
+    X(BROKER_STARTED, "broker.started")    \
+    X(BATCH_SUBMITTED, "batch.submitted")  \
+    X(BATCH_SEALED, "batch.sealed")        \
+    X(BATCH_FINISHED, "batch.finished")    \
+    X(JOB_DEAD, "job.dead")                \
+    X(WORKER_UP, "worker.up")              \
+    X(WORKER_LOST, "worker.lost")          \
+    X(WORKER_LEFT, "worker.left")          \
+    X(WORKER_SET_ASIDE, "worker.drain")    \
+    X(WORKER_TAKEN_BACK, "worker.undrain") \
+    X(CHANNEL_SET, "channel.set")          \
+    X(CHANNEL_PAUSED, "channel.pause")     \
+    X(CHANNEL_RESUMED, "channel.resume")   \
+    X(CHANNEL_CLOSED, "channel.close")     \
+    X(CHANNEL_PURGED, "channel.purge")     \
+    X(CHANNEL_REMOVED, "channel.remove")   \
+    X(SCHEDULE_FIRED, "schedule.fired")
+typedef enum leat_news_kind {
+#define LEAT_NEWS_ENUM(name, word) LEAT_NEWS_##name,
+    LEAT_NEWS_MAP(LEAT_NEWS_ENUM)
+#undef LEAT_NEWS_ENUM
+} leat_news_kind;
+
+/* Something that has happened; what the fields say depends on its kind, see news.c. */
+typedef struct leat_news_item {
+    uint64_t number;
+    int64_t wall_ms;
+    leat_news_kind kind;
+    leat_durability durability;
+    uint64_t commit; /* of this store, after which it may be told; 0: at once */
+    uint64_t id;
+    uint64_t job;
+    uint32_t place;
+    uint64_t jobs, done, failed;
+    uint8_t about_bytes; /* of an error, which may hold any bytes */
+    char name[LEAT_NAME_BYTES_MAX + 1];
+    char about[LEAT_NAME_BYTES_MAX + 1];
+} leat_news_item;
+
+typedef struct leat_news {
+    leat_news_item *ring; /* owned; LEAT_NEWS_MAX, by number */
+    uint64_t next;        /* number */
+    uint64_t told;        /* who waits has been told up to this */
+    int64_t asked_ms;     /* monotonic; when somebody asked last */
+    leat_list waiting;    /* of leat_question */
+} leat_news;
+
 struct leat_core {
     leat_core_options options;
     leat_now now;
@@ -711,9 +762,10 @@ struct leat_core {
     leat_list speaking;  /* peers with something to be sent */
     leat_list waking;    /* cursors to be looked at */
     leat_list questions; /* of leat_question */
-    leat_list finished;  /* batches whose log is not yet in history */
-    leat_list stale;     /* batches to be written at the end of the hand's round */
-    uint32_t *touched;   /* owned; batches with an entry to write this turn */
+    leat_news news;
+    leat_list finished; /* batches whose log is not yet in history */
+    leat_list stale;    /* batches to be written at the end of the hand's round */
+    uint32_t *touched;  /* owned; batches with an entry to write this turn */
     uint32_t touched_count, touched_capacity;
     uint64_t stamp; /* counts log flushes */
 
@@ -1726,9 +1778,9 @@ void leat_control_on_hello(leat_core *core,
 void leat_control_welcome(leat_core *core, leat_peer *peer);
 leat_welcome leat_control_welcome_of(const leat_core *core, bool resumed);
 void leat_control_release_replies(leat_core *core, leat_peer *peer);
-void leat_control_drop_replies(leat_peer *peer);
-/* Queries that waited for the disk. */
-void leat_control_release_questions(leat_core *core);
+void leat_control_drop_replies(leat_core *core, leat_peer *peer);
+/* Queries that waited, for the disk or for news, are asked again. */
+void leat_control_ask_again(leat_core *core, leat_list *questions);
 void leat_control_drop_questions(leat_core *core);
 void leat_control_on_query(
     leat_core *core, leat_peer *peer, const leat_frame *frame, const uint8_t *body, size_t size);
@@ -1752,6 +1804,29 @@ cJSON *leat_query_batches(const leat_core *core);
 leat_batch_record leat_query_record(const leat_core *core, const leat_batch *batch);
 /* What is shown of a batch wherever it is shown. */
 void leat_query_add_batch(cJSON *row, const leat_batch_record *record);
+
+/* ---- news.c ---- */
+LEAT_NODISCARD leat_err leat_news_init(leat_news *news);
+void leat_news_fini(leat_news *news);
+/* Each of these has just happened. */
+void leat_news_started(leat_core *core);
+void leat_news_batch(leat_core *core, leat_news_kind kind, const leat_batch *batch);
+/* The same of a job that is a batch of its own without an object. */
+void leat_news_alone(leat_core *core,
+                     leat_news_kind kind,
+                     const leat_item *job,
+                     const leat_counters *counters);
+void leat_news_dead(leat_core *core, const leat_corpse *corpse, leat_bytes error);
+void leat_news_worker(leat_core *core, leat_news_kind kind, const leat_peer *peer);
+void leat_news_channel(leat_core *core, leat_news_kind kind, const leat_channel *channel);
+void leat_news_schedule(leat_core *core, const char *name, uint64_t batch);
+/* The query events. OK without a result: the question waits. */
+LEAT_NODISCARD leat_err leat_news_query(leat_core *core,
+                                        const cJSON *arguments,
+                                        cJSON **result,
+                                        char message[256]);
+/* Answer who waits, if there is something to tell. */
+void leat_news_release(leat_core *core);
 
 /* ---- listing.c ---- */
 /* The queries batch.list and job.list. */

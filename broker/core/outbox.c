@@ -116,7 +116,8 @@ leat_outbox_release(leat_core *core)
     release_book(core, &core->books[LEAT_MEMORY]);
     release_book(core, &core->books[LEAT_DISK]);
     leat_cursor_release(core);
-    leat_control_release_questions(core);
+    leat_control_ask_again(core, &core->questions);
+    leat_news_release(core);
 
     leat_list later;
     leat_list_init(&later);

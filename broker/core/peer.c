@@ -56,7 +56,7 @@ leat_peer_free(leat_core *core, leat_peer *peer)
             core, LEAT_CONTAINER_OF(leat_list_first(&peer->receivers), leat_receiver, of_peer));
     leat_park_drop_all(core, peer);
     leat_watch_drop_all(peer);
-    leat_control_drop_replies(peer);
+    leat_control_drop_replies(core, peer);
     if (leat_list_is_linked(&peer->hungry))
         leat_list_remove(&peer->hungry);
     leat_dispatch_forget(peer);
@@ -129,7 +129,7 @@ leat_peer_away(leat_core *core, leat_peer *peer)
     peer->unreachable = false;
     peer->credit_items = 0;
     peer->welcome_due = false;
-    leat_control_drop_replies(peer);
+    leat_control_drop_replies(core, peer);
     leat_peer_update_hunger(core, peer);
 }
 
@@ -140,6 +140,7 @@ leat_peer_end(leat_core *core, leat_peer *peer)
         return;
     peer->ended = true;
     peer->ended_turn = core->turns;
+    leat_news_worker(core, LEAT_NEWS_WORKER_LEFT, peer);
     leat_peer_away(core, peer);
     leat_lease_return_all(core, peer, false);
     seal_abandoned(core, peer);
@@ -171,6 +172,7 @@ leat_peer_set_aside(leat_core *core, leat_peer *peer, bool aside)
     if (peer->aside == aside)
         return;
     peer->aside = aside;
+    leat_news_worker(core, aside ? LEAT_NEWS_WORKER_SET_ASIDE : LEAT_NEWS_WORKER_TAKEN_BACK, peer);
     if (aside)
         leat_recall_from(core, peer); /* what has not started is for others */
     leat_peer_write(core, peer);
@@ -181,6 +183,7 @@ void
 leat_peer_lose(leat_core *core, leat_peer *peer)
 {
     peer->lost = true;
+    leat_news_worker(core, LEAT_NEWS_WORKER_LOST, peer);
     leat_outbox_drop_grants(core, peer->key);
     leat_lease_return_all(core, peer, true);
     leat_peer_update_hunger(core, peer);

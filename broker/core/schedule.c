@@ -223,6 +223,7 @@ fire(leat_core *core, leat_schedule *schedule, int64_t at_s)
         return err;
     schedule->last_batch = id;
     schedule->last_s = at_s;
+    leat_news_schedule(core, schedule->name, id);
     return LEAT_ERR_OK;
 }
 

@@ -160,6 +160,7 @@ close_channel(struct leat_steering *s)
         return err;
     channel->closed = true;
     leat_channel_changed(s->core, channel);
+    leat_news_channel(s->core, LEAT_NEWS_CHANNEL_CLOSED, channel);
     leat_submit_refuse_line(s->core, channel);
     if (leat_channel_is_drained(channel))
         leat_receiver_channel_drained(s->core, channel);
@@ -284,6 +285,7 @@ apply_rules(leat_core *core,
             leat_key_settle(core, key);
     }
     leat_channel_changed(core, channel);
+    leat_news_channel(core, LEAT_NEWS_CHANNEL_SET, channel);
 }
 
 static bool
@@ -371,6 +373,7 @@ pause_channel(struct leat_steering *s)
         leat_timer_set(s->core, LEAT_TIMER_RESUME, (int64_t)channel->paused_until_ms, channel->id,
                        0);
     leat_channel_changed(s->core, channel);
+    leat_news_channel(s->core, LEAT_NEWS_CHANNEL_PAUSED, channel);
     return LEAT_ERR_OK;
 }
 
@@ -384,6 +387,7 @@ resume_channel(struct leat_steering *s)
     channel->paused = false;
     channel->paused_until_ms = 0;
     leat_channel_changed(s->core, channel);
+    leat_news_channel(s->core, LEAT_NEWS_CHANNEL_RESUMED, channel);
     return LEAT_ERR_OK;
 }
 
@@ -399,6 +403,7 @@ leat_steer_resume_due(leat_core *core, uint64_t id)
         channel->paused = false;
         channel->paused_until_ms = 0;
         leat_channel_changed(core, channel);
+        leat_news_channel(core, LEAT_NEWS_CHANNEL_RESUMED, channel);
     }
 }
 
@@ -411,6 +416,7 @@ purge_channel(struct leat_steering *s)
         return err;
     (void)leat_json_add_u64(s->result, "marked", channel->ready + channel->delayed + channel->held);
     leat_mark_channel(s->core, channel, s->core->next_id - 1);
+    leat_news_channel(s->core, LEAT_NEWS_CHANNEL_PURGED, channel);
     return LEAT_ERR_OK;
 }
 
@@ -445,6 +451,7 @@ remove_channel(struct leat_steering *s)
     else
         channel->kind = LEAT_KIND_NONE;
     leat_channel_changed(s->core, channel);
+    leat_news_channel(s->core, LEAT_NEWS_CHANNEL_REMOVED, channel);
     return LEAT_ERR_OK;
 }
 
@@ -649,8 +656,10 @@ retry_one(struct leat_steering *s, leat_corpse *corpse, leat_batch **batch)
     leat_channel *const channel = leat_table_at(&core->channels, corpse->channel);
     if (*batch == NULL) {
         *batch = record.failed ? NULL : leat_submit_batch(core, channel, s->peer->principal);
-        if (*batch != NULL)
+        if (*batch != NULL) {
             (*batch)->retry_of = corpse->batch;
+            leat_news_batch(core, LEAT_NEWS_BATCH_SUBMITTED, *batch);
+        }
     }
     leat_order order = {
         .channel = leat_text_of(channel->name),

@@ -236,6 +236,7 @@ make_batch(struct intake *in)
     memcpy(batch->name, in->head->settings.name.size == 0 ? "" : in->head->settings.name.data,
            in->head->settings.name.size);
     leat_batch_set_labels(core, batch, in->head->settings.labels);
+    leat_news_batch(core, LEAT_NEWS_BATCH_SUBMITTED, batch);
     in->batch = batch;
     return LEAT_ERR_OK;
 }
@@ -280,6 +281,8 @@ take_item(struct intake *in,
     item->priority = terms->priority & 15U;
     item->flags = in->messages ? LEAT_ITEM_MESSAGE : 0;
     leat_room_promise(core, item);
+    if (in->batch == NULL && !in->messages)
+        leat_news_alone(core, LEAT_NEWS_BATCH_SUBMITTED, item, &(leat_counters){.total = 1});
     if (in->recovers != 0) {
         leat_link *const link = leat_link_ensure(core, item);
         if (link != NULL)

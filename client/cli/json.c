@@ -110,7 +110,8 @@ leat_json_put_time(cJSON *object, const char *key, int64_t wall_ms)
 static bool
 is_time_key(const char *key)
 {
-    static const char *const times[] = {"next_ms", "last_ms", "ended_ms", "paused_until_ms"};
+    static const char *const times[] = {"next_ms", "last_ms", "ended_ms", "paused_until_ms",
+                                        "at_ms"};
     for (size_t i = 0; i < sizeof times / sizeof *times; i++) {
         if (strcmp(key, times[i]) == 0)
             return true;
@@ -174,6 +175,8 @@ is_count_key(const char *key)
         "dropped_batches",
         "dropped_dead",
         "finished",
+        "failed",
+        "number",
     };
     for (size_t i = 0; key != NULL && i < sizeof keys / sizeof *keys; i++) {
         if (strcmp(key, keys[i]) == 0)

@@ -630,6 +630,8 @@ act_ask(sim *s, sim_peer *peer, const sim_batch *batch)
                        "{\"id\":\"0\",\"query\":\"batch.list\",\"arguments\":{\"state\":\"all\","
                        "\"cursor\":\"%" PRIu64 ".18446744073709551615.0\"}}",
                        roll - 50);
+    else if (roll < 59)
+        (void)snprintf(text, sizeof text, "{\"id\":\"0\",\"query\":\"events\"}");
     else if (roll < 65)
         (void)snprintf(
             text, sizeof text,

@@ -316,6 +316,7 @@ Test(vectors, the_protocol_shows_the_limits_of_the_code)
         {"bytes of a piece of a log",          LEAT_LOG_BYTES_MAX       },
         {"bytes of the text of a progress",    LEAT_PROGRESS_TEXT_MAX   },
         {"watches of a session",               LEAT_WATCHES_MAX         },
+        {"events that are kept",               LEAT_NEWS_MAX            },
         {"jobs that have a checkpoint",        LEAT_CHECKPOINTS_MAX     },
         {"jobs whose progress is kept",        LEAT_TOLD_JOBS_MAX       },
         {"bytes of a session in line",         LEAT_PARKED_BYTES_MAX    },
