@@ -10,6 +10,10 @@
 #define JOBS_MAX 1000U /* that one command names one by one */
 
 static const leat_option rows[] = {
+    {.name = "failed",
+     .type = LEAT_OPTION_FLAG,
+     .help = "those that failed; which is what is done in any case, as nothing else can run again",
+     .flags = LEAT_OPTION_NOT_IN_FILE},
     {.name = "dead",
      .type = LEAT_OPTION_FLAG,
      .help = "all dead jobs, of all batches",

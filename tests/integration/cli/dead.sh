@@ -77,7 +77,7 @@ said "no such job of batch $batch"
 run 0 leat retry --dead --where "disk" --channel mail --json
 grep -q '^{"batch":"[0-9]*","jobs":1,"left":0}$' "$dir/out" || fail "not as JSON"
 run 1 leat wait --timeout 20s
-run 0 leat retry "$batch"
+run 0 leat retry "$batch" --failed # as leat run advises
 said "2 dead jobs again"
 run 1 leat wait --timeout 20s
 run 3 leat retry "$batch"
