@@ -20,6 +20,8 @@
 #define IDENTITY_MAX       8U
 #define REFRESH_MS         200   /* how often the keys directory is looked at */
 #define SILENT_MS          60000 /* a connection that serves no session is forgotten after this */
+#define KEEPALIVE_IDLE_S   10
+#define UNCONFIRMED_MS     20000
 #define PIPE_FRAMES        16 /* high-water mark of one connection: a fuse, the window is lower */
 
 struct place {
@@ -239,12 +241,16 @@ new_router(leat_gate *gate)
     set_int(socket, ZMQ_RCVHWM, PIPE_FRAMES);
     set_int(socket, ZMQ_LINGER, 0); /* what is not confirmed is asked for again */
     set_int(socket, ZMQ_HANDSHAKE_IVL, 5000);
-    set_int(socket, ZMQ_HEARTBEAT_IVL, 5000);
-    set_int(socket, ZMQ_HEARTBEAT_TIMEOUT, 15000);
-    set_int(socket, ZMQ_HEARTBEAT_TTL, 20000);
     set_int(socket, ZMQ_BACKLOG, 4096);
     set_int(socket, ZMQ_IPV6, 1);
+    /* Not ZeroMQ's heartbeats: libzmq looks for a timer that it cancels among those of all
+     * connections, and each of its probes cancels one, so that 10 000 idle peers took most of a
+     * core. HEARTBEAT tells who is alive; what a vanished host leaves behind TCP finds out: by
+     * what it does not confirm, and by asking where there is nothing to confirm. */
     set_int(socket, ZMQ_TCP_KEEPALIVE, 1);
+    set_int(socket, ZMQ_TCP_KEEPALIVE_IDLE, KEEPALIVE_IDLE_S);
+    set_int(socket, ZMQ_TCP_KEEPALIVE_INTVL, KEEPALIVE_IDLE_S);
+    set_int(socket, ZMQ_TCP_MAXRT, UNCONFIRMED_MS);
     return socket;
 }
 

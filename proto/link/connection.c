@@ -26,7 +26,6 @@
 #define HANDSHAKE_MS       5000 /* ZeroMQ's own greeting */
 #define PROBE_MS           5000 /* ZeroMQ's heartbeat: proves the process, ours proves the loop */
 #define PROBE_TIMEOUT_MS   15000
-#define PROBE_TTL_MS       20000
 #define KEEPALIVE_IDLE_S   30
 #define ZAP_REFUSED        400
 
@@ -50,7 +49,7 @@ static const struct {
     {ZMQ_HANDSHAKE_IVL,       HANDSHAKE_MS           },
     {ZMQ_HEARTBEAT_IVL,       PROBE_MS               },
     {ZMQ_HEARTBEAT_TIMEOUT,   PROBE_TIMEOUT_MS       },
-    {ZMQ_HEARTBEAT_TTL,       PROBE_TTL_MS           },
+    {ZMQ_HEARTBEAT_TTL,       0                      }, /* a timer in the broker, see broker/gate.c */
     {ZMQ_TCP_KEEPALIVE,       1                      },
     {ZMQ_TCP_KEEPALIVE_IDLE,  KEEPALIVE_IDLE_S       },
     {ZMQ_TCP_KEEPALIVE_INTVL, KEEPALIVE_IDLE_S / 3   },
