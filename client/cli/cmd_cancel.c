@@ -1,9 +1,16 @@
 /* leat cancel: end jobs before their time. */
 #include <inttypes.h>
 
+#include <string.h>
+
 #include "client/cli/batches.h"
 #include "client/cli/command.h"
 #include "client/cli/json.h"
+#include "client/cli/listing.h"
+
+static const leat_option rows[] = {
+    LEAT_ROW_YES,
+};
 
 #define AT_ONCE 2000U /* places that the broker takes in one command */
 
@@ -61,6 +68,74 @@ print(const leat_cli *cli, const char *name, const leat_selector *which, const l
         sum->is_in_background ? "; the broker goes on with it" : "");
 }
 
+/* ---- all of them ---- */
+
+/* Cancel the batches that wait or run, as many as one list has; *more: there are others. */
+static int
+cancel_listed(leat_cli *cli, leat_cancelled *sum, uint64_t *batches, bool *more)
+{
+    cJSON *none = NULL;
+    cJSON *answer = NULL;
+    const leat_listing what = {.query = "batch.list",
+                               .key = "batches",
+                               .order = "id",
+                               .falling = true,
+                               .rows_max = LEAT_LISTING_ROWS_MAX};
+    int code = leat_listing_ask(cli, &what, &none, &answer);
+    const cJSON *row;
+    cJSON_ArrayForEach(row, cJSON_GetObjectItemCaseSensitive(answer, "batches"))
+    {
+        leat_cancelled part = {0};
+        const uint64_t batch = leat_json_count(row, "id");
+        const leat_status status = leat_cancel(cli->broker, batch, 0, 0, &part);
+        if (status != LEAT_OK && status != LEAT_NOT_FOUND) {
+            code = leat_cli_failed(cli, status, "cancel");
+            break;
+        }
+        if (part.cancelled + part.stopping > 0) {
+            add_counts(sum, &part);
+            ++*batches;
+        }
+    }
+    *more = cJSON_IsTrue(cJSON_GetObjectItemCaseSensitive(answer, "more"));
+    cJSON_Delete(answer);
+    return code;
+}
+
+static int
+run_all(leat_cli *cli)
+{
+    leat_cancelled sum = {0};
+    uint64_t batches = 0;
+    uint64_t before;
+    bool more = true;
+    int code = leat_cli_confirm(cli, "cancel all that waits or runs, of all batches");
+    if (code == LEAT_EXIT_OK)
+        code = leat_cli_connect(cli);
+    cli->gone_limit_ms = 2000;
+    do {
+        before = sum.cancelled;
+        if (code == LEAT_EXIT_OK)
+            code = cancel_listed(cli, &sum, &batches, &more);
+    } while (code == LEAT_EXIT_OK && more && sum.cancelled > before);
+    if (code != LEAT_EXIT_OK)
+        return code;
+    if (cli->json) {
+        cJSON *json = cJSON_CreateObject();
+        (void)cJSON_AddNumberToObject(json, "batches", (double)batches);
+        (void)cJSON_AddNumberToObject(json, "cancelled", (double)sum.cancelled);
+        (void)cJSON_AddNumberToObject(json, "stopping", (double)sum.stopping);
+        (void)leat_json_print(&json, stdout);
+    } else if (batches == 0) {
+        leat_cli_say(cli, "nothing to cancel: no batch waits or runs");
+    } else {
+        leat_cli_say(cli,
+                     "%" PRIu64 " batch%s: %" PRIu64 " cancelled, %" PRIu64 " running told to stop",
+                     batches, batches == 1 ? "" : "es", sum.cancelled, sum.stopping);
+    }
+    return LEAT_EXIT_OK;
+}
+
 static int
 run(leat_cli *cli)
 {
@@ -69,6 +144,8 @@ run(leat_cli *cli)
     leat_cancelled sum;
     if (leat_options_operand_count(cli->options) != 1)
         return leat_cli_usage(cli, "give one batch, or some of its jobs: leat cancel 42/10-20");
+    if (strcmp(leat_options_operand(cli->options, 0), "all") == 0)
+        return run_all(cli);
     int code = leat_batches_select(cli, leat_options_operand(cli->options, 0), &which);
     if (code == LEAT_EXIT_OK && which.kind == LEAT_SELECTOR_FAILED)
         code = leat_cli_usage(cli, "what has failed has ended: nothing of it can be cancelled");
@@ -94,20 +171,25 @@ run(leat_cli *cli)
 }
 
 static const leat_example examples[] = {
-    {"leat cancel 42",       "all of it that has not ended"     },
-    {"leat cancel 42/17",    "one job of it"                    },
-    {"leat cancel 42/10-20", "some of them"                     },
-    {"leat cancel last",     "the batch that was submitted last"},
+    {"leat cancel 42",        "all of it that has not ended"     },
+    {"leat cancel 42/17",     "one job of it"                    },
+    {"leat cancel 42/10-20",  "some of them"                     },
+    {"leat cancel last",      "the batch that was submitted last"},
+    {"leat cancel all --yes", "every batch"                      },
 };
 
 const leat_cli_command leat_cli_command_cancel = {
     .noun = "cancel",
     .summary = "end jobs before their time",
-    .operands = "SEL",
-    .takes = "<batch>",
-    .about = "What waits is cancelled at once. What runs is told to stop and has its --grace for\n"
-             "it; how it ended is seen in the batch (leat wait).\n",
+    .operands = "SEL|all",
+    .takes = "<batch> all",
+    .about =
+        "What waits is cancelled at once. What runs is told to stop and has its --grace for\n"
+        "it; how it ended is seen in the batch (leat wait). For all, whoever submitted them, it\n"
+        "asks on a terminal; elsewhere --yes is needed.\n",
     .examples = examples,
     .example_count = LEAT_COUNT_OF(examples),
+    .rows = rows,
+    .row_count = LEAT_COUNT_OF(rows),
     .run = run,
 };

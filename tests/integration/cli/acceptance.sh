@@ -108,12 +108,12 @@ done
 
 # what cannot be undone: not without --yes where nobody can be asked
 run 0 leat submit --in 1h --handler echo x
-for line in "channel purge one" "channel rm one" "dead rm --all"; do
+for line in "channel purge one" "channel rm one" "cancel all" "dead rm --all"; do
     # shellcheck disable=SC2086
     run 2 leat $line </dev/null
     said "--yes"
 done
-run 0 leat cancel last
+run 0 leat cancel all --yes
 
 # one job, and a loop that sees every line of its own input
 run 0 leat run true </dev/null
@@ -144,3 +144,16 @@ run 0 leat submit --in 1h --handler echo x
 run 124 leat wait --timeout 100ms
 run 124 leat recv boxes --try
 run 0 leat cancel last
+
+# what it says to type next can be typed
+run 1 leat run sh -c 'echo {} >&2; exit 3' ::: a b
+sed -n 's/^Output: \(leat .*[^ ]\)  *Again: \(leat .*\)$/\1 \2/p' "$dir/err" >"$dir/next"
+is "$(wc -l <"$dir/next")" 1
+output=$(sed 's/ leat retry.*//' "$dir/next")
+again=$(sed 's/.* leat retry/leat retry/' "$dir/next")
+# shellcheck disable=SC2086
+run 0 $output
+is "$(cat "$dir/out" "$dir/err" | sort | tr '\n' ' ')" "a b "
+# shellcheck disable=SC2086
+run 0 $again
+run 1 leat wait

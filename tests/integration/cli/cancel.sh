@@ -63,6 +63,20 @@ fi
 run 124 leat wait --timeout 2s
 said "leat explain"
 
+# all of them, but not by mistake
+run 0 leat submit --in 1h --handler echo ::: a b c
+run 0 leat submit --in 1h --handler echo d
+run 2 leat cancel all
+said "--yes"
+run 0 leat cancel all --yes
+said "cancelled, 0 running told to stop"
+run 0 leat list --plain
+[ ! -s "$dir/out" ] || fail "something is left"
+run 0 leat cancel all --yes
+said "nothing to cancel"
+run 0 leat cancel all --yes --json
+printed '{"batches":0,"cancelled":0,"stopping":0}'
+
 # what is not there, and what is no selector
 for command in cancel explain; do
     run 3 leat $command 99999999999
@@ -74,7 +88,8 @@ for command in cancel explain; do
     run 2 leat $command 1 2
     run 2 leat $command x
     said '"x" names no batch'
-    run 2 leat $command @nightly
+    run 3 leat $command @nightly
+    said 'there is no batch named "nightly"'
     run 2 leat $command "$batch/failed"
     said "has ended"
     run 2 leat $command 1/99999999999
