@@ -307,6 +307,7 @@ report(sim *s, sim_peer *peer, size_t i, leat_command command, leat_end end)
         job->snooze_ms = r->delay_ms;
         job->snoozes_said++;
     }
+    job->releases_said += command == LEAT_CMD_RELEASE;
     if (command == LEAT_CMD_DONE && end != LEAT_END_DONE)
         job->fails_said++;
     sim_note(s, "worker %u: %s %d of job %" PRIu64 ".%u%s", peer->index,

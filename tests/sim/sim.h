@@ -184,6 +184,7 @@ typedef struct sim_job {
     unsigned starts;      /* attempts whose code has begun */
     unsigned fails_said;  /* reports that have been made */
     unsigned snoozes_said;
+    unsigned releases_said;
     uint64_t snooze_ms; /* asked for by the last one */
     /* in whose hands it is, as far as the worker knows */
     struct sim_peer *holder;
