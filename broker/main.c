@@ -31,6 +31,7 @@ struct broker {
     leat_gate *gate;
     leat_core *core;
     int signal_fd;
+    leat_buf channel_settings; /* of channels that nobody declared */
 };
 
 static int
@@ -123,6 +124,9 @@ open_core(struct broker *broker)
 {
     char why[256] = "";
     char sentence[4096 + 512];
+    leat_settings_put(&broker->channel_settings, &broker->options.channel_settings);
+    if (broker->channel_settings.failed)
+        return complain(EXIT_CANNOT, leat_err_message(LEAT_ERR_NOMEM));
     leat_core_options options = {
         .disk = broker->disk,
         .memory = broker->memory,
@@ -131,13 +135,16 @@ open_core(struct broker *broker)
         .store_name = "lmdb, synced",
         .pid = getpid(),
         .default_memory = broker->options.default_memory,
+        .channel_rules = broker->options.channel_rules,
+        .channel_settings = {.data = broker->channel_settings.data,
+                             .size = (uint32_t)broker->channel_settings.size},
         .keep =
             {
-                   .batches_max = (uint32_t)broker->options.keep_batches,
-                   .batch_ms_max = broker->options.keep_ms,
-                   .dead_max = (uint32_t)broker->options.keep_dead,
-                   .dead_ms_max = broker->options.keep_dead_ms,
-                   },
+                             .batches_max = (uint32_t)broker->options.keep_batches,
+                             .batch_ms_max = broker->options.keep_ms,
+                             .dead_max = (uint32_t)broker->options.keep_dead,
+                             .dead_ms_max = broker->options.keep_dead_ms,
+                             },
         .zone = read_zone,
     };
     if (leat_random_bytes_system(&options.seed, sizeof options.seed) != LEAT_ERR_OK ||
@@ -240,6 +247,7 @@ main(int argc, char **argv)
                                                       : leat_verb_run(&broker.options);
     }
     leat_core_destroy(&broker.core);
+    leat_buf_fini(&broker.channel_settings);
     leat_store_destroy(&broker.disk);
     leat_store_destroy(&broker.memory);
     leat_gate_destroy(&broker.gate);

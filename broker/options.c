@@ -6,6 +6,7 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "broker/core/core.h"
 #include "proto/base/cores.h"
 #include "proto/link/key.h"
 #include "proto/link/link.h"
@@ -18,7 +19,7 @@ static const leat_option rows[] = {
     {.name = "bind",
      .type = LEAT_OPTION_LIST,
      .value = "URL",
-     .help = "listen here; may be given again (default: your own ipc://)"     },
+     .help = "listen here; may be given again (default: your own ipc://)"                       },
     {.name = "listen",
      .type = LEAT_OPTION_FLAG,
      .help =
@@ -41,16 +42,19 @@ static const leat_option rows[] = {
     {.name = "channel-default",
      .type = LEAT_OPTION_LIST,
      .value = "K=V",
-     .takes = "durability=disk durability=memory",
-     .help = "of channels that nobody declared: durability=disk (default) or memory"},
+     .takes =
+         "durability=disk durability=memory capacity= running-max= key-max= rate= burst= "
+         "weight= keep= priority= retries= losses= snoozes= backoff= run-limit= grace= expires=",                                                                            .help =
+         "of channels that nobody declared: durability=memory, and what `leat channel set` can say, "
+         "as retries=5 or capacity=1000; may be given again"},
     {.name = "cpu",
      .type = LEAT_OPTION_TEXT,
      .value = "LIST",
-     .help = "run on these cores only: 0-3,8"},
+     .help = "run on these cores only: 0-3,8"                  },
     {.name = "check",
      .type = LEAT_OPTION_FLAG,
      .help = "look for damage in the store, and end: 0 none, 1 some",
-     .flags = LEAT_OPTION_NOT_IN_FILE                             },
+     .flags = LEAT_OPTION_NOT_IN_FILE},
     {.name = "backup",
      .type = LEAT_OPTION_TEXT,
      .value = "TO",
@@ -60,11 +64,11 @@ static const leat_option rows[] = {
     {.name = "compact",
      .type = LEAT_OPTION_FLAG,
      .help = "write the store again without what is free in it, and end",
-     .flags = LEAT_OPTION_NOT_IN_FILE          },
+     .flags = LEAT_OPTION_NOT_IN_FILE                            },
     {.name = "json",
      .type = LEAT_OPTION_FLAG,
      .help = "of these three: print JSON",
-     .flags = LEAT_OPTION_NOT_IN_FILE                                                            },
+     .flags = LEAT_OPTION_NOT_IN_FILE                                                                              },
     {.name = "keep-for",
      .type = LEAT_OPTION_DURATION,
      .value = "DUR",
@@ -120,7 +124,7 @@ static const leat_option rows[] = {
     {.name = "show-config",
      .type = LEAT_OPTION_FLAG,
      .help = "print every setting and where it was said, and end (see `leat config show`)",
-     .flags = LEAT_OPTION_NOT_IN_FILE                                },
+     .flags = LEAT_OPTION_NOT_IN_FILE                                                  },
     {.name = "help",
      .letter = 'h',
      .type = LEAT_OPTION_FLAG,
@@ -129,7 +133,7 @@ static const leat_option rows[] = {
     {.name = "version",
      .type = LEAT_OPTION_FLAG,
      .help = "show the version",
-     .flags = LEAT_OPTION_NOT_IN_FILE                                                             },
+     .flags = LEAT_OPTION_NOT_IN_FILE                                                                               },
 };
 
 const leat_option *
@@ -261,22 +265,267 @@ read_keys(leat_broker_options *options)
     return options->keys == NULL ? LEAT_ERR_NOMEM : LEAT_ERR_OK;
 }
 
+/* ---- channels that nobody declared ---- */
+
+#define COUNT_MAX (UINT64_C(1) << 53) /* as JSON keeps it exactly */
+
+/* Values of one key: what is read, from … to, and where it goes. */
+typedef enum value_kind {
+    VALUE_DURABILITY,
+    VALUE_KEEP,
+    VALUE_BOUND, /* a number, or none */
+    VALUE_NUMBER,
+    VALUE_RATE,
+    VALUE_DURATION,
+    VALUE_BACKOFF,
+} value_kind;
+
+static const struct {
+    const char *name;
+    value_kind kind;
+    uint64_t min;
+    uint64_t max;
+} default_keys[] = {
+    {"durability",  VALUE_DURABILITY, 0, 0                  },
+    {"capacity",    VALUE_BOUND,      0, COUNT_MAX          },
+    {"running-max", VALUE_BOUND,      1, COUNT_MAX          },
+    {"key-max",     VALUE_BOUND,      1, COUNT_MAX          },
+    {"rate",        VALUE_RATE,       0, 0                  },
+    {"burst",       VALUE_NUMBER,     1, 1000000            },
+    {"weight",      VALUE_NUMBER,     1, 1000               },
+    {"keep",        VALUE_KEEP,       0, 0                  },
+    {"priority",    VALUE_NUMBER,     0, LEAT_PRIORITIES - 1},
+    {"retries",     VALUE_NUMBER,     0, UINT16_MAX - 1     },
+    {"losses",      VALUE_NUMBER,     1, UINT8_MAX          },
+    {"snoozes",     VALUE_NUMBER,     1, UINT16_MAX         },
+    {"backoff",     VALUE_BACKOFF,    0, 0                  },
+    {"run-limit",   VALUE_DURATION,   1, LEAT_DELAY_MS_MAX  },
+    {"grace",       VALUE_DURATION,   1, LEAT_GRACE_MS_MAX  },
+    {"expires",     VALUE_DURATION,   1, LEAT_DELAY_MS_MAX  },
+};
+
+#define DEFAULT_KEYS (sizeof default_keys / sizeof *default_keys)
+
+static const char *
+default_key(const void *context, size_t i)
+{
+    (void)context;
+    return default_keys[i].name;
+}
+
+/* A value that has been read goes to its place. */
+static void
+put_figure(leat_broker_options *options, const char *name, uint64_t figure)
+{
+    leat_channel_rules *const rules = options->channel_rules;
+    leat_settings *const settings = &options->channel_settings;
+    if (strcmp(name, "capacity") == 0)
+        rules->capacity = figure;
+    else if (strcmp(name, "running-max") == 0)
+        rules->running_max = figure;
+    else if (strcmp(name, "key-max") == 0)
+        rules->key_max = figure;
+    else if (strcmp(name, "burst") == 0)
+        rules->burst = (uint32_t)figure;
+    else if (strcmp(name, "weight") == 0)
+        rules->weight = (uint32_t)figure;
+    else if (strcmp(name, "priority") == 0)
+        settings->priority = (uint8_t)figure;
+    else if (strcmp(name, "retries") == 0)
+        settings->failures = (uint16_t)(figure + 1);
+    else if (strcmp(name, "losses") == 0)
+        settings->losses = (uint16_t)figure;
+    else if (strcmp(name, "snoozes") == 0)
+        settings->snoozes = (uint16_t)figure;
+    else if (strcmp(name, "run-limit") == 0)
+        settings->run_limit_ms = figure;
+    else if (strcmp(name, "grace") == 0)
+        settings->grace_ms = figure;
+    else
+        settings->expires_ms = figure;
+}
+
+/* "1s..10m", or "5s" for both. */
+static bool
+take_backoff(leat_settings *settings, const char *value)
+{
+    char first[32];
+    int64_t min_ms;
+    int64_t max_ms;
+    const char *const dots = strstr(value, "..");
+    const size_t size = dots == NULL ? strlen(value) : (size_t)(dots - value);
+    if (size >= sizeof first)
+        return false;
+    memcpy(first, value, size);
+    first[size] = '\0';
+    if (!leat_parse_duration(first, &min_ms) ||
+        !leat_parse_duration(dots == NULL ? first : dots + 2, &max_ms) || min_ms < 1 ||
+        max_ms < min_ms || max_ms > LEAT_DELAY_MS_MAX)
+        return false;
+    settings->backoff_min_ms = (uint64_t)min_ms;
+    settings->backoff_max_ms = (uint64_t)max_ms;
+    return true;
+}
+
+static bool
+take_rate(leat_channel_rules *rules, const char *value)
+{
+    char *end;
+    const double rate = strtod(value, &end);
+    if (strcmp(value, "none") == 0) {
+        rules->rate_per_ks = 0;
+        return true;
+    }
+    if (*value == '\0' || value[strspn(value, "0123456789.")] != '\0' || *end != '\0' ||
+        rate < 0.001 || rate > 4e6)
+        return false;
+    rules->rate_per_ks = (uint32_t)(rate * 1000 + 0.5);
+    return true;
+}
+
+/* One of some words; its place goes to *out. */
+static bool
+take_word(const char *const *words, const char *value, unsigned *out)
+{
+    for (unsigned i = 0; words[i] != NULL; i++) {
+        if (strcmp(words[i], value) == 0) {
+            *out = i;
+            return true;
+        }
+    }
+    return false;
+}
+
+/* false: it is none; *wanted says what would be one. */
+static bool
+take_default(leat_broker_options *options, size_t row, const char *value, const char **wanted)
+{
+    static const char *const durabilities[] = {"disk", "memory", NULL};
+    static const char *const keeps[] = {"all", "failed", "none", NULL};
+    uint64_t number = 0;
+    int64_t ms = 0;
+    unsigned word = 0;
+    bool good = false;
+    switch (default_keys[row].kind) {
+    case VALUE_DURABILITY:
+        *wanted = "disk or memory";
+        good = take_word(durabilities, value, &word);
+        options->default_memory = good ? word == 1 : options->default_memory;
+        return good;
+    case VALUE_KEEP:
+        *wanted = "all, failed or none";
+        good = take_word(keeps, value, &word);
+        options->channel_rules->keep = good ? (leat_keeping)word : options->channel_rules->keep;
+        return good;
+    case VALUE_RATE:
+        *wanted = "items in a second, 0.001 to 4000000, or none";
+        return take_rate(options->channel_rules, value);
+    case VALUE_BACKOFF:
+        *wanted = "durations as 1s..10m";
+        return take_backoff(&options->channel_settings, value);
+    case VALUE_DURATION:
+        *wanted = "a duration, at most 366 days (grace: an hour)";
+        good = leat_parse_duration(value, &ms);
+        number = (uint64_t)ms;
+        break;
+    case VALUE_BOUND:
+        *wanted = "a whole number, or none";
+        number = LEAT_UNLIMITED;
+        good = strcmp(value, "none") == 0;
+        if (good) {
+            put_figure(options, default_keys[row].name, number);
+            return true;
+        }
+        good = leat_parse_number(value, &number);
+        break;
+    case VALUE_NUMBER:
+        *wanted = "a whole number in its limits";
+        good = leat_parse_number(value, &number);
+        break;
+    default:
+        break;
+    }
+    good = good && number >= default_keys[row].min && number <= default_keys[row].max;
+    if (good)
+        put_figure(options, default_keys[row].name, number);
+    return good;
+}
+
+/* key and value of --channel-default, or of a line in [channel.default]; why has a sentence. */
+static leat_err
+take_channel_default(
+    leat_broker_options *options, const char *key, const char *value, char *why, size_t size)
+{
+    const char *wanted = "";
+    for (size_t i = 0; i < DEFAULT_KEYS; i++) {
+        if (strcmp(default_keys[i].name, key) != 0)
+            continue;
+        if (take_default(options, i, value, &wanted))
+            return LEAT_ERR_OK;
+        (void)snprintf(why, size, "%s: \"%.100s\" is not %s", key, value, wanted);
+        return LEAT_ERR_CONFIG;
+    }
+    const char *const meant = leat_suggest(key, default_key, NULL, DEFAULT_KEYS);
+    if (meant == NULL)
+        (void)snprintf(why, size, "no key \"%.100s\"", key);
+    else
+        (void)snprintf(why, size, "no key \"%.100s\", did you mean \"%s\"?", key, meant);
+    return LEAT_ERR_CONFIG;
+}
+
+/* A leat_options_section: [channel.default] of broker.ini. */
+static leat_err
+take_section(void *context,
+             leat_origin origin,
+             const char *section,
+             const char *key,
+             const char *value,
+             char *why,
+             size_t why_size)
+{
+    (void)origin; /* the weaker file is read first */
+    if (strcmp(section, "channel.default") != 0)
+        return LEAT_ERR_NOT_FOUND;
+    return take_channel_default(context, key, value, why, why_size);
+}
+
+/* One "K=V" of the option. */
+static leat_err
+take_pair(leat_broker_options *options, const char *pair, size_t size)
+{
+    char key[64];
+    char value[64];
+    char why[300];
+    const char *const sign = memchr(pair, '=', size);
+    const size_t key_size = sign == NULL ? 0 : (size_t)(sign - pair);
+    if (sign == NULL || key_size >= sizeof key || size - key_size - 1 >= sizeof value)
+        return wrong(options, "--channel-default: write it as K=V, not ", pair);
+    (void)snprintf(key, sizeof key, "%.*s", (int)key_size, pair);
+    (void)snprintf(value, sizeof value, "%.*s", (int)(size - key_size - 1), sign + 1);
+    return take_channel_default(options, key, value, why, sizeof why) == LEAT_ERR_OK
+               ? LEAT_ERR_OK
+               : wrong(options, "--channel-default: ", why);
+}
+
+/* The option is stronger than what files say in their section, which has been read. */
 static leat_err
 read_channel_defaults(leat_broker_options *options)
 {
-    const char *const *pairs;
-    const size_t count = leat_options_list(options->options, "channel-default", &pairs);
+    const char *const *given;
+    leat_err err = LEAT_ERR_OK;
+    leat_channel_rules *const rules = options->channel_rules;
+    const size_t count = leat_options_list(options->options, "channel-default", &given);
     for (size_t i = 0; i < count; i++) {
-        if (strcmp(pairs[i], "durability=memory") == 0)
-            options->default_memory = true;
-        else if (strcmp(pairs[i], "durability=disk") == 0)
-            options->default_memory = false;
-        else
-            return wrong(options,
-                         "--channel-default: only durability=disk and durability=memory, not ",
-                         pairs[i]);
+        for (const char *pair = given[i]; *pair != '\0' && err == LEAT_ERR_OK;) {
+            const size_t size = strcspn(pair, ",");
+            err = take_pair(options, pair, size);
+            pair += size + (pair[size] == ',');
+        }
     }
-    return LEAT_ERR_OK;
+    /* As for channel set: a second's worth, at least one. */
+    if (rules->rate_per_ks > 0 && rules->burst == 0)
+        rules->burst = rules->rate_per_ks < 1000 ? 1 : rules->rate_per_ks / 1000;
+    return err;
 }
 
 /* Before there are threads. */
@@ -363,10 +612,20 @@ read_rest(leat_broker_options *options)
 leat_err
 leat_broker_options_read(leat_broker_options *options, int argc, char *const argv[])
 {
-    *options = (leat_broker_options){.log_level = LEAT_LOG_INFO};
+    static const leat_channel_rules built_in = {.capacity = LEAT_UNLIMITED,
+                                                .running_max = LEAT_UNLIMITED,
+                                                .key_max = LEAT_UNLIMITED,
+                                                .weight = 1};
+    *options = (leat_broker_options){.log_level = LEAT_LOG_INFO,
+                                     .channel_settings = leat_settings_nothing()};
+    options->channel_rules = malloc(sizeof *options->channel_rules);
+    if (options->channel_rules == NULL)
+        return LEAT_ERR_NOMEM;
+    *options->channel_rules = built_in;
     leat_err err = leat_options_new(rows, sizeof rows / sizeof *rows, &options->options);
     if (err != LEAT_ERR_OK)
         return err;
+    leat_options_on_section(options->options, take_section, options);
     err = leat_options_read_arguments(options->options, argc, argv, false);
     if (err != LEAT_ERR_OK)
         return wrong(options, leat_options_why(options->options), "");
@@ -382,6 +641,7 @@ leat_broker_options_fini(leat_broker_options *options)
         free(options->binds[i]);
     free(options->data);
     free(options->keys);
+    free(options->channel_rules);
     leat_options_destroy(&options->options);
 }
 

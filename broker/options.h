@@ -4,8 +4,11 @@
 
 #include "proto/base/log.h"
 #include "proto/base/option.h"
+#include "proto/settings.h"
 
 #define LEAT_BINDS_MAX 8U
+
+struct leat_channel_rules; /* broker/core/core.h */
 
 /* What to do with the store, instead of serving. */
 typedef enum leat_broker_verb {
@@ -26,6 +29,8 @@ typedef struct leat_broker_options {
     bool json;          /* what a verb prints */
     bool insecure_loopback;
     bool default_memory;
+    struct leat_channel_rules *channel_rules; /* owned; of channels that nobody declared */
+    leat_settings channel_settings;
     int64_t keep_ms; /* what has ended: so long … */
     uint64_t keep_jobs;
     uint64_t keep_bytes;

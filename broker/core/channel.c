@@ -15,6 +15,27 @@ leat_channel_find(const leat_core *core, leat_text name)
     }
 }
 
+leat_err
+leat_channel_undeclare(leat_core *core, leat_channel *channel)
+{
+    static const leat_channel_rules built_in = {.capacity = LEAT_UNLIMITED,
+                                                .running_max = LEAT_UNLIMITED,
+                                                .key_max = LEAT_UNLIMITED,
+                                                .weight = 1};
+    const leat_core_options *const options = &core->options;
+    leat_buf defaults = {0};
+    leat_put_bytes(&defaults, options->channel_settings.data, options->channel_settings.size);
+    if (defaults.failed)
+        return LEAT_ERR_NOMEM;
+    leat_buf_fini(&channel->defaults);
+    channel->defaults = defaults;
+    leat_channel_set_rules(core, channel,
+                           options->channel_rules == NULL ? &built_in : options->channel_rules);
+    channel->tokens = channel->rules.burst;
+    channel->tokens_ms = core->now.mono_ms;
+    return LEAT_ERR_OK;
+}
+
 leat_channel *
 leat_channel_ensure(leat_core *core, leat_text name, leat_err *err)
 {
@@ -34,21 +55,18 @@ leat_channel_ensure(leat_core *core, leat_text name, leat_err *err)
     uint64_t hash = leat_hash(0, name.data, name.size);
     while (leat_table_find(&core->channels, hash) != 0)
         hash++;
-    if (leat_table_add(&core->channels, hash, channel, &channel->index) != LEAT_ERR_OK) {
-        free(channel);
+    if (leat_channel_undeclare(core, channel) != LEAT_ERR_OK ||
+        leat_table_add(&core->channels, hash, channel, &channel->index) != LEAT_ERR_OK) {
+        if (leat_list_is_linked(&channel->rated))
+            leat_list_remove(&channel->rated);
+        leat_channel_free(channel);
         return NULL;
     }
     memcpy(channel->name, name.data, name.size);
-    channel->rules = (leat_channel_rules){
-        .capacity = LEAT_UNLIMITED,
-        .running_max = LEAT_UNLIMITED,
-        .key_max = LEAT_UNLIMITED,
-        .weight = 1,
-    };
     leat_list_init(&channel->receivers);
     leat_list_init(&channel->senders);
     channel->durability = core->options.default_memory ? LEAT_MEMORY : LEAT_DISK;
-    channel->rate_ms = channel->tokens_ms = core->now.mono_ms;
+    channel->rate_ms = core->now.mono_ms;
     channel->id = core->next_channel_id++;
     *err = LEAT_ERR_OK;
     return channel;

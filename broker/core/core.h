@@ -19,6 +19,7 @@
 #include "broker/store/store.h"
 #include "proto/base/bytes.h"
 #include "proto/control.h"
+#include "proto/settings.h"
 
 typedef struct leat_core leat_core;
 
@@ -52,6 +53,26 @@ typedef struct leat_keep {
     int64_t dead_ms_max;  /* … and how long */
 } leat_keep;
 
+#define LEAT_UNLIMITED UINT64_MAX
+
+/* What is kept of jobs that have ended; the numbers are stored. */
+typedef enum leat_keeping {
+    LEAT_KEEP_ALL,
+    LEAT_KEEP_FAILED, /* of those that are done the counters only */
+    LEAT_KEEP_NONE,
+} leat_keeping;
+
+/* How a channel treats its items; what `channel.set` changes. */
+typedef struct leat_channel_rules {
+    uint64_t capacity; /* ready items; LEAT_UNLIMITED */
+    uint64_t running_max;
+    uint64_t key_max;     /* running jobs of one key */
+    uint32_t weight;      /* among the channels of one worker */
+    uint32_t rate_per_ks; /* items in 1 000 s; 0: no rate */
+    uint32_t burst;
+    leat_keeping keep;
+} leat_channel_rules;
+
 typedef struct leat_core_options {
     leat_store *disk;   /* borrowed; sessions, and channels with durability disk */
     leat_store *memory; /* borrowed; channels with durability memory */
@@ -62,6 +83,10 @@ typedef struct leat_core_options {
     const char *store_name; /* "lmdb, synced", for people; borrowed */
     int64_t pid;            /* of the process, for people */
     bool default_memory;    /* channels that are not declared have durability memory */
+    /* What else holds for channels that are not declared, when they are made: rules (NULL: none),
+     * and settings of their jobs as bytes. Borrowed for the core's life. */
+    const leat_channel_rules *channel_rules;
+    leat_bytes channel_settings; /* as leat_settings_put writes them */
     leat_keep keep;
     /* The offsets of a time zone between two times; why gets a sentence. NULL: only UTC is known.
      */

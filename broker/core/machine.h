@@ -85,26 +85,6 @@ extern leat_fault leat_fault_chosen;
 
 /* ---- channel, class ---- */
 
-#define LEAT_UNLIMITED UINT64_MAX
-
-/* What is kept of jobs that have ended; the numbers are stored. */
-typedef enum leat_keeping {
-    LEAT_KEEP_ALL,
-    LEAT_KEEP_FAILED, /* of those that are done the counters only */
-    LEAT_KEEP_NONE,
-} leat_keeping;
-
-/* How a channel treats its items; what `channel.set` changes. */
-typedef struct leat_channel_rules {
-    uint64_t capacity; /* ready items; LEAT_UNLIMITED */
-    uint64_t running_max;
-    uint64_t key_max;     /* running jobs of one key */
-    uint32_t weight;      /* among the channels of one worker */
-    uint32_t rate_per_ks; /* items in 1 000 s; 0: no rate */
-    uint32_t burst;
-    leat_keeping keep;
-} leat_channel_rules;
-
 typedef struct leat_channel {
     uint32_t index;
     uint64_t id; /* of its object in the store */
@@ -849,6 +829,9 @@ uint64_t leat_channel_room(const leat_channel *channel);
 leat_settings leat_channel_defaults(const leat_channel *channel);
 void
 leat_channel_set_rules(leat_core *core, leat_channel *channel, const leat_channel_rules *rules);
+/* It has the rules and settings that the broker gives to channels that are not declared.
+ * LEAT_ERR_NOMEM: nothing has changed. */
+leat_err leat_channel_undeclare(leat_core *core, leat_channel *channel);
 /* May something be handed out now: not paused, below its cap, a token there? */
 bool leat_channel_gives(leat_core *core, leat_channel *channel);
 void leat_channel_take_token(leat_channel *channel);

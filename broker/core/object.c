@@ -275,6 +275,7 @@ apply_channel(leat_core *core, unsigned format, uint64_t id, leat_reader *r)
     channel->removed = (flags & 4U) != 0;
     channel->paused_until_ms = paused_until;
     leat_channel_set_rules(core, channel, &rules);
+    channel->tokens = 0;
     channel->purged_upto = purged_upto;
     leat_buf_reset(&channel->defaults);
     leat_put_bytes(&channel->defaults, settings, defaults);

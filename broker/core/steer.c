@@ -437,14 +437,10 @@ remove_channel(struct leat_steering *s)
         return LEAT_ERR_BAD_STATE;
     }
     /* What is left is a name without anything: it is given out again as new. */
+    if (leat_channel_undeclare(s->core, channel) != LEAT_ERR_OK)
+        return LEAT_ERR_NOMEM;
     channel->closed = channel->paused = false;
     channel->paused_until_ms = 0;
-    leat_channel_set_rules(s->core, channel,
-                           &(leat_channel_rules){.capacity = LEAT_UNLIMITED,
-                                                 .running_max = LEAT_UNLIMITED,
-                                                 .key_max = LEAT_UNLIMITED,
-                                                 .weight = 1});
-    leat_buf_reset(&channel->defaults);
     channel->removed = waiting > 0;
     if (waiting > 0)
         leat_mark_channel(s->core, channel, s->core->next_id - 1);
