@@ -84,7 +84,7 @@ leat_channels_is_empty_name(const cJSON *channel)
 }
 
 bool
-leat_channels_print(const leat_cli *cli, const cJSON *channels)
+leat_channels_print(const leat_cli *cli, const cJSON *channels, FILE *out)
 {
     bool any = false;
     const cJSON *channel;
@@ -98,7 +98,7 @@ leat_channels_print(const leat_cli *cli, const cJSON *channels)
             (void)add_channel(table, channel);
     }
     if (table != NULL && any)
-        leat_table_print(table, &cli->out, cli->plain, stdout);
+        leat_table_print(table, &cli->out, cli->plain, out);
     leat_table_destroy(&table);
     return any;
 }

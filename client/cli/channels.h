@@ -3,6 +3,7 @@
 #define LEAT_CLI_CHANNELS_H
 
 #include <stdbool.h>
+#include <stdio.h>
 
 #include <cjson/cJSON.h>
 
@@ -12,7 +13,7 @@
 bool leat_channels_is_empty_name(const cJSON *channel);
 
 /* Print the table; true: there was at least one. */
-bool leat_channels_print(const leat_cli *cli, const cJSON *channels);
+bool leat_channels_print(const leat_cli *cli, const cJSON *channels, FILE *out);
 
 /* The channel that is the only operand of this command; NULL: the reason has been printed. */
 const char *leat_channels_operand(const leat_cli *cli);

@@ -50,7 +50,7 @@ run_ls(leat_cli *cli)
         (void)cJSON_AddNumberToObject(json, "left_off", (double)left_off);
         (void)leat_json_print(&json, stdout);
     } else {
-        if (!leat_channels_print(cli, channels))
+        if (!leat_channels_print(cli, channels, stdout))
             leat_cli_say(cli, "no channels.  Make one: leat channel new news");
         if (left_off > 0)
             leat_cli_say(cli, "%" PRIu64 " more channels are not shown", left_off);

@@ -174,11 +174,14 @@ say_what_is_missing(const leat_cli *cli, const cJSON *answer, size_t shown)
         leat_cli_say(cli, "only the newest %zu are shown: leat list --rows N", shown);
     if (leat_options_given(cli->options, "state"))
         return;
-    if (cJSON_IsTrue(cJSON_GetObjectItemCaseSensitive(answer, "hides")))
+    const bool hides = cJSON_IsTrue(cJSON_GetObjectItemCaseSensitive(answer, "hides"));
+    if (hides && finished > 0)
         leat_cli_say(cli,
                      "what has finished is not shown (%" PRIu64
                      " batch%s, and jobs by themselves): leat list --state all",
                      finished, finished == 1 ? "" : "es");
+    else if (hides)
+        leat_cli_say(cli, "what has finished is not shown: leat list --state all");
     else if (shown == 0)
         leat_cli_say(cli, "there are no batches.  Submit one: leat submit echo hi");
 }

@@ -3,89 +3,11 @@
 #include <string.h>
 
 #include "client/cli/batches.h"
-#include "client/cli/channels.h"
 #include "client/cli/command.h"
-#include "client/cli/duration.h"
 #include "client/cli/json.h"
+#include "client/cli/overview.h"
 
 /* ---- the screen ---- */
-
-/* "leat 0.4.0" -> "0.4.0" */
-static const char *
-version_of(const char *software)
-{
-    const char *const blank = strchr(software, ' ');
-    return blank == NULL ? software : blank + 1;
-}
-
-static void
-print_broker(const leat_cli *cli, const cJSON *broker)
-{
-    char up[LEAT_DURATION_BYTES];
-    char line[1024];
-    char safe[1024];
-    (void)snprintf(line, sizeof line, "broker   %s   up %s   %s   store: %s",
-                   leat_cli_place(leat_endpoint(cli->broker)),
-                   leat_duration_short(leat_json_real(broker, "uptime_s", -1), up),
-                   version_of(leat_json_string(broker, "software")),
-                   leat_json_string(broker, "store"));
-    (void)leat_screen_safe(line, strlen(line), cli->out.utf8, 0, safe, sizeof safe);
-    (void)printf("%s\n", safe);
-}
-
-static void
-print_workers(const cJSON *workers)
-{
-    char line[160];
-    size_t used =
-        (size_t)snprintf(line, sizeof line, "%" PRIu64 " up", leat_json_count(workers, "up"));
-    if (leat_json_count(workers, "draining") > 0)
-        used += (size_t)snprintf(line + used, sizeof line - used, ", %" PRIu64 " draining",
-                                 leat_json_count(workers, "draining"));
-    if (leat_json_count(workers, "lost") > 0)
-        (void)snprintf(line + used, sizeof line - used, ", %" PRIu64 " lost",
-                       leat_json_count(workers, "lost"));
-    (void)printf("workers  %-20s   slots %" PRIu64 "/%" PRIu64 " busy\n", line,
-                 leat_json_count(workers, "busy"), leat_json_count(workers, "slots"));
-}
-
-static void
-print_waiting(const leat_cli *cli, const cJSON *waiting)
-{
-    const cJSON *entry;
-    cJSON_ArrayForEach(entry, waiting)
-    {
-        char line[1024];
-        char safe[2048];
-        const uint64_t ready = leat_json_count(entry, "ready");
-        (void)snprintf(line, sizeof line, "%" PRIu64 " job%s in \"%.200s\": %.500s", ready,
-                       ready == 1 ? " waits" : "s wait", leat_json_string(entry, "channel"),
-                       leat_json_string(entry, "reason"));
-        (void)leat_screen_safe(line, strlen(line), cli->out.utf8, 0, safe, sizeof safe);
-        (void)printf("%s\n", safe);
-    }
-}
-
-static void
-print_screen(const leat_cli *cli, const cJSON *answer)
-{
-    if (!cli->plain) {
-        print_broker(cli, cJSON_GetObjectItemCaseSensitive(answer, "broker"));
-        print_workers(cJSON_GetObjectItemCaseSensitive(answer, "workers"));
-    }
-    (void)leat_channels_print(cli, cJSON_GetObjectItemCaseSensitive(answer, "channels"));
-    if (cli->plain)
-        return;
-    const uint64_t left_off = leat_json_count(answer, "channels_left_off");
-    if (left_off > 0)
-        (void)printf("%s %" PRIu64 " more channels\n", cli->out.utf8 ? "…" : "...", left_off);
-    print_waiting(cli, cJSON_GetObjectItemCaseSensitive(answer, "waiting"));
-    const uint64_t dead =
-        leat_json_count(cJSON_GetObjectItemCaseSensitive(answer, "broker"), "dead_jobs");
-    if (dead > 0)
-        (void)printf("%" PRIu64 " dead job%s.  Look: leat dead ls    Again: leat retry --dead\n",
-                     dead, dead == 1 ? "" : "s");
-}
 
 static int
 show_screen(leat_cli *cli)
@@ -105,7 +27,7 @@ show_screen(leat_cli *cli)
             (void)cJSON_AddStringToObject(broker, "endpoint", leat_endpoint(cli->broker));
         (void)leat_json_print(&answer, stdout);
     } else {
-        print_screen(cli, answer);
+        leat_overview_print(cli, answer, stdout);
     }
     cJSON_Delete(answer);
     return LEAT_EXIT_OK;

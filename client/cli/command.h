@@ -115,6 +115,7 @@ extern const leat_cli_command leat_cli_command_result;
 extern const leat_cli_command leat_cli_command_status;
 extern const leat_cli_command leat_cli_command_list;
 extern const leat_cli_command leat_cli_command_events;
+extern const leat_cli_command leat_cli_command_top;
 extern const leat_cli_command leat_cli_command_explain;
 extern const leat_cli_command leat_cli_command_cancel;
 extern const leat_cli_command leat_cli_command_retry;

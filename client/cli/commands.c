@@ -18,6 +18,7 @@ static const leat_cli_command *const table[] = {
     &leat_cli_command_status,
     &leat_cli_command_list,
     &leat_cli_command_events,
+    &leat_cli_command_top,
     &leat_cli_command_explain,
     &leat_cli_command_cancel,
     &leat_cli_command_retry,

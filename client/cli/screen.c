@@ -11,6 +11,7 @@
 #include "client/cli/variable.h"
 
 #define COLUMNS_USUAL 80U
+#define ROWS_USUAL    24U
 #define COLUMNS_LEAST 10U
 #define COLUMNS_MOST  10000U
 
@@ -39,6 +40,14 @@ leat_screen_measure(leat_screen *screen, FILE *stream)
         screen->columns = size.ws_col < COLUMNS_LEAST ? COLUMNS_LEAST : size.ws_col;
     else
         screen->columns = COLUMNS_USUAL;
+}
+
+unsigned
+leat_screen_rows(FILE *stream)
+{
+    struct winsize size = {0};
+    return ioctl(fileno(stream), TIOCGWINSZ, &size) == 0 && size.ws_row > 0 ? size.ws_row
+                                                                            : ROWS_USUAL;
 }
 
 leat_screen

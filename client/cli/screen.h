@@ -24,6 +24,9 @@ typedef struct leat_screen {
 /* Look at a stream. setlocale must have been called. */
 leat_screen leat_screen_of(FILE *stream, leat_color color);
 
+/* How many lines the terminal has; 24 where nobody knows. */
+unsigned leat_screen_rows(FILE *stream);
+
 /* A terminal's width may change while a line is being drawn. */
 void leat_screen_measure(leat_screen *screen, FILE *stream);
 
