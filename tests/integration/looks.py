@@ -82,8 +82,8 @@ def take_all(folder, environment, columns):
         terminal.shows(done)
         looks = [
             ("Jobs on their way", terminal.take(
-                "seq 101 140 | sed 's,$,ms,' | leat run --handler sleep", lambda text: re.search(r"[1-9]\d?%", text)
-                and "run" in text or "/40 " in text and " 0/40" not in text)),
+                "seq 201 240 | sed 's,$,ms,' | leat run --handler sleep",
+                lambda text: re.search(r" [3-9]\d% ", text))),
         ]
         terminal.shows(done)
         looks += [
