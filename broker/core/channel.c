@@ -106,6 +106,7 @@ leat_channel_set_rules(leat_core *core, leat_channel *channel, const leat_channe
     if (rules->rate_per_ks > 0)
         leat_list_append(&core->rated, &channel->rated);
     channel->rules = *rules;
+    leat_receiver_stir(core, channel);
 }
 
 uint64_t

@@ -25,6 +25,15 @@ reserve_bit(uint64_t **words, uint32_t *count, uint32_t bit)
     return true;
 }
 
+/* A bit in each of the core's sets of classes. */
+static bool
+reserve_bits(leat_core *core, uint32_t bit)
+{
+    uint32_t words = core->active_words; /* of both */
+    return reserve_bit(&core->stirred, &words, bit) &&
+           reserve_bit(&core->active, &core->active_words, bit);
+}
+
 /* ------------------------------------------------------------------------------ who serves what */
 
 static bool
@@ -190,7 +199,7 @@ leat_class_ensure(leat_core *core,
         free(class);
         return NULL;
     }
-    if (!reserve_bit(&core->active, &core->active_words, class->index)) {
+    if (!reserve_bits(core, class->index)) {
         leat_table_remove(&core->classes, hash);
         free(class);
         return NULL;

@@ -104,6 +104,7 @@ connect_peer(leat_core *core,
     peer->out_seen = peer->out_sequence; /* what was on its way went with the old connection */
     memset(peer->out_bytes, 0, sizeof peer->out_bytes);
     peer->out_unconfirmed_bytes = 0;
+    leat_receiver_relieve(core, peer);
     peer->route = connection->route;
     peer->connection = hello->connection;
     peer->claiming = peer->role == LEAT_ROLE_WORKER && peer->held > 0;

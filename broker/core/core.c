@@ -78,6 +78,7 @@ leat_core_new(const leat_core_options *options, leat_now now, leat_core **out)
     leat_list_init(&core->hungry);
     leat_list_init(&core->fed);
     leat_list_init(&core->speaking);
+    leat_list_init(&core->relieved);
     leat_list_init(&core->waking);
     leat_list_init(&core->questions);
     leat_list_init(&core->finished);
@@ -194,6 +195,7 @@ leat_core_destroy(leat_core **core_p)
     leat_buf_fini(&core->scratch);
     leat_buf_fini(&core->terms_scratch);
     free(core->active);
+    free(core->stirred);
     free(core->epochs);
     free(core->touched);
     free(core->round_leaves);

@@ -277,6 +277,7 @@ leat_grant_write(leat_core *core, const leat_book *book, leat_effect *effect)
     if (peer == NULL)
         return;
     peer->grants_waiting--;
+    leat_receiver_relieve(core, peer);
     peer->disk_grants -= book == &core->books[LEAT_DISK];
     leat_peer_update_hunger(core, peer);
     /* A grant of before this HELLO is not sent after it: END will say that it never came. */

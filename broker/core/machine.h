@@ -69,7 +69,8 @@ typedef enum leat_kind {
     X(CHECKPOINT_FORGOT, "checkpoints are not loaded")                    \
     X(PROGRESS_STALE, "what an old attempt tells is passed on")           \
     X(ROOM_IGNORED, "what comes in is not measured against the disk")     \
-    X(FAILURES_FORGOT, "how earlier attempts failed is not loaded")
+    X(FAILURES_FORGOT, "how earlier attempts failed is not loaded")       \
+    X(STIR_FORGOT, "who has read is not sent what waited for it")
 typedef enum leat_fault {
     LEAT_FAULT_NONE = 0,
 #define LEAT_FAULT_ENUM(name, what) LEAT_FAULT_##name,
@@ -359,9 +360,11 @@ typedef struct leat_peer {
     uint64_t stamp; /* the log flush in which it was named last, and its index there */
 
     /* client */
-    leat_list cursors;   /* of leat_cursor.of_peer */
-    leat_list receivers; /* of leat_receiver.of_peer */
-    leat_list parked;    /* of leat_parked.of_peer */
+    leat_list cursors;       /* of leat_cursor.of_peer */
+    leat_list receivers;     /* of leat_receiver.of_peer */
+    leat_list waited;        /* of leat_receiver.waiting */
+    leat_list_node relieved; /* in core->relieved */
+    leat_list parked;        /* of leat_parked.of_peer */
     size_t parked_bytes;
     leat_list replies; /* of leat_reply: to queries, waiting for room on the way */
     uint32_t reply_count;
@@ -416,6 +419,7 @@ typedef struct leat_receiver {
     bool told_closed;
     leat_list_node of_peer; /* of a select's: in select->receivers */
     leat_list_node of_channel;
+    leat_list_node waiting; /* in peer->waited: its channel waits until more can be sent there */
 } leat_receiver;
 
 /* A place in a channel's line of senders. */
@@ -713,11 +717,12 @@ struct leat_core {
     leat_table shares;   /* by hash of channel and principal */
     leat_table flows;    /* by hash of share and key */
     leat_buf terms_scratch;
-    leat_table batches;     /* by id */
-    leat_table peers;       /* by key */
-    leat_table connections; /* by route */
-    uint64_t *active;       /* owned; bit set of classes with ready items */
-    uint32_t active_words;
+    leat_table batches;         /* by id */
+    leat_table peers;           /* by key */
+    leat_table connections;     /* by route */
+    uint64_t *active;           /* owned; bit set of classes with ready items */
+    uint64_t *stirred;          /* owned; … of classes of messages that a receiver may want now */
+    uint32_t active_words;      /* of each */
     uint64_t next_channel_id;   /* of channels and schedules */
     leat_heap delayed;          /* items by wall ms */
     struct leat_timers *timers; /* owned; see timer.c */
@@ -740,6 +745,7 @@ struct leat_core {
     leat_list hungry;    /* workers that may take jobs, in turn */
     leat_list fed;       /* workers that have been given some in this turn */
     leat_list speaking;  /* peers with something to be sent */
+    leat_list relieved;  /* clients that were waited for, and can be sent something again */
     leat_list waking;    /* cursors to be looked at */
     leat_list questions; /* of leat_question */
     leat_news news;
@@ -1690,6 +1696,13 @@ void leat_receiver_hand(leat_core *core, leat_receiver *receiver, uint32_t index
 void leat_receiver_hand_first(leat_core *core, leat_receiver *receiver);
 /* Hand out what receivers wait for, in all channels; true if something was. */
 bool leat_receiver_deliver(leat_core *core);
+/* Something has changed for the receivers of a channel: the next match looks at it. Channels in
+ * which nothing changes cost nothing. */
+void leat_receiver_stir(leat_core *core, const leat_channel *channel);
+/* More can be sent to this peer: what has waited for it is looked at by the next match. */
+void leat_receiver_relieve(leat_core *core, leat_peer *peer);
+/* The receiver is being freed. */
+void leat_receiver_unwait(leat_receiver *receiver);
 void leat_receiver_message_taken(leat_core *core, leat_peer *peer, const leat_item *item);
 /* Everything that a client has received and not acknowledged goes back. */
 void leat_receiver_return_messages(leat_core *core, leat_peer *peer);

@@ -103,6 +103,7 @@ leat_park_free(leat_core *core, leat_parked *parked)
     drop_posts(parked);
     LEAT_LIST_FOREACH_SAFE (node, after, &parked->receivers) {
         leat_receiver *const receiver = LEAT_CONTAINER_OF(node, leat_receiver, of_peer);
+        leat_receiver_unwait(receiver);
         leat_list_remove(&receiver->of_channel);
         leat_list_remove(&receiver->of_peer);
         free(receiver);

@@ -39,6 +39,7 @@ leat_peer_new(leat_core *core, const leat_session_id *session)
     peer->next_number = 1;
     leat_list_init(&peer->cursors);
     leat_list_init(&peer->receivers);
+    leat_list_init(&peer->waited);
     leat_list_init(&peer->parked);
     leat_list_init(&peer->replies);
     leat_list_init(&peer->watches);
@@ -62,6 +63,8 @@ leat_peer_free(leat_core *core, leat_peer *peer)
     leat_dispatch_forget(peer);
     if (leat_list_is_linked(&peer->speaking))
         leat_list_remove(&peer->speaking);
+    if (leat_list_is_linked(&peer->relieved))
+        leat_list_remove(&peer->relieved);
     for (uint32_t i = 0; i < peer->class_words * 64; i++) {
         if ((peer->classes[i / 64] >> (i % 64) & 1U) != 0)
             ((leat_class *)leat_table_at(&core->classes, i))->offered--;
@@ -215,6 +218,7 @@ leat_peer_heard(leat_core *core, leat_peer *peer, uint64_t sequence, uint64_t se
     if (peer->lost) { /* it was silent, and its connection has stood */
         peer->lost = false;
         leat_peer_update_hunger(core, peer);
+        leat_receiver_relieve(core, peer);
     }
     if (sequence > peer->in_seen)
         peer->in_seen = sequence;
@@ -230,11 +234,7 @@ leat_peer_heard(leat_core *core, leat_peer *peer, uint64_t sequence, uint64_t se
     leat_peer_speak(core, peer);
     LEAT_LIST_FOREACH (node, &peer->cursors)
         leat_cursor_wake(core, LEAT_CONTAINER_OF(node, leat_cursor, of_peer));
-    LEAT_LIST_FOREACH (node, &peer->receivers) {
-        const leat_receiver *const receiver = LEAT_CONTAINER_OF(node, leat_receiver, of_peer);
-        if (!receiver->told_closed && leat_channel_is_drained(receiver->channel))
-            leat_receiver_channel_drained(core, receiver->channel);
-    }
+    leat_receiver_relieve(core, peer);
     leat_peer_update_hunger(core, peer);
 }
 

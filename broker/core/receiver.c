@@ -27,10 +27,18 @@ leat_receiver_of(const leat_peer *peer, const leat_channel *channel)
 }
 
 void
+leat_receiver_unwait(leat_receiver *receiver)
+{
+    if (leat_list_is_linked(&receiver->waiting))
+        leat_list_remove(&receiver->waiting);
+}
+
+void
 leat_receiver_free(leat_core *core, leat_receiver *receiver)
 {
     (void)core;
     receiver->peer->wait_count--;
+    leat_receiver_unwait(receiver);
     leat_list_remove(&receiver->of_peer);
     leat_list_remove(&receiver->of_channel);
     free(receiver);
@@ -48,10 +56,26 @@ leat_receiver_return_messages(leat_core *core, leat_peer *peer)
     }
 }
 
+void
+leat_receiver_stir(leat_core *core, const leat_channel *channel)
+{
+    for (uint32_t i = 0; i < channel->class_count; i++) {
+        const uint32_t class = channel->classes[i];
+        core->stirred[class / 64] |= 1ULL << (class % 64);
+    }
+}
+
+void
+leat_receiver_relieve(leat_core *core, leat_peer *peer)
+{
+    if (!leat_list_is_empty(&peer->waited) && !leat_list_is_linked(&peer->relieved) &&
+        !LEAT_FAULT(STIR_FORGOT))
+        leat_list_append(&core->relieved, &peer->relieved);
+}
+
 bool
 leat_receiver_of_select(leat_core *core, leat_parked *parked, leat_channel *channel, uint16_t index)
 {
-    (void)core;
     leat_receiver *const receiver = calloc(1, sizeof *receiver);
     if (receiver == NULL)
         return false;
@@ -63,6 +87,7 @@ leat_receiver_of_select(leat_core *core, leat_parked *parked, leat_channel *chan
     receiver->receives = 1;
     leat_list_append(&parked->receivers, &receiver->of_peer);
     leat_list_append(&channel->receivers, &receiver->of_channel);
+    leat_receiver_stir(core, channel);
     return true;
 }
 
@@ -95,6 +120,7 @@ leat_receiver_credit(leat_core *core, leat_peer *peer, const leat_credit *credit
     receiver->credit = credit->items;
     receiver->receives = credit->receives;
     receiver->told_closed = false;
+    leat_receiver_stir(core, channel);
     if (leat_channel_is_drained(channel))
         leat_receiver_channel_drained(core, channel);
 }
@@ -102,6 +128,7 @@ leat_receiver_credit(leat_core *core, leat_peer *peer, const leat_credit *credit
 void
 leat_receiver_message_taken(leat_core *core, leat_peer *peer, const leat_item *item)
 {
+    leat_receiver_stir(core, leat_class_of(core, item)->channel);
     if ((item->flags & LEAT_ITEM_SELECTED) != 0)
         return;
     leat_receiver *const receiver = leat_receiver_of(peer, leat_class_of(core, item)->channel);
@@ -117,6 +144,14 @@ leat_receiver_channel_drained(leat_core *core, const leat_channel *channel)
     leat_effect *const effect = leat_outbox_add(core, LEAT_DISK, LEAT_EFFECT_DRAINED);
     if (effect != NULL)
         effect->position = channel->index;
+}
+
+/* The channel is looked at again when more can be sent to this receiver's peer. */
+static void
+wait_for(leat_receiver *receiver)
+{
+    if (!leat_list_is_linked(&receiver->waiting))
+        leat_list_append(&receiver->peer->waited, &receiver->waiting);
 }
 
 static leat_receiver *
@@ -141,8 +176,12 @@ leat_receiver_tell_drained(leat_core *core, const leat_channel *channel)
     LEAT_LIST_FOREACH (node, &channel->receivers) {
         leat_receiver *const receiver = LEAT_CONTAINER_OF(node, leat_receiver, of_channel);
         leat_peer *const peer = receiver->peer;
-        if (receiver->told_closed || receiver->credit == 0 || !leat_peer_can_send(peer))
+        if (receiver->told_closed || receiver->credit == 0)
             continue;
+        if (!leat_peer_can_send(peer)) {
+            wait_for(receiver);
+            continue;
+        }
         leat_buf frame = {0};
         leat_frame_begin(&frame, LEAT_CMD_ITEMS);
         const size_t at =
@@ -163,25 +202,40 @@ leat_receiver_unserve(leat_core *core, const leat_effect *effect, uint32_t n)
     if (channel == NULL || channel->id != effect->position)
         return;
     leat_receiver *const receiver = leat_receiver_of(peer, channel);
-    if (receiver != NULL)
-        receiver->served -= n < receiver->served ? n : receiver->served;
+    if (receiver == NULL)
+        return;
+    receiver->served -= n < receiver->served ? n : receiver->served;
+    leat_receiver_stir(core, channel);
 }
 
 /* ------------------------------------------------------------------------------ messages */
 
 static bool
+is_there(const leat_peer *peer)
+{
+    return peer->route != 0 && !peer->unreachable && !peer->lost && !peer->ended;
+}
+
+/* Can it be sent more? A select's answer waits in the window, not on the way. */
+static bool
+has_way(const leat_peer *peer)
+{
+    return is_there(peer) && peer->out_unconfirmed_bytes < LEAT_OUT_BYTES &&
+           peer->out_sequence - peer->out_seen + peer->grants_waiting < LEAT_OUT_FRAMES - 2;
+}
+
+static bool
 wants_message(const leat_receiver *receiver)
 {
     const leat_peer *const peer = receiver->peer;
-    if (peer->route == 0 || peer->unreachable || peer->lost || peer->ended)
+    if (!is_there(peer))
         return false;
     if (receiver->select != NULL)
-        return true; /* its answer waits in the window, not on the way */
+        return true;
     const bool asked = receiver->channel->rules.capacity == LEAT_UNLIMITED
                            ? receiver->held < receiver->credit
                            : receiver->credit > 0 && receiver->served < receiver->receives;
-    return asked && peer->out_unconfirmed_bytes < LEAT_OUT_BYTES &&
-           peer->out_sequence - peer->out_seen + peer->grants_waiting < LEAT_OUT_FRAMES - 2;
+    return asked && has_way(peer);
 }
 
 leat_receiver *
@@ -287,6 +341,18 @@ give_many(leat_core *core, leat_receiver *receiver, leat_class *class)
     return given;
 }
 
+/* Nobody takes what is ready: who has too much on the way is waited for. Everything else for which
+ * it may lie there stirs the channel when it changes. */
+static void
+wait_for_all(const leat_channel *channel)
+{
+    LEAT_LIST_FOREACH (node, &channel->receivers) {
+        leat_receiver *const receiver = LEAT_CONTAINER_OF(node, leat_receiver, of_channel);
+        if (!has_way(receiver->peer))
+            wait_for(receiver);
+    }
+}
+
 /* Items of a channel of messages, to its receivers in turn. */
 static bool
 deliver(leat_core *core, leat_channel *channel)
@@ -296,8 +362,10 @@ deliver(leat_core *core, leat_channel *channel)
     leat_class *class;
     while (core->fault == LEAT_ERR_OK && (class = next_message(core, channel, &first)) != NULL) {
         leat_receiver *const receiver = leat_receiver_wanting(channel, NULL);
-        if (receiver == NULL)
+        if (receiver == NULL) {
+            wait_for_all(channel);
             break;
+        }
         if (receiver->select != NULL)
             leat_receiver_hand(core, receiver, first.index);
         else if (!give_many(core, receiver, class))
@@ -307,12 +375,36 @@ deliver(leat_core *core, leat_channel *channel)
     return progress;
 }
 
+/* What has waited for this peer, in turn, as far as it can be sent. */
+static bool
+deliver_waited(leat_core *core, leat_peer *peer)
+{
+    bool progress = false;
+    while (core->fault == LEAT_ERR_OK && has_way(peer)) {
+        leat_list_node *const node = leat_list_take_first(&peer->waited);
+        if (node == NULL)
+            break;
+        const leat_receiver *const receiver = LEAT_CONTAINER_OF(node, leat_receiver, waiting);
+        leat_channel *const channel = receiver->channel;
+        if (!receiver->told_closed && leat_channel_is_drained(channel))
+            leat_receiver_channel_drained(core, channel);
+        progress = deliver(core, channel) || progress;
+    }
+    return progress;
+}
+
 bool
 leat_receiver_deliver(leat_core *core)
 {
     bool progress = false;
+    for (leat_list_node *node; (node = leat_list_take_first(&core->relieved)) != NULL;)
+        progress = deliver_waited(core, LEAT_CONTAINER_OF(node, leat_peer, relieved)) || progress;
+    LEAT_LIST_FOREACH (node, &core->rated)
+        leat_receiver_stir(core, LEAT_CONTAINER_OF(node, leat_channel, rated));
     for (uint32_t w = 0; w < core->active_words; w++) {
-        for (uint64_t bits = core->active[w]; bits != 0; bits &= bits - 1) {
+        uint64_t bits = core->stirred[w] & core->active[w];
+        core->stirred[w] = 0;
+        for (; bits != 0; bits &= bits - 1) {
             const leat_class *const class =
                 leat_table_at(&core->classes, w * 64 + (uint32_t)__builtin_ctzll(bits));
             if (class->handler[0] == '\0' && !leat_list_is_empty(&class->channel->receivers))

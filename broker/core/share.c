@@ -416,6 +416,7 @@ became_ready(leat_core *core, leat_item *item)
     leat_list_append(&share->stalls, &stall->of_share);
     class->filled |= (uint16_t)(1U << stall->priority);
     core->active[class->index / 64] |= 1ULL << (class->index % 64);
+    core->stirred[class->index / 64] |= 1ULL << (class->index % 64);
 }
 
 /* The item is out of its line. */

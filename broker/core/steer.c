@@ -386,6 +386,7 @@ resume_channel(struct leat_steering *s)
         return err;
     channel->paused = false;
     channel->paused_until_ms = 0;
+    leat_receiver_stir(s->core, channel);
     leat_channel_changed(s->core, channel);
     leat_news_channel(s->core, LEAT_NEWS_CHANNEL_RESUMED, channel);
     return LEAT_ERR_OK;
@@ -402,6 +403,7 @@ leat_steer_resume_due(leat_core *core, uint64_t id)
             continue;
         channel->paused = false;
         channel->paused_until_ms = 0;
+        leat_receiver_stir(core, channel);
         leat_channel_changed(core, channel);
         leat_news_channel(core, LEAT_NEWS_CHANNEL_RESUMED, channel);
     }

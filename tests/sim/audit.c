@@ -275,6 +275,27 @@ audit_idle(const struct audit *a)
     }
 }
 
+/* A receiver that wants a message gets it: it has been given, or the next match will look. */
+static void
+audit_receivers(const struct audit *a)
+{
+    const leat_core *const core = a->core;
+    for (uint32_t i = leat_table_next(&core->classes, 0); i != 0;
+         i = leat_table_next(&core->classes, i)) {
+        const leat_class *const class = leat_table_at(&core->classes, i);
+        const leat_channel *const channel = class->channel;
+        if (class->handler[0] != '\0' || class->ready == 0 || channel->paused ||
+            channel->rules.rate_per_ks > 0 || channel->running >= channel->rules.running_max ||
+            (core->stirred[i / 64] >> (i % 64) & 1U) != 0)
+            continue;
+        const leat_receiver *const receiver = leat_receiver_wanting(channel, NULL);
+        if (receiver != NULL && !(leat_list_is_linked(&receiver->waiting) &&
+                                  leat_list_is_linked(&receiver->peer->relieved)))
+            sim_fail(a->s, "\"%s\" has %" PRIu64 " messages, and nobody looks at who wants one",
+                     channel->name, class->ready);
+    }
+}
+
 static void
 audit_outbox(const struct audit *a)
 {
@@ -306,6 +327,7 @@ sim_audit(sim *s)
     audit_batches(&a);
     audit_peers(&a);
     audit_outbox(&a);
+    audit_receivers(&a);
     if (s->healing)
         audit_idle(&a);
     free(a.channels);
