@@ -48,7 +48,7 @@
 #define LEAT_HAVES_MAX          32U       /* amounts that one worker has */
 #define LEAT_CASES_MAX          64U       /* of one select */
 #define LEAT_PARKED_BYTES_MAX   16777216U /* frames of one session that wait in line */
-#define LEAT_CLASSES_MAX        65536U
+#define LEAT_CLASSES_MAX        262144U
 #define LEAT_AFTERS_MAX         64U     /* other batches that one batch waits for */
 #define LEAT_DEAD_MAX           100000U /* dead jobs that are kept for a person */
 #define LEAT_BATCHES_KEPT_MAX   100000U /* records of finished batches */
@@ -110,6 +110,7 @@ static_assert(LEAT_NAME_BYTES_MAX <= UINT8_MAX, "names travel with a u8 length")
 static_assert(LEAT_LABELS_BYTES_MAX <= UINT8_MAX, "labels are stored with a u8 length");
 static_assert(LEAT_SETTINGS_BYTES_MAX <= UINT16_MAX, "settings travel with a u16 length");
 static_assert(LEAT_RECORDS_MAX <= UINT16_MAX, "the header counts records in a u16");
+static_assert(LEAT_CLASSES_MAX >= 2 * LEAT_CHANNELS_MAX, "a channel has a class, or some");
 static_assert(LEAT_OUT_BYTES >= LEAT_FRAME_BYTES_MAX, "one frame of any legal size fits");
 static_assert(LEAT_FRAME_BYTES_CLOSE > LEAT_CHECKPOINT_BYTES_MAX + LEAT_LOG_BYTES_MAX,
               "a job of the largest payload and its checkpoint fit into a frame");
