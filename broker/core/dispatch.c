@@ -140,20 +140,6 @@ quantum_of(const leat_class *class)
     return quantum == 0 ? 1 : quantum;
 }
 
-/* The worker's grant of this turn: what it is given in several visits leaves in one frame. */
-static leat_filling *
-filling_of(leat_core *core, leat_peer *peer)
-{
-    if (peer->filling == NULL)
-        peer->filling = calloc(1, sizeof *peer->filling);
-    if (peer->filling == NULL)
-        return NULL;
-    peer->filling->peer = peer;
-    if (!leat_list_is_linked(&peer->fed))
-        leat_list_append(&core->fed, &peer->fed);
-    return peer->filling;
-}
-
 /* Would the item, with its checkpoint, make a frame too large that has something already? */
 static bool
 is_crowded(const leat_core *core, const leat_filling *f, uint32_t index)
@@ -186,7 +172,7 @@ feed(leat_core *core, leat_peer *peer)
     struct choice choice;
     if (!leat_list_is_linked(&peer->hungry) || !choose(core, peer, &choice))
         return false;
-    leat_filling *const f = filling_of(core, peer);
+    leat_filling *const f = leat_grant_of(core, peer);
     if (f == NULL) {
         leat_core_fault(core, LEAT_ERR_NOMEM);
         return false;
@@ -241,8 +227,10 @@ leat_dispatch_forget(leat_peer *peer)
 {
     if (leat_list_is_linked(&peer->fed))
         leat_list_remove(&peer->fed);
-    if (peer->filling != NULL)
+    if (peer->filling != NULL) {
         free(peer->filling->effect.grants);
+        leat_buf_fini(&peer->filling->effect.bytes);
+    }
     free(peer->filling);
     peer->filling = NULL;
 }
@@ -266,7 +254,7 @@ static void
 give_one(leat_core *core, leat_peer *peer, leat_class *class)
 {
     leat_candidate first;
-    leat_filling *const f = filling_of(core, peer);
+    leat_filling *const f = leat_grant_of(core, peer);
     if (f == NULL) {
         leat_core_fault(core, LEAT_ERR_NOMEM);
         return;

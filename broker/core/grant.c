@@ -11,6 +11,19 @@
 
 /* ------------------------------------------------------------------------------ collecting */
 
+leat_filling *
+leat_grant_of(leat_core *core, leat_peer *peer)
+{
+    if (peer->filling == NULL)
+        peer->filling = calloc(1, sizeof *peer->filling);
+    if (peer->filling == NULL)
+        return NULL;
+    peer->filling->peer = peer;
+    if (!leat_list_is_linked(&peer->fed))
+        leat_list_append(&core->fed, &peer->fed);
+    return peer->filling;
+}
+
 bool
 leat_grant_is_full(const leat_filling *f)
 {
@@ -55,7 +68,7 @@ leat_grant_close(leat_core *core, leat_filling *f)
         return;
     f->peer->disk_grants += queue == LEAT_DISK;
     f->effect.durability = f->durability;
-    if (f->effect.messages) {
+    if (f->effect.messages && !f->mixed) {
         const leat_item *const first = leat_items_at(&core->items, f->effect.grants[0].index);
         f->effect.batch = leat_class_of(core, first)->channel->index;
         f->effect.position = leat_class_of(core, first)->channel->id;
@@ -296,6 +309,8 @@ leat_grant_write(leat_core *core, const leat_book *book, leat_effect *effect)
         if (leat_grant_is_current(core, peer, &effect->grants[i]))
             fetches[count++] =
                 (leat_fetch){.kind = LEAT_FETCH_JOB, .id = effect->grants[i].id, .cookie = i};
+        else
+            effect->grants[i].id = 0;
     }
     leat_frame_begin(&w.frame, effect->messages ? LEAT_CMD_ITEMS : LEAT_CMD_JOBS);
     if (!effect->messages)
@@ -308,7 +323,7 @@ leat_grant_write(leat_core *core, const leat_book *book, leat_effect *effect)
         leat_core_fault(core, LEAT_ERR_IO);
     free(fetches);
     end_run(&w);
-    leat_receiver_unserve(core, effect, effect->grant_count - w.sent);
+    leat_receiver_unserve(core, effect, false);
     if (w.runs > 0) {
         leat_frame_finish(&w.frame, 0, w.runs, 0);
         (void)leat_peer_send(core, peer, &w.frame);

@@ -611,14 +611,14 @@ typedef struct leat_effect {
     uint64_t number;        /* commit of the book that it lies in */
     uint64_t peer;          /* key; GRANT */
     uint64_t connection;    /* GRANT: of the peer when it was made */
-    uint64_t batch;         /* LOG: id; GRANT of messages: index of the channel … */
+    uint64_t batch;         /* LOG: id; GRANT of messages: index of the channel, 0: of many … */
     leat_counters counters; /* LOG: of the batch */
     uint64_t position;      /* LOG: end; GRANT: first JOBS number, of messages its id */
     leat_grant *grants;     /* owned */
     uint32_t grant_count;
     bool messages;              /* GRANT */
     leat_durability durability; /* GRANT: of the items; the queue may be the other one */
-    leat_buf bytes;             /* owned; WITHDRAWN: the record */
+    leat_buf bytes; /* owned; WITHDRAWN: the record; GRANT: whose messages, if of many */
 } leat_effect;
 
 /* Which ids ended alone in a turn that is not yet in history. */
@@ -1706,8 +1706,9 @@ void leat_receiver_unwait(leat_receiver *receiver);
 void leat_receiver_message_taken(leat_core *core, leat_peer *peer, const leat_item *item);
 /* Everything that a client has received and not acknowledged goes back. */
 void leat_receiver_return_messages(leat_core *core, leat_peer *peer);
-/* So many messages of a grant do not leave: they are not among those that were served. */
-void leat_receiver_unserve(leat_core *core, const leat_effect *effect, uint32_t n);
+/* Messages of a grant do not leave, all of them or those that have stayed: they are not among those
+ * that were served. */
+void leat_receiver_unserve(leat_core *core, const leat_effect *effect, bool all);
 
 /* ---- recall.c ---- */
 /* What is with workers and has not started is not wanted there any more: all of it is asked back,
@@ -1732,8 +1733,12 @@ typedef struct leat_filling {
     uint32_t class; /* of the last item: another one begins a run */
     uint32_t batch;
     uint64_t limit;
+    bool mixed; /* messages of any channels without capacity */
 } leat_filling;
 
+/* What this peer is given in several visits of one match leaves together. NULL: there is no memory.
+ */
+leat_filling *leat_grant_of(leat_core *core, leat_peer *peer);
 bool leat_grant_is_full(const leat_filling *f);
 /* Make room for one more item; false: there is no memory. */
 bool leat_grant_room(leat_filling *f);

@@ -145,7 +145,7 @@ leat_outbox_drop_grants(leat_core *core, uint64_t peer)
                 &book->effects[(book->effect_head + i) % book->effect_capacity];
             if (effect->kind != LEAT_EFFECT_GRANT || effect->peer != peer)
                 continue;
-            leat_receiver_unserve(core, effect, effect->grant_count);
+            leat_receiver_unserve(core, effect, true);
             effect->grant_count = 0;
         }
     }

@@ -192,20 +192,47 @@ leat_receiver_tell_drained(leat_core *core, const leat_channel *channel)
         leat_buf_fini(&frame);
     }
 }
-void
-leat_receiver_unserve(leat_core *core, const leat_effect *effect, uint32_t n)
+
+/* So many messages of a channel have not left, that this peer was to have. */
+static void
+unserve(
+    leat_core *core, const leat_peer *peer, uint32_t channel_index, uint64_t channel_id, uint32_t n)
 {
-    const leat_peer *const peer = leat_table_get(&core->peers, effect->peer);
-    if (!effect->messages || n == 0 || peer == NULL || effect->connection != peer->connection)
-        return;
-    const leat_channel *const channel = leat_table_at(&core->channels, (uint32_t)effect->batch);
-    if (channel == NULL || channel->id != effect->position)
+    const leat_channel *const channel = leat_table_at(&core->channels, channel_index);
+    if (n == 0 || channel == NULL || channel->id != channel_id)
         return;
     leat_receiver *const receiver = leat_receiver_of(peer, channel);
     if (receiver == NULL)
         return;
     receiver->served -= n < receiver->served ? n : receiver->served;
     leat_receiver_stir(core, channel);
+}
+
+/* A grant that has not left: its item was gone, or could not be read. */
+static bool
+has_stayed(const leat_grant *granted)
+{
+    return granted->id == 0 || granted->attempt == 0;
+}
+
+void
+leat_receiver_unserve(leat_core *core, const leat_effect *effect, bool all)
+{
+    const leat_peer *const peer = leat_table_get(&core->peers, effect->peer);
+    uint32_t at = 0;
+    if (!effect->messages || peer == NULL || effect->connection != peer->connection)
+        return;
+    leat_reader served = leat_reader_over(effect->bytes.data, effect->bytes.size);
+    while (at < effect->grant_count) {
+        const bool mixed = effect->batch == 0;
+        const uint32_t channel = mixed ? leat_read_u32(&served) : (uint32_t)effect->batch;
+        const uint64_t id = mixed ? leat_read_u64(&served) : effect->position;
+        const uint32_t end = mixed ? at + leat_read_u32(&served) : effect->grant_count;
+        uint32_t n = 0;
+        for (; at < end; at++)
+            n += all || has_stayed(&effect->grants[at]);
+        unserve(core, peer, channel, id, n);
+    }
 }
 
 /* ------------------------------------------------------------------------------ messages */
@@ -310,35 +337,73 @@ leat_receiver_hand_first(leat_core *core, leat_receiver *receiver)
         leat_receiver_hand(core, receiver, first.index);
 }
 
+/* What this receiver is given leaves with what its peer is given of other channels in this turn, if
+ * they have no capacity. */
+static leat_filling *
+filling_for(leat_core *core, const leat_receiver *receiver, leat_filling *own)
+{
+    leat_peer *const peer = receiver->peer;
+    const leat_channel *const channel = receiver->channel;
+    const bool mixed = channel->rules.capacity == LEAT_UNLIMITED && peer->role == LEAT_ROLE_CLIENT;
+    leat_filling *const f = mixed ? leat_grant_of(core, peer) : own;
+    if (f == NULL)
+        return NULL;
+    if (!mixed)
+        *f = (leat_filling){.peer = peer};
+    else if (f->durability != channel->durability || leat_grant_is_full(f))
+        leat_grant_close(core, f);
+    f->durability = channel->durability;
+    f->effect.messages = true;
+    f->mixed = mixed;
+    return f;
+}
+
+/* The next `count` grants are of this channel: u32 index · u64 id · u32 count. */
+static void
+note_served(leat_buf *served, const leat_channel *channel, uint32_t count)
+{
+    leat_put_u32(served, channel->index);
+    leat_put_u64(served, channel->id);
+    leat_put_u32(served, count);
+}
+
 /* To a receiver by itself, as many as it wants when it is the only one: they leave in one frame. */
 static bool
 give_many(leat_core *core, leat_receiver *receiver, leat_class *class)
 {
     leat_channel *const channel = receiver->channel;
-    leat_filling f = {.peer = receiver->peer, .durability = channel->durability};
+    leat_filling own = {0};
+    leat_filling *const f = filling_for(core, receiver, &own);
     leat_candidate first;
-    bool given = false;
-    f.effect.messages = true;
+    uint32_t given = 0;
+    if (f == NULL) {
+        leat_core_fault(core, LEAT_ERR_NOMEM);
+        return false;
+    }
     leat_list_remove(&receiver->of_channel);
     const bool alone = leat_list_is_empty(&channel->receivers);
     leat_list_append(&channel->receivers, &receiver->of_channel);
-    while (wants_message(receiver) && !leat_grant_is_full(&f) &&
-           leat_channel_gives(core, channel) && leat_line_first(core, class, &first)) {
-        if (!leat_grant_room(&f)) {
+    while (wants_message(receiver) && !leat_grant_is_full(f) && leat_channel_gives(core, channel) &&
+           leat_line_first(core, class, &first)) {
+        if (!leat_grant_room(f)) {
             leat_core_fault(core, LEAT_ERR_NOMEM);
             break;
         }
         leat_line_take(core, class, first.index);
-        leat_grant_add(core, &f, first.index);
+        leat_grant_add(core, f, first.index);
         receiver->held++;
         receiver->served++;
-        given = true;
+        given++;
         if (!alone)
             break; /* the next one is the next receiver's */
     }
-    leat_grant_close(core, &f);
-    free(f.effect.grants);
-    return given;
+    if (f->mixed && given > 0)
+        note_served(&f->effect.bytes, channel, given);
+    if (f->effect.bytes.failed)
+        leat_core_fault(core, LEAT_ERR_NOMEM);
+    leat_grant_close(core, &own);
+    free(own.effect.grants);
+    return given > 0;
 }
 
 /* Nobody takes what is ready: who has too much on the way is waited for. Everything else for which
@@ -368,8 +433,8 @@ deliver(leat_core *core, leat_channel *channel)
         }
         if (receiver->select != NULL)
             leat_receiver_hand(core, receiver, first.index);
-        else if (!give_many(core, receiver, class))
-            break;
+        else if (!give_many(core, receiver, class) && wants_message(receiver))
+            break; /* a fault; else what was open has just taken its way, and others may want it */
         progress = true;
     }
     return progress;
