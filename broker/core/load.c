@@ -715,6 +715,8 @@ leat_load_all(leat_core *core, char why[256])
     free(l.orphans);
     if (err == LEAT_ERR_OK)
         err = core->fault;
+    if (err == LEAT_ERR_OK)
+        leat_batch_sweep(core); /* those that are but a record leave memory at once */
     if (err == LEAT_ERR_CORRUPT)
         (void)snprintf(
             why, 256,

@@ -204,6 +204,20 @@ Test(core_archive, order_and_counts_survive_a_restart)
     cr_assert(eq(dbl, said_of("broker.dropped_batches"), 2));
 }
 
+Test(core_archive, a_start_does_not_keep_them_in_memory)
+{
+    for (unsigned i = 0; i < 3; i++)
+        (void)must_finish(LEAT_END_DONE);
+    let_time_pass();
+    const size_t alive = leat_core_get_facts(w.core).batches;
+
+    LEAT_PASS(world_restart(&w));
+    cr_assert(eq(sz, leat_core_get_facts(w.core).batches, alive), "before the first turn");
+    world_turn(&w);
+    client = must_client(&w);
+    cr_assert(eq(dbl, said_of("broker.history_batches"), 3));
+}
+
 Test(core_archive, batches_in_memory_go_as_well)
 {
     (void)must_command(client, "channel.new", "{\"channel\":\"m\",\"durability\":\"memory\"}");
