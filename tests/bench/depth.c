@@ -26,14 +26,11 @@
 #include "proto/base/clock.h"
 #include "proto/base/option.h"
 #include "proto/base/random.h"
-#include "proto/link/link.h"
-#include "proto/records.h"
+#include "tests/bench/wire.h"
 
 #define PAYLOAD_BYTES 64U
-#define FRAME_JOBS    512U
 #define FLOW_JOBS     16U   /* of a flow in one frame: flows lie interleaved in the store */
 #define PATIENCE_MS   60000 /* nothing has been answered for so long: the run has failed */
-#define HANDLER       "noop"
 #define CHURN_MS_MAX  3000U /* of delays and back-offs */
 
 typedef struct settings {
@@ -62,78 +59,14 @@ static const leat_option rows[] = {
     {"help",    'h', LEAT_OPTION_FLAG,   NULL,   NULL,      "show this",                                     0, 0,     LEAT_OPTION_NOT_IN_FILE, NULL},
 };
 
-/* A measurement that met an error is worth nothing. */
-__attribute__((noreturn)) static void
-fail(const char *what, const char *why)
-{
-    (void)fprintf(stderr, "depth: %s: %s\n", what, why);
-    (void)fflush(stdout);
-    _exit(1);
-}
-
-static void
-must(leat_err err, const char *what)
-{
-    if (err != LEAT_ERR_OK)
-        fail(what, leat_err_message(err));
-}
-
 /* ------------------------------------------------------------------------------- connection */
 
 static leat_link *
 connect_as(leat_role role, const settings *set)
 {
-    char *endpoints[LEAT_LINK_ENDPOINTS_MAX];
-    leat_link *link;
-    leat_link_options *const options = calloc(1, sizeof *options);
-    if (options == NULL)
-        fail("connect", "out of memory");
-    must(leat_link_endpoints(set->broker, endpoints, &options->endpoint_count), "--broker");
-    options->endpoints = (const char *const *)endpoints;
-    options->answers_beats = true;
-    leat_hello *const hello = &options->hello;
-    hello->role = role;
-    hello->pid = getpid();
-    (void)snprintf(hello->software, sizeof hello->software, "depth");
-    if (role == LEAT_ROLE_WORKER) {
-        (void)snprintf(hello->name, sizeof hello->name, "depth");
-        (void)snprintf(hello->host, sizeof hello->host, "bench");
-        (void)snprintf(hello->handlers[0].name, sizeof hello->handlers[0].name, HANDLER);
-        hello->handlers[0].runs = LEAT_RUNS_INLINE;
-        hello->handler_count = 1;
-        (void)snprintf(hello->channels[0], sizeof hello->channels[0], "%s", set->channel);
-        hello->channel_count = 1;
-        hello->slots = (uint32_t)set->hold;
-    }
-    must(leat_link_new(options, &link), "connect");
-    for (size_t i = 0; i < options->endpoint_count; i++)
-        free(endpoints[i]);
-    free(options);
-    return link;
-}
-
-/* The next frame, or false: nothing now. A connection that is lost fails the run, once it was up.
- */
-static bool
-next_frame(leat_link *link, leat_link_event *event, bool *up)
-{
-    while (leat_link_next(link, event)) {
-        switch (event->kind) {
-        case LEAT_LINK_UP:
-            *up = true;
-            return true;
-        case LEAT_LINK_DOWN:
-            if (*up)
-                fail("connection", event->sentence);
-            break;
-        case LEAT_LINK_FRAME:
-            return true;
-        case LEAT_LINK_UNKNOWN:
-        case LEAT_LINK_REFUSED:
-            fail("connection", event->kind == LEAT_LINK_REFUSED ? event->sentence : "lost");
-        }
-    }
-    return false;
+    const wire_peer peer = {
+        .role = role, .broker = set->broker, .channel = set->channel, .slots = set->hold};
+    return wire_connect(&peer);
 }
 
 /* ------------------------------------------------------------------------------------- fill */
@@ -147,9 +80,9 @@ send_jobs(leat_link *link, const settings *set, uint64_t frame_number, uint64_t 
     leat_buf frame = {0};
     leat_send_head head = leat_send_head_default();
     head.channel = leat_text_of(set->channel);
-    head.handler = leat_text_of(HANDLER);
+    head.handler = leat_text_of(WIRE_HANDLER);
     head.tag = set->lone ? 0 : 1;
-    uint64_t n = set->lone ? 1 : FRAME_JOBS;
+    uint64_t n = set->lone ? 1 : WIRE_FRAME_JOBS;
     if (set->flows > 0) {
         (void)snprintf(flow, sizeof flow, "f%llu", (unsigned long long)(frame_number % set->flows));
         head.settings.flow = leat_text_of(flow);
@@ -173,26 +106,8 @@ send_jobs(leat_link *link, const settings *set, uint64_t frame_number, uint64_t 
         leat_send_put(&frame, payload, sizeof payload);
     leat_frame_finish(&frame, 0, (uint16_t)n, 0);
     if (frame.failed || leat_link_send_sequenced(link, &frame) == 0)
-        fail("send", "out of memory");
+        wire_fail("send", "out of memory");
     return n;
-}
-
-static uint64_t
-count_sent(const leat_link_event *event)
-{
-    leat_reader records;
-    uint64_t accepted = 0;
-    if (event->frame.command != LEAT_CMD_SENT)
-        return 0;
-    must(leat_sent_open(event->body, event->body_size, event->frame.count, &records), "SENT");
-    for (uint16_t i = 0; i < event->frame.count; i++) {
-        leat_sent sent;
-        leat_sent_next(&records, &sent);
-        if (sent.code != LEAT_ERR_OK)
-            fail("send", leat_err_message(leat_err_from_number(sent.code)));
-        accepted += sent.accepted;
-    }
-    return accepted;
 }
 
 static double
@@ -209,15 +124,15 @@ fill(leat_link *link, const settings *set)
         for (unsigned i = 0; up && i < 64 && sent < set->jobs && leat_link_room(link) > 0; i++)
             sent += send_jobs(link, set, frames++, set->jobs - sent, false);
         /* After sending: what it has learnt of the socket is only told here. */
-        while (next_frame(link, &event, &up)) {
+        while (wire_next(link, &event, &up)) {
             if (event.kind == LEAT_LINK_UP)
                 start_us = leat_clock_mono_us();
             else
-                accepted += count_sent(&event);
+                accepted += wire_accepted(&event);
             heard_ms = leat_clock_mono_ms();
         }
         if (leat_clock_mono_ms() - heard_ms > PATIENCE_MS)
-            fail("send", "the broker does not answer");
+            wire_fail("send", "the broker does not answer");
         if (accepted < set->jobs && (!up || sent == set->jobs || leat_link_room(link) == 0))
             leat_link_wait(link, leat_clock_mono_ms() + 1000);
     }
@@ -227,53 +142,25 @@ fill(leat_link *link, const settings *set)
 /* ------------------------------------------------------------------------------------ drain */
 
 typedef struct hands {
-    leat_token *jobs; /* a ring of hold + one frame */
-    uint64_t capacity;
-    uint64_t first;
-    uint64_t count;
-    uint64_t started; /* the highest number of JOBS that came */
+    wire_hands held;
     uint64_t ended;
     leat_random random;
 } hands;
-
-static void
-take_jobs(hands *self, const leat_link_event *event)
-{
-    leat_jobs_head head;
-    leat_reader records;
-    must(leat_jobs_open(event->body, event->body_size, event->frame.count, &head, &records),
-         "JOBS");
-    self->started = head.first_number - 1;
-    for (uint16_t r = 0; r < event->frame.count; r++) {
-        leat_jobs_run run;
-        leat_jobs_next_run(&records, &run);
-        self->started += run.jobs;
-        for (uint16_t i = 0; i < run.jobs; i++) {
-            leat_jobs_job job;
-            leat_jobs_next_job(&records, &run, &job);
-            if (self->count == self->capacity)
-                fail("JOBS", "more jobs than there was credit for");
-            self->jobs[(self->first + self->count++) % self->capacity] =
-                (leat_token){.id = job.id, .attempt = job.attempt, .epoch = head.epoch};
-        }
-    }
-}
 
 /* The oldest, or any. */
 static leat_token
 let_go(hands *self, bool shuffle)
 {
-    leat_token *const first = &self->jobs[self->first];
+    wire_hands *const held = &self->held;
     if (shuffle) {
+        leat_token *const first = &held->jobs[held->first];
         const uint64_t at =
-            (self->first + leat_random_below(&self->random, self->count)) % self->capacity;
+            (held->first + leat_random_below(&self->random, held->count)) % held->capacity;
         const leat_token swap = *first;
-        *first = self->jobs[at];
-        self->jobs[at] = swap;
+        *first = held->jobs[at];
+        held->jobs[at] = swap;
     }
-    self->first = (self->first + 1) % self->capacity;
-    self->count--;
-    return *first;
+    return wire_hands_let_go(held);
 }
 
 /* n ends; each is done but for one in `fail_one_in`. Returns how many are done. */
@@ -283,7 +170,7 @@ send_ends(leat_link *link, hands *self, uint64_t n, bool shuffle, uint64_t fail_
     uint64_t ended = 0;
     leat_buf frame = {0};
     leat_frame_begin(&frame, LEAT_CMD_DONE);
-    leat_done_put_head(&frame, self->started);
+    leat_done_put_head(&frame, self->held.started);
     for (uint64_t i = 0; i < n; i++) {
         const bool fails = fail_one_in > 0 && leat_random_below(&self->random, fail_one_in) == 0;
         const leat_done done = {.token = let_go(self, shuffle),
@@ -294,37 +181,8 @@ send_ends(leat_link *link, hands *self, uint64_t n, bool shuffle, uint64_t fail_
     }
     leat_frame_finish(&frame, 0, (uint16_t)n, 0);
     if (frame.failed || leat_link_send_sequenced(link, &frame) == 0)
-        fail("DONE", "out of memory");
+        wire_fail("DONE", "out of memory");
     return ended;
-}
-
-static void
-check_acked(const leat_link_event *event)
-{
-    leat_reader records;
-    must(leat_acked_open(event->body, event->body_size, event->frame.count, &records), "ACKED");
-    for (uint16_t i = 0; i < event->frame.count; i++) {
-        leat_acked acked;
-        leat_acked_next(&records, &acked);
-        if (acked.code != LEAT_ERR_OK || acked.exceptions > 0)
-            fail("DONE", "the broker did not want an end");
-    }
-}
-
-static void
-say_credit(leat_link *link, uint64_t items)
-{
-    leat_buf frame = {0};
-    const leat_credit credit = {.kind = LEAT_CREDIT_WORK,
-                                .handler = LEAT_CREDIT_ALL_HANDLERS,
-                                .items = (uint32_t)items,
-                                .bytes = UINT32_MAX};
-    leat_frame_begin(&frame, LEAT_CMD_CREDIT);
-    leat_credit_put(&frame, &credit);
-    leat_frame_finish(&frame, 0, 1, 0);
-    if (frame.failed)
-        fail("CREDIT", "out of memory");
-    leat_link_send(link, &frame);
 }
 
 /* Say as many ends as there are and the link has room for. `spare` jobs stay in hand, unless they
@@ -335,23 +193,21 @@ end_jobs(leat_link *link, hands *self, const settings *set, uint64_t spare)
     while (self->ended < set->jobs && leat_link_room(link) > 0) {
         const uint64_t left = set->jobs - self->ended;
         const uint64_t stay = left <= spare ? 0 : spare;
-        uint64_t n = self->count <= stay ? 0 : self->count - stay;
+        uint64_t n = self->held.count <= stay ? 0 : self->held.count - stay;
         n = n < left ? n : left;
-        n = n < FRAME_JOBS ? n : FRAME_JOBS;
+        n = n < WIRE_FRAME_JOBS ? n : WIRE_FRAME_JOBS;
         if (n == 0)
             return;
         self->ended += send_ends(link, self, n, set->shuffle, 0);
     }
-    leat_link_set_beat(link, self->started, (uint32_t)self->count);
+    leat_link_set_beat(link, self->held.started, (uint32_t)self->held.count);
 }
 
 static double
 drain(leat_link *link, const settings *set)
 {
-    hands self = {.capacity = set->hold + FRAME_JOBS};
-    self.jobs = calloc(self.capacity, sizeof *self.jobs);
-    if (self.jobs == NULL)
-        fail("drain", "out of memory");
+    hands self = {0};
+    wire_hands_init(&self.held, set->hold);
     leat_random_seed(&self.random, 1);
     bool up = false;
     bool begun = false;
@@ -359,7 +215,7 @@ drain(leat_link *link, const settings *set)
     int64_t heard_ms = leat_clock_mono_ms();
     for (;;) {
         leat_link_event event;
-        if (up && !begun && (!set->shuffle || self.count >= set->hold)) {
+        if (up && !begun && (!set->shuffle || self.held.count >= set->hold)) {
             begun = true;
             start_us = leat_clock_mono_us();
         }
@@ -367,13 +223,13 @@ drain(leat_link *link, const settings *set)
             end_jobs(link, &self, set, set->shuffle ? set->hold / 2 : 0);
         /* After sending: what it has learnt of the socket is only told here. */
         bool heard = false;
-        while (next_frame(link, &event, &up)) {
+        while (wire_next(link, &event, &up)) {
             if (event.kind == LEAT_LINK_UP)
-                say_credit(link, set->hold);
+                wire_credit(link, set->hold);
             else if (event.frame.command == LEAT_CMD_JOBS)
-                take_jobs(&self, &event);
+                wire_hands_take(&self.held, &event);
             else if (event.frame.command == LEAT_CMD_ACKED)
-                check_acked(&event);
+                wire_check_acked(&event);
             heard = true;
         }
         if (heard)
@@ -381,11 +237,11 @@ drain(leat_link *link, const settings *set)
         if (self.ended == set->jobs && leat_link_unanswered(link) == 0)
             break;
         if (leat_clock_mono_ms() - heard_ms > PATIENCE_MS)
-            fail("drain", "the broker has no more jobs, or does not answer");
+            wire_fail("drain", "the broker has no more jobs, or does not answer");
         if (!heard)
             leat_link_wait(link, leat_clock_mono_ms() + 1000);
     }
-    free(self.jobs);
+    free(self.held.jobs);
     return (double)(leat_clock_mono_us() - start_us) * 1e-6;
 }
 
@@ -400,18 +256,18 @@ read_both(
     static bool worker_up;
     leat_link_event event;
     bool heard = false;
-    while (next_frame(client, &event, &client_up)) {
+    while (wire_next(client, &event, &client_up)) {
         if (event.kind == LEAT_LINK_FRAME)
-            *accepted += count_sent(&event);
+            *accepted += wire_accepted(&event);
         heard = true;
     }
-    while (next_frame(worker, &event, &worker_up)) {
+    while (wire_next(worker, &event, &worker_up)) {
         if (event.kind == LEAT_LINK_UP)
-            say_credit(worker, set->hold);
+            wire_credit(worker, set->hold);
         else if (event.frame.command == LEAT_CMD_JOBS)
-            take_jobs(self, &event);
+            wire_hands_take(&self->held, &event);
         else if (event.frame.command == LEAT_CMD_ACKED)
-            check_acked(&event);
+            wire_check_acked(&event);
         heard = true;
     }
     return heard;
@@ -432,12 +288,10 @@ wait_for_both(leat_link *client, leat_link *worker)
 static uint64_t
 churn(const settings *set)
 {
-    hands self = {.capacity = set->hold + FRAME_JOBS};
+    hands self = {0};
     leat_link *client = connect_as(LEAT_ROLE_CLIENT, set);
     leat_link *worker = connect_as(LEAT_ROLE_WORKER, set);
-    self.jobs = calloc(self.capacity, sizeof *self.jobs);
-    if (self.jobs == NULL)
-        fail("churn", "out of memory");
+    wire_hands_init(&self.held, set->hold);
     leat_random_seed(&self.random, 1);
     uint64_t sent = 0;     /* jobs */
     uint64_t accepted = 0; /* … and answered */
@@ -447,23 +301,23 @@ churn(const settings *set)
         const bool heard = read_both(client, worker, set, &self, &accepted);
         bool said = false;
         while (leat_link_is_up(client) && leat_link_room(client) > 0 &&
-               sent - self.ended + FRAME_JOBS <= set->jobs) {
-            sent += send_jobs(client, set, frames++, FRAME_JOBS, true);
+               sent - self.ended + WIRE_FRAME_JOBS <= set->jobs) {
+            sent += send_jobs(client, set, frames++, WIRE_FRAME_JOBS, true);
             said = true;
         }
         /* Not before there is a choice, and never all that is in hand. */
         while (accepted >= set->jobs / 2 && leat_link_room(worker) > 0 &&
-               self.count > set->hold / 2 + FRAME_JOBS) {
-            self.ended += send_ends(worker, &self, FRAME_JOBS, true, 10);
+               self.held.count > set->hold / 2 + WIRE_FRAME_JOBS) {
+            self.ended += send_ends(worker, &self, WIRE_FRAME_JOBS, true, 10);
             said = true;
         }
-        leat_link_set_beat(worker, self.started, (uint32_t)self.count);
+        leat_link_set_beat(worker, self.held.started, (uint32_t)self.held.count);
         if (!heard && !said)
             wait_for_both(client, worker);
     }
     leat_link_bye(&client, 1000);
     leat_link_bye(&worker, 1000);
-    free(self.jobs);
+    free(self.held.jobs);
     return self.ended;
 }
 
