@@ -251,8 +251,21 @@ turn_one(router *self, uint64_t bytes)
     self->frames++;
 }
 
+/* Of this process and those, so far. */
+static double
+cpu_s(const pid_t *children, uint64_t count)
+{
+    double sum = now_s(CLOCK_PROCESS_CPUTIME_ID);
+    for (uint64_t i = 0; i < count; i++) {
+        clockid_t clock;
+        if (clock_getcpuclockid(children[i], &clock) == 0)
+            sum += now_s(clock);
+    }
+    return sum;
+}
+
 static void
-turn(router *self, const settings *set)
+turn(router *self, const settings *set, const pid_t *children)
 {
     /* Everyone is there, and then so many messages. */
     while (self->heard < set->count) {
@@ -261,11 +274,13 @@ turn(router *self, const settings *set)
     }
     self->frames = 0;
     const double start_s = now_s(CLOCK_MONOTONIC);
+    const double used_s = cpu_s(children, set->processes);
     while (self->frames < set->frames)
         turn_one(self, set->bytes);
     const double seconds = now_s(CLOCK_MONOTONIC) - start_s;
-    (void)printf("{\"connections\": %llu, \"frames_per_second\": %.0f}\n",
-                 (unsigned long long)set->count, (double)self->frames / seconds);
+    (void)printf("{\"connections\": %llu, \"frames_per_second\": %.0f, \"cpu_us\": %.2f}\n",
+                 (unsigned long long)set->count, (double)self->frames / seconds,
+                 (cpu_s(children, set->processes) - used_s) * 1e6 / (double)self->frames);
 }
 
 /* ------------------------------------------------------------------------------------- idle */
@@ -444,7 +459,7 @@ measure(const char *what, const settings *set)
     if (relays)
         status = relay(&self, set, children[0]);
     else if (strcmp(what, "turn") == 0)
-        turn(&self, set);
+        turn(&self, set, children);
     else
         idle(&self, set);
     (void)fflush(stdout);

@@ -7,9 +7,8 @@
  *   scale jobs --channels C --count N --each K        N jobs, K in a frame, for C channels in turn
  *   scale messages --channels C --count N --each K    the same with messages, and all are received
  *
- * Workers and idle clients say "up N SECONDS" when all are welcome, live until SIGTERM, and then
- * say how many frames of jobs, ends and answers they have had. With --channels each worker serves
- * so many, and the next worker the next ones, from --first.
+ * Workers and idle clients say "up N SECONDS" when all are welcome, and live until SIGTERM. With
+ * --channels each worker serves so many, and the next worker the next ones, from --first.
  * `./dev bench scale` starts brokers and runs this; several processes, because a process has only
  * so many descriptors. */
 #include <signal.h>
@@ -31,6 +30,7 @@
 #define CREDIT_RECORDS    2000U /* in a frame, which must not grow too long */
 #define RECEIVE_ITEMS     1000U /* messages of one channel that may be here */
 #define SOCKETS_MAX       65535
+#define BYE_MS            100
 #define STRIDE            7919U /* channels lie in no order that memory would like */
 #define RECEIVER_CHANNELS 50000U
 
@@ -74,8 +74,8 @@ typedef struct peer {
 
 typedef struct crowd {
     peer *peers;
-    uint64_t frames; /* data frames of both ways */
-    uint64_t slots;  /* of each; 0: they are clients */
+
+    uint64_t slots; /* of each; 0: they are clients */
     uint64_t up;
     int epoll_fd;
 } crowd;
@@ -90,7 +90,7 @@ on_signal(int number)
 }
 
 static void
-end_jobs(crowd *all, peer *self)
+end_jobs(peer *self)
 {
     while (self->hands.count > 0 && leat_link_room(self->link) > 0) {
         const uint64_t n =
@@ -106,7 +106,6 @@ end_jobs(crowd *all, peer *self)
         leat_frame_finish(&frame, 0, (uint16_t)n, 0);
         if (frame.failed || leat_link_send_sequenced(self->link, &frame) == 0)
             wire_fail("DONE", "out of memory");
-        all->frames++;
     }
     leat_link_set_beat(self->link, self->hands.started, (uint32_t)self->hands.count);
 }
@@ -129,11 +128,10 @@ serve(crowd *all, peer *self)
             } else if (event.frame.command == LEAT_CMD_ACKED) {
                 wire_check_acked(&event);
             }
-            all->frames += event.kind == LEAT_LINK_FRAME;
             works = true;
         }
         if (all->slots > 0 && self->hands.count > 0)
-            end_jobs(all, self);
+            end_jobs(self);
     } while (works);
 }
 
@@ -210,8 +208,13 @@ be_many(const settings *set, bool work)
     }
     (void)signal(SIGTERM, on_signal);
     live(&all, set, &how);
-    (void)printf("frames %llu\n", (unsigned long long)all.frames);
-    (void)fflush(stdout);
+    /* Not just gone: jobs that were on their way to a worker that dies are suspects afterwards, and
+     * handed out one at a time. */
+    for (uint64_t i = 0; i < set->count; i++) {
+        if (all.peers[i].link != NULL)
+            leat_link_bye(&all.peers[i].link, BYE_MS);
+    }
+    (void)zmq_ctx_term(how.context); /* until the last one has left */
     _exit(0);
 }
 
