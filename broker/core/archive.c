@@ -8,10 +8,12 @@
  * somebody needs it: a batch that is in memory (who waits for it, jobs that run after it) goes when
  * it leaves memory, and one that has jobs among the dead with the last of them. Both stay marked as
  * `out`. What is kept is 16 bytes a batch. */
+#include "broker/core/archive.h"
+
 #include <stdio.h>
 #include <stdlib.h>
 
-#include "broker/core/machine.h"
+#include "broker/core/room.h"
 
 #define RETAINED_A_TURN 64U /* and two for each batch that finishes */
 #define ROWS_MIN        64U

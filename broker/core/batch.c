@@ -5,10 +5,22 @@
  * so that waiters at the end of the log are served from memory; who is further behind reads the
  * store, where segments say in which turn record a position lies until it has moved into history.
  */
+#include "broker/core/batch.h"
+
 #include <stdlib.h>
 #include <string.h>
 
-#include "broker/core/machine.h"
+#include "broker/core/archive.h"
+#include "broker/core/cursor.h"
+#include "broker/core/hold.h"
+#include "broker/core/lease.h"
+#include "broker/core/link.h"
+#include "broker/core/mark.h"
+#include "broker/core/news.h"
+#include "broker/core/object.h"
+#include "broker/core/outbox.h"
+#include "broker/core/terms.h"
+#include "broker/core/watch.h"
 
 #define PIECE_BYTES_MAX 4194304U /* of one batch, kept in memory */
 #define LOG_BYTES_MAX   1048576U /* of one ENDS entry, and one result more */

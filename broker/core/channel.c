@@ -1,9 +1,12 @@
 /* Channels by name, and how much goes in and out of them. A channel is made by whoever names it
  * first; it is found by the hash of its name, and names whose hashes collide take the next free
  * number. */
+#include "broker/core/channel.h"
+
 #include <stdlib.h>
 
-#include "broker/core/machine.h"
+#include "broker/core/object.h"
+#include "broker/core/receiver.h"
 
 leat_channel *
 leat_channel_find(const leat_core *core, leat_text name)

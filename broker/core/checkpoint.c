@@ -4,9 +4,12 @@
  * of checkpoints makes the store or its turns grow, and the load reads each once. It is written in
  * the commit that acknowledges it, and goes in the commit of the job's end. Memory has a small
  * record of each; the bytes are fetched when JOBS are written, as payloads are. */
+#include "broker/core/checkpoint.h"
+
 #include <stdlib.h>
 
-#include "broker/core/machine.h"
+#include "broker/core/lease.h"
+#include "broker/core/room.h"
 
 #define FORMAT 1U
 

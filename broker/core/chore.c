@@ -1,9 +1,11 @@
 /* What an admin may ask of the disk store beside its work: a backup, a check. The store does them
  * in its own time; here they are begun, and asked how they stand. */
+#include "broker/core/chore.h"
+
 #include <stdio.h>
 #include <stdlib.h>
 
-#include "broker/core/machine.h"
+#include "broker/core/steer.h"
 
 static leat_err
 start(struct leat_steering *s, leat_chore_kind kind, const char *target)

@@ -1,7 +1,9 @@
 /* Classes: what decides which workers can take a job (handler, needs, traits), and which do. */
+#include "broker/core/class.h"
+
 #include <stdlib.h>
 
-#include "broker/core/machine.h"
+#include "broker/core/share.h"
 
 static bool
 has_bit(const uint64_t *words, uint32_t count, uint32_t bit)

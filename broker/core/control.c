@@ -1,8 +1,25 @@
 /* The control plane: HELLO makes and resumes sessions; QUERY asks; COMMAND changes something. */
+#include "broker/core/control.h"
+
 #include <stdio.h>
 #include <stdlib.h>
 
-#include "broker/core/machine.h"
+#include "broker/core/archive.h"
+#include "broker/core/batch.h"
+#include "broker/core/chore.h"
+#include "broker/core/class.h"
+#include "broker/core/cursor.h"
+#include "broker/core/explain.h"
+#include "broker/core/listing.h"
+#include "broker/core/news.h"
+#include "broker/core/outbox.h"
+#include "broker/core/peer.h"
+#include "broker/core/query.h"
+#include "broker/core/receiver.h"
+#include "broker/core/steer.h"
+#include "broker/core/terms.h"
+#include "broker/core/watch.h"
+#include "broker/core/window.h"
 
 #define REPLIES_MAX 64U /* answers to queries that wait for room on the way, a session */
 

@@ -4,7 +4,38 @@
 #include <stdio.h>
 #include <stdlib.h>
 
+#include "broker/core/archive.h"
+#include "broker/core/batch.h"
+#include "broker/core/channel.h"
+#include "broker/core/checkpoint.h"
+#include "broker/core/control.h"
+#include "broker/core/cursor.h"
+#include "broker/core/dead.h"
+#include "broker/core/dispatch.h"
+#include "broker/core/failure.h"
+#include "broker/core/hand.h"
+#include "broker/core/hold.h"
+#include "broker/core/lease.h"
+#include "broker/core/link.h"
+#include "broker/core/load.h"
 #include "broker/core/machine.h"
+#include "broker/core/mark.h"
+#include "broker/core/news.h"
+#include "broker/core/outbox.h"
+#include "broker/core/park.h"
+#include "broker/core/peer.h"
+#include "broker/core/recall.h"
+#include "broker/core/receiver.h"
+#include "broker/core/room.h"
+#include "broker/core/schedule.h"
+#include "broker/core/select.h"
+#include "broker/core/share.h"
+#include "broker/core/stop.h"
+#include "broker/core/submit.h"
+#include "broker/core/timer.h"
+#include "broker/core/unique.h"
+#include "broker/core/watch.h"
+#include "broker/core/window.h"
 
 #define SWEEP_MS 200
 /* Peers give a broker up that is silent for LEAT_LOST_MS. */

@@ -6,9 +6,17 @@
  *
  * The first chapter finds the batch that somebody names (leat_batch_find), also for submit and
  * query: alive, in the store, or one job that is a batch of its own. */
+#include "broker/core/cursor.h"
+
 #include <stdlib.h>
 
-#include "broker/core/machine.h"
+#include "broker/core/archive.h"
+#include "broker/core/batch.h"
+#include "broker/core/channel.h"
+#include "broker/core/object.h"
+#include "broker/core/outbox.h"
+#include "broker/core/peer.h"
+#include "broker/core/terms.h"
 
 /* A frame that has grown to this takes no further run: a few completions would not be worth it. */
 #define FRAME_BYTES_FULL (LEAT_FRAME_BYTES_CLOSE - 16384U)

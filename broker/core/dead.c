@@ -1,10 +1,20 @@
 /* Dead jobs: kept with payload and error for a person, until they are retried, removed, or out of
  * retention (leat_keep). Memory has what they are found by; the rest is an
  * object in the store, written in the turn of the death. */
+#include "broker/core/dead.h"
+
 #include <stdio.h>
 #include <stdlib.h>
 
-#include "broker/core/machine.h"
+#include "broker/core/archive.h"
+#include "broker/core/channel.h"
+#include "broker/core/explain.h"
+#include "broker/core/failure.h"
+#include "broker/core/news.h"
+#include "broker/core/room.h"
+#include "broker/core/steer.h"
+#include "broker/core/terms.h"
+#include "broker/core/unique.h"
 
 #define FORMAT 2U /* from 2 on: how its attempts ended, behind the payload */
 

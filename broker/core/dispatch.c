@@ -8,9 +8,20 @@
  * unmeasured ones get its idle slots, and what is counted (caps, capacities, needs) is never held
  * ahead. Messages go to clients with RECV credit (receiver.c). What is given is collected in
  * grant.c; what is asked back is in recall.c. */
+#include "broker/core/dispatch.h"
+
 #include <stdlib.h>
 
-#include "broker/core/machine.h"
+#include "broker/core/channel.h"
+#include "broker/core/checkpoint.h"
+#include "broker/core/class.h"
+#include "broker/core/grant.h"
+#include "broker/core/park.h"
+#include "broker/core/peer.h"
+#include "broker/core/receiver.h"
+#include "broker/core/select.h"
+#include "broker/core/share.h"
+#include "broker/core/submit.h"
 
 /* ------------------------------------------------------------------------------ jobs */
 

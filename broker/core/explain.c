@@ -1,9 +1,24 @@
 /* Why does it not run? Read from the places in which jobs wait, in the order in which they would be
  * let go; and the other things that are asked about one channel, the dead, and schedules. */
+#include "broker/core/explain.h"
+
 #include <stdio.h>
 #include <stdlib.h>
 
-#include "broker/core/machine.h"
+#include "broker/core/archive.h"
+#include "broker/core/batch.h"
+#include "broker/core/channel.h"
+#include "broker/core/class.h"
+#include "broker/core/dead.h"
+#include "broker/core/failure.h"
+#include "broker/core/lease.h"
+#include "broker/core/peer.h"
+#include "broker/core/query.h"
+#include "broker/core/schedule.h"
+#include "broker/core/steer.h"
+#include "broker/core/tally.h"
+#include "broker/core/terms.h"
+#include "broker/core/watch.h"
 
 #define REASONS_MAX 16U
 

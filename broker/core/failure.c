@@ -8,9 +8,12 @@
  *   list: u32 older (that are not kept any more) · u8 n · n × attempt, the oldest first
  *   attempt: u32 attempt · u8 end · u8 how · u8 code (of a command: leat_ending_how, 0: of none) ·
  *            u64 ended_ms (wall) · u64 run_us · text8 worker · text8 why */
+#include "broker/core/failure.h"
+
 #include <stdlib.h>
 
-#include "broker/core/machine.h"
+#include "broker/core/lease.h"
+#include "broker/core/room.h"
 #include "proto/exec.h"
 
 #define FORMAT       1U

@@ -4,9 +4,19 @@
  * on disk and the other is not, and so that they need nobody's memory before. Of several defer jobs
  * the last one given runs first and has the others as its own: each begins when the one before has
  * ended, wherever a worker is. */
+#include "broker/core/follow.h"
+
 #include <stdlib.h>
 
-#include "broker/core/machine.h"
+#include "broker/core/batch.h"
+#include "broker/core/failure.h"
+#include "broker/core/grant.h"
+#include "broker/core/lease.h"
+#include "broker/core/link.h"
+#include "broker/core/room.h"
+#include "broker/core/submit.h"
+#include "broker/core/terms.h"
+#include "broker/core/unique.h"
 
 struct reading {
     uint64_t id;

@@ -1,9 +1,17 @@
 /* Grants: items on their way to who has got them. They are collected while the match goes on, one
  * for a peer, and are part of this turn's commit; JOBS and ITEMS are written when that is durable,
  * with payloads from the store. */
+#include "broker/core/grant.h"
+
 #include <stdlib.h>
 
-#include "broker/core/machine.h"
+#include "broker/core/channel.h"
+#include "broker/core/checkpoint.h"
+#include "broker/core/lease.h"
+#include "broker/core/outbox.h"
+#include "broker/core/peer.h"
+#include "broker/core/receiver.h"
+#include "broker/core/terms.h"
 
 #define GRANT_JOBS_MAX 2048U
 #define RUN_BYTES      20U /* of a run's head beside its names */

@@ -5,9 +5,14 @@
  * again as they are now. At its end the objects that have changed are written whole, and then
  * nothing in a turn record from before the round is needed to rebuild the live state: TRIM. Its
  * pace follows the ends, so that what it costs is a share of the work and not of the depth. */
+#include "broker/core/hand.h"
+
 #include <stdlib.h>
 
-#include "broker/core/machine.h"
+#include "broker/core/lease.h"
+#include "broker/core/link.h"
+#include "broker/core/object.h"
+#include "broker/core/terms.h"
 
 #define LEAF_CHUNKS   16U
 #define CHUNKS_A_TURN 4U    /* and two jobs for each end */

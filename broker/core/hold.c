@@ -3,9 +3,14 @@
  * What waits hangs in lists of the batch, one for each condition. When a condition is met, or can
  * no longer be, its list is let go in slices. A job may wait for a batch to which jobs are still
  * added, as long as the edges do not close a circle. */
+#include "broker/core/hold.h"
+
 #include <stdlib.h>
 
-#include "broker/core/machine.h"
+#include "broker/core/batch.h"
+#include "broker/core/lease.h"
+#include "broker/core/share.h"
+#include "broker/core/terms.h"
 
 enum verdict {
     OPEN,

@@ -5,7 +5,28 @@
  * a session that is lost, what had not started or only slept costs nothing, what ran in a process
  * of its own costs a loss, and what ran inside the worker's process is a suspect: it comes back
  * uncounted and is handed out alone until it ends, and a loss while alone counts. */
-#include "broker/core/machine.h"
+#include "broker/core/lease.h"
+
+#include "broker/core/batch.h"
+#include "broker/core/channel.h"
+#include "broker/core/checkpoint.h"
+#include "broker/core/class.h"
+#include "broker/core/cursor.h"
+#include "broker/core/dead.h"
+#include "broker/core/failure.h"
+#include "broker/core/follow.h"
+#include "broker/core/hand.h"
+#include "broker/core/link.h"
+#include "broker/core/peer.h"
+#include "broker/core/receiver.h"
+#include "broker/core/room.h"
+#include "broker/core/share.h"
+#include "broker/core/stop.h"
+#include "broker/core/tally.h"
+#include "broker/core/terms.h"
+#include "broker/core/unique.h"
+#include "broker/core/watch.h"
+#include "broker/core/window.h"
 
 leat_durability
 leat_item_durability(const leat_core *core, const leat_item *item)

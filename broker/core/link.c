@@ -1,7 +1,11 @@
 /* Links: what hangs on a job beside its own batch. See machine.h. */
+#include "broker/core/link.h"
+
 #include <stdlib.h>
 
-#include "broker/core/machine.h"
+#include "broker/core/batch.h"
+#include "broker/core/lease.h"
+#include "broker/core/room.h"
 
 leat_link *
 leat_link_of(const leat_core *core, const leat_item *item)

@@ -10,11 +10,21 @@
  * An answer looks at a bounded part and says where the next one goes on: "PLACE.AT.WITHIN", which
  * nobody but this file reads. What moves from one place to the next meanwhile may be told twice,
  * and is told apart by its number. */
+#include "broker/core/listing.h"
+
 #include <inttypes.h>
 #include <stdio.h>
 #include <stdlib.h>
 
-#include "broker/core/machine.h"
+#include "broker/core/archive.h"
+#include "broker/core/batch.h"
+#include "broker/core/dead.h"
+#include "broker/core/failure.h"
+#include "broker/core/link.h"
+#include "broker/core/object.h"
+#include "broker/core/query.h"
+#include "broker/core/steer.h"
+#include "broker/core/terms.h"
 
 #define PAGE_BYTES 30000U /* a row that begins below this is taken */
 #define ROW_BYTES  460U   /* of a row beside its names, which may double */

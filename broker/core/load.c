@@ -1,10 +1,30 @@
 /* Load: the live state from the store. Objects make channels, batches and sessions; packs make
  * items; turn records, in order, say what became of them; then every item is put into its line,
  * into the timers, or into the hands of the session that holds it. */
+#include "broker/core/load.h"
+
 #include <stdio.h>
 #include <stdlib.h>
 
-#include "broker/core/machine.h"
+#include "broker/core/archive.h"
+#include "broker/core/batch.h"
+#include "broker/core/channel.h"
+#include "broker/core/checkpoint.h"
+#include "broker/core/failure.h"
+#include "broker/core/hand.h"
+#include "broker/core/hold.h"
+#include "broker/core/lease.h"
+#include "broker/core/link.h"
+#include "broker/core/mark.h"
+#include "broker/core/news.h"
+#include "broker/core/object.h"
+#include "broker/core/room.h"
+#include "broker/core/share.h"
+#include "broker/core/submit.h"
+#include "broker/core/terms.h"
+#include "broker/core/timer.h"
+#include "broker/core/unique.h"
+#include "broker/core/window.h"
 
 #define NUMBERS_SKIPPED (1U << 22) /* of JOBS, at each start */
 

@@ -1,9 +1,16 @@
 /* Marks: commands on many items. A mark says that the items of a batch, or of a channel, with ids
  * up to one are to be ended; it is stored and answered at once, and the items are ended in slices
  * of at most LEAT_TURN_ENDS_MAX a turn. What is marked is never handed out in between. */
+#include "broker/core/mark.h"
+
 #include <stdlib.h>
 
-#include "broker/core/machine.h"
+#include "broker/core/batch.h"
+#include "broker/core/channel.h"
+#include "broker/core/link.h"
+#include "broker/core/recall.h"
+#include "broker/core/stop.h"
+#include "broker/core/terms.h"
 
 #define VISITS_MAX 50000U /* items that are only looked at, a turn */
 

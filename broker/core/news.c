@@ -6,11 +6,18 @@
  * Each has a number, rising by one. The ring is in memory and begins anew with the process; who
  * asks too late learns how many have gone. News leave when what they speak of is on disk. Jobs that
  * are batches of their own make news only while somebody listens: there may be millions of them. */
+#include "broker/core/news.h"
+
 #include <inttypes.h>
 #include <stdio.h>
 #include <stdlib.h>
 
-#include "broker/core/machine.h"
+#include "broker/core/control.h"
+#include "broker/core/dead.h"
+#include "broker/core/failure.h"
+#include "broker/core/lease.h"
+#include "broker/core/steer.h"
+#include "broker/core/terms.h"
 
 #define PAGE_BYTES   30000U /* a row that begins below this is taken */
 #define ROW_BYTES    300U   /* of a row beside its texts, which may double */

@@ -23,9 +23,21 @@
  *
  * DEAD, UNIQUE, SCHEDULE, CHECKPOINT and FAILURE are with their nouns (dead.c, unique.c, …).
  */
+#include "broker/core/object.h"
+
 #include <stdlib.h>
 
-#include "broker/core/machine.h"
+#include "broker/core/batch.h"
+#include "broker/core/channel.h"
+#include "broker/core/checkpoint.h"
+#include "broker/core/class.h"
+#include "broker/core/dead.h"
+#include "broker/core/failure.h"
+#include "broker/core/peer.h"
+#include "broker/core/schedule.h"
+#include "broker/core/timer.h"
+#include "broker/core/unique.h"
+#include "broker/core/window.h"
 
 #define FORMAT   1U
 #define FORMAT_2 2U /* pack heads, the broker itself, sessions, the dead */

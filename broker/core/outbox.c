@@ -2,9 +2,21 @@
  *
  * Each book has a queue in the order of its commits. What is released goes out in frames if the
  * peer has room on the way; grants always have, it was kept for them when they were made. */
+#include "broker/core/outbox.h"
+
 #include <stdlib.h>
 
-#include "broker/core/machine.h"
+#include "broker/core/batch.h"
+#include "broker/core/control.h"
+#include "broker/core/cursor.h"
+#include "broker/core/grant.h"
+#include "broker/core/news.h"
+#include "broker/core/peer.h"
+#include "broker/core/receiver.h"
+#include "broker/core/select.h"
+#include "broker/core/stop.h"
+#include "broker/core/watch.h"
+#include "broker/core/window.h"
 
 leat_effect *
 leat_outbox_add(leat_core *core, leat_durability durability, leat_effect_kind kind)

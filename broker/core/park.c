@@ -4,10 +4,17 @@
  * receivers in those that it would take from. It is volatile: when its connection goes it is
  * forgotten, and the peer sends the sequence again, at the end of the line. What is already in of a
  * SEND is kept with its sequence in the session's window, so that it goes on behind it. */
+#include "broker/core/park.h"
+
 #include <stdio.h>
 #include <stdlib.h>
 
-#include "broker/core/machine.h"
+#include "broker/core/batch.h"
+#include "broker/core/channel.h"
+#include "broker/core/outbox.h"
+#include "broker/core/receiver.h"
+#include "broker/core/select.h"
+#include "broker/core/window.h"
 
 leat_parked *
 leat_park_new(leat_core *core,

@@ -1,8 +1,22 @@
 /* Peers: sessions across their connections. When they are heard of, when they are missed, what may
  * be on its way to them, and their end. */
+#include "broker/core/peer.h"
+
 #include <stdlib.h>
 
-#include "broker/core/machine.h"
+#include "broker/core/batch.h"
+#include "broker/core/control.h"
+#include "broker/core/cursor.h"
+#include "broker/core/dispatch.h"
+#include "broker/core/lease.h"
+#include "broker/core/news.h"
+#include "broker/core/object.h"
+#include "broker/core/outbox.h"
+#include "broker/core/park.h"
+#include "broker/core/recall.h"
+#include "broker/core/receiver.h"
+#include "broker/core/watch.h"
+#include "broker/core/window.h"
 
 static uint64_t
 key_of(const leat_session_id *session)

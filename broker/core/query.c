@@ -1,8 +1,13 @@
 /* Answers to queries: the machine as JSON, for people and monitoring. Bounded: what does not fit is
  * counted as left off. */
+#include "broker/core/query.h"
+
 #include <stdio.h>
 
-#include "broker/core/machine.h"
+#include "broker/core/class.h"
+#include "broker/core/explain.h"
+#include "broker/core/peer.h"
+#include "broker/core/tally.h"
 
 /* So many rows of each list stay below LEAT_JSON_BYTES_MAX, whatever the names. */
 #define ROWS_MAX            50U

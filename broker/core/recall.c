@@ -1,6 +1,10 @@
 /* Recalling: what a worker has got and not started is asked back, because another one idles or
  * since it is not wanted there any more. */
-#include "broker/core/machine.h"
+#include "broker/core/recall.h"
+
+#include "broker/core/class.h"
+#include "broker/core/peer.h"
+#include "broker/core/terms.h"
 
 /* Jobs that lie in its line: more than it has slots, and not started as far as is known. */
 static uint32_t

@@ -1,8 +1,17 @@
 /* Receivers: clients with RECV credit and selects that would receive, and how messages get to them,
  * in turn. */
+#include "broker/core/receiver.h"
+
 #include <stdlib.h>
 
-#include "broker/core/machine.h"
+#include "broker/core/channel.h"
+#include "broker/core/grant.h"
+#include "broker/core/lease.h"
+#include "broker/core/outbox.h"
+#include "broker/core/peer.h"
+#include "broker/core/select.h"
+#include "broker/core/share.h"
+#include "broker/core/terms.h"
 
 /* ------------------------------------------------------------------------------ receivers */
 

@@ -14,7 +14,11 @@
  * possible and nothing waits for nothing; results and orders of the broker's own two; commands one,
  * so that a full channel can be set and a schedule made. What ends, releases, leases, or cancels is
  * never asked. Only the disk has an end: what is in memory is the machine's. */
-#include "broker/core/machine.h"
+#include "broker/core/room.h"
+
+#include "broker/core/lease.h"
+#include "broker/core/link.h"
+#include "broker/core/terms.h"
 
 /* The end of a job: its completion and a small result, or its rows in the turns of two rounds
  * while it lives, and a third on top for what pages waste. */

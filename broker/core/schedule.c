@@ -4,10 +4,15 @@
  * time has come the job is submitted and the next time is written in the same commit, so that no
  * restart makes it run twice or not at all. Times that were missed count as one. Zones are read by
  * the broker and come in as offsets. */
+#include "broker/core/schedule.h"
+
 #include <stdio.h>
 #include <stdlib.h>
 
-#include "broker/core/machine.h"
+#include "broker/core/news.h"
+#include "broker/core/steer.h"
+#include "broker/core/submit.h"
+#include "broker/core/timer.h"
 
 #define CHANGES_MAX 32U
 #define AHEAD_S     (3L * 366 * 86400) /* offsets are asked for so far ahead … */

@@ -5,9 +5,18 @@
  * later takes the others out of their lines in the same step. A message that was received is leased
  * to the peer before the answer leaves; if the connection goes before the peer has confirmed the
  * answer, message and answer go back, and the select that comes again begins anew. */
+#include "broker/core/select.h"
+
 #include <stdlib.h>
 
-#include "broker/core/machine.h"
+#include "broker/core/channel.h"
+#include "broker/core/dispatch.h"
+#include "broker/core/grant.h"
+#include "broker/core/lease.h"
+#include "broker/core/outbox.h"
+#include "broker/core/park.h"
+#include "broker/core/receiver.h"
+#include "broker/core/window.h"
 
 void
 leat_select_decide(leat_core *core,

@@ -12,9 +12,14 @@
  *
  * A line lives while terms name it, a flow while it has lines, a share while it has flows: that is
  * as long as somebody has items. */
+#include "broker/core/share.h"
+
 #include <stdlib.h>
 
-#include "broker/core/machine.h"
+#include "broker/core/class.h"
+#include "broker/core/mark.h"
+#include "broker/core/stop.h"
+#include "broker/core/terms.h"
 
 #define UNKNOWN_US 1000   /* charged for a run of which nothing is known */
 #define SLICE_NS   262144 /* turns are taken by */

@@ -1,10 +1,28 @@
 /* Steering: the commands that change channels, batches, and dead jobs. Each answers a JSON object
  * that says what has changed, or an error that names the argument. */
+#include "broker/core/steer.h"
+
 #include <math.h>
 #include <stdio.h>
 #include <stdlib.h>
 
-#include "broker/core/machine.h"
+#include "broker/core/archive.h"
+#include "broker/core/batch.h"
+#include "broker/core/channel.h"
+#include "broker/core/chore.h"
+#include "broker/core/dead.h"
+#include "broker/core/link.h"
+#include "broker/core/mark.h"
+#include "broker/core/news.h"
+#include "broker/core/park.h"
+#include "broker/core/peer.h"
+#include "broker/core/receiver.h"
+#include "broker/core/room.h"
+#include "broker/core/schedule.h"
+#include "broker/core/share.h"
+#include "broker/core/stop.h"
+#include "broker/core/submit.h"
+#include "broker/core/timer.h"
 
 #define JOBS_MAX 1000U /* that one command names one by one */
 

@@ -4,9 +4,20 @@
  * that neither a lost worker nor a restart forgets it, and whatever the worker answers but a result
  * is the end. One that does not answer within its grace and LEAT_STOP_MARGIN_MS is ended by force;
  * its token is void from then on, and its slot counts as taken until the worker speaks of it. */
+#include "broker/core/stop.h"
+
 #include <stdlib.h>
 
-#include "broker/core/machine.h"
+#include "broker/core/grant.h"
+#include "broker/core/hold.h"
+#include "broker/core/lease.h"
+#include "broker/core/outbox.h"
+#include "broker/core/peer.h"
+#include "broker/core/share.h"
+#include "broker/core/steer.h"
+#include "broker/core/terms.h"
+#include "broker/core/timer.h"
+#include "broker/core/window.h"
 
 /* Out of wherever it waits. */
 static void

@@ -6,10 +6,26 @@
  * in line (park.c). Ids are given for the whole frame at once, so that its answer can name them by
  * the first. What the broker itself sends (orders) goes in above the capacity, as what comes back.
  */
+#include "broker/core/submit.h"
+
 #include <stdio.h>
 #include <stdlib.h>
 
-#include "broker/core/machine.h"
+#include "broker/core/batch.h"
+#include "broker/core/channel.h"
+#include "broker/core/hold.h"
+#include "broker/core/lease.h"
+#include "broker/core/link.h"
+#include "broker/core/news.h"
+#include "broker/core/object.h"
+#include "broker/core/park.h"
+#include "broker/core/room.h"
+#include "broker/core/select.h"
+#include "broker/core/share.h"
+#include "broker/core/terms.h"
+#include "broker/core/timer.h"
+#include "broker/core/unique.h"
+#include "broker/core/window.h"
 
 #define PACK_BYTES_MAX \
     1900U /* two packs fit a page of LMDB; a larger record gets pages of its own */

@@ -6,10 +6,10 @@
  * about it is a person's business (worker.drain).
  *
  * Of each worker and class there is a ring of minutes; of so many classes as a worker ran last. */
+#include "broker/core/tally.h"
+
 #include <stdio.h>
 #include <stdlib.h>
-
-#include "broker/core/machine.h"
 
 #define MINUTE_MS    60000
 #define FAILED_LEAST 5U  /* fewer are no pattern */

@@ -2,9 +2,14 @@
  *
  * A job's own settings come first, then its channel's defaults, then the built-in ones; what comes
  * of it is fixed when the job is accepted. Terms live as long as an item has them. */
+#include "broker/core/terms.h"
+
 #include <stdlib.h>
 
-#include "broker/core/machine.h"
+#include "broker/core/channel.h"
+#include "broker/core/class.h"
+#include "broker/core/room.h"
+#include "broker/core/share.h"
 
 static uint64_t
 or_else(uint64_t value, uint64_t other)

@@ -1,8 +1,14 @@
 /* Timers: what has to be looked at at a time, by monotonic and by wall clock. A timer that no
  * longer concerns anybody is not taken back; whoever is called looks for himself. */
+#include "broker/core/timer.h"
+
 #include <stdlib.h>
 
-#include "broker/core/machine.h"
+#include "broker/core/schedule.h"
+#include "broker/core/steer.h"
+#include "broker/core/stop.h"
+#include "broker/core/terms.h"
+#include "broker/core/unique.h"
 
 struct entry {
     leat_timer_kind kind;

@@ -1,9 +1,15 @@
 /* Unique keys: one live job for each key of a channel and principal; what is sent with the same key
  * joins it. For a while after the job's end its completion is kept with the key, and whoever comes
  * then is given that. */
+#include "broker/core/unique.h"
+
 #include <stdlib.h>
 
-#include "broker/core/machine.h"
+#include "broker/core/batch.h"
+#include "broker/core/channel.h"
+#include "broker/core/link.h"
+#include "broker/core/terms.h"
+#include "broker/core/timer.h"
 
 static uint64_t
 hash_of(const leat_channel *channel, uint64_t principal, leat_text name)

@@ -9,10 +9,16 @@
  * so that answers and completions never wait behind a log. A watch ends with its connection, or
  * when its batch (its one job) is over and that is on disk, which is the only thing here that is
  * told for certain. */
+#include "broker/core/watch.h"
+
 #include <stdio.h>
 #include <stdlib.h>
 
-#include "broker/core/machine.h"
+#include "broker/core/batch.h"
+#include "broker/core/lease.h"
+#include "broker/core/link.h"
+#include "broker/core/peer.h"
+#include "broker/core/steer.h"
 
 #define SHOWN_MAX     20U    /* rows of progress in one answer: they stay below its limit */
 #define LOOKED_AT_MAX 10000U /* jobs that are looked through for them */

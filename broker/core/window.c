@@ -8,9 +8,11 @@
  * the peer's `seen` has reached that number the answer is settled. A connection that is lost takes
  * frames with it: what had left and was not confirmed is decided again and leaves when the peer
  * asks again. */
+#include "broker/core/window.h"
+
 #include <stdlib.h>
 
-#include "broker/core/machine.h"
+#include "broker/core/peer.h"
 
 static leat_answer *
 slot_of(const leat_peer *peer, uint64_t sequence)

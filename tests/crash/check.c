@@ -18,6 +18,7 @@
 #include <string.h>
 
 #include "broker/core/machine.h"
+#include "broker/core/object.h"
 #include "broker/store/lmdb.h"
 #include "proto/base/log.h"
 #include "tests/crash/verdict.h"

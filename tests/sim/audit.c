@@ -5,6 +5,12 @@
 
 #include "tests/sim/sim.h"
 
+#include "broker/core/class.h"
+#include "broker/core/link.h"
+#include "broker/core/receiver.h"
+#include "broker/core/room.h"
+#include "broker/core/terms.h"
+
 #define LEAVES_MAX 4096U
 
 struct count {

@@ -7,6 +7,8 @@
 #include <stdio.h>
 #include <stdlib.h>
 
+#include "broker/core/failure.h"
+#include "broker/core/object.h"
 #include "broker/core/state.h"
 #include "broker/store/lmdb.h"
 #include "broker/store/memory.h"

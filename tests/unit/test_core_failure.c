@@ -4,6 +4,7 @@
 #include <stdlib.h>
 
 #include "broker/core/machine.h"
+#include "broker/core/object.h"
 #include "broker/store/memory.h"
 #include "proto/exec.h"
 #include "tests/lib/peers.h"

@@ -3,6 +3,8 @@
 #include <stdlib.h>
 
 #include "broker/core/machine.h"
+#include "broker/core/object.h"
+#include "broker/core/peer.h"
 #include "tests/lib/peers.h"
 #include "tests/lib/test.h"
 
