@@ -29,6 +29,13 @@ typedef struct option_value {
     uint64_t number; /* NUMBER, DURATION in ms, FLAG 0 or 1 */
 } option_value;
 
+/* A key in a section of a file, for who asks what there is. */
+typedef struct section_value {
+    char *name; /* owned, as the rest; "[channel.default] retries" */
+    char *place;
+    char *text;
+} section_value;
+
 struct leat_options {
     const leat_option *rows; /* borrowed */
     size_t count;
@@ -36,6 +43,8 @@ struct leat_options {
     const char **operands; /* the array is owned, the strings are argv's */
     size_t operand_count;
     leat_options_section *section; /* NULL: none is known */
+    section_value *in_sections;    /* owned; what it has taken */
+    size_t in_section_count;
     void *section_context;
     leat_origin file_origin; /* of the file that is being read */
     const char *file_path;   /* its name, borrowed while it is */
@@ -313,6 +322,12 @@ leat_options_destroy(leat_options **options_p)
         return;
     for (size_t i = 0; options->values != NULL && i < options->count; i++)
         clear(&options->values[i]);
+    for (size_t i = 0; i < options->in_section_count; i++) {
+        free(options->in_sections[i].name);
+        free(options->in_sections[i].place);
+        free(options->in_sections[i].text);
+    }
+    free(options->in_sections);
     free(options->values);
     free(options->operands);
     free(options);
@@ -472,18 +487,53 @@ leat_options_read_environment(leat_options *options)
     return LEAT_ERR_OK;
 }
 
+/* What a section has taken is remembered with its place, in the place of what a weaker file said.
+ */
+static leat_err
+note_in_section(leat_options *options, const char *name, const char *text, int line)
+{
+    char place[PATH_MAX + 16];
+    size_t i = 0;
+    while (i < options->in_section_count && strcmp(options->in_sections[i].name, name) != 0)
+        i++;
+    if (i == options->in_section_count) {
+        section_value *const more =
+            reallocarray(options->in_sections, i + 1, sizeof *options->in_sections);
+        if (more == NULL)
+            return LEAT_ERR_NOMEM;
+        options->in_sections = more;
+        more[i] = (section_value){.name = strdup(name)};
+        if (more[i].name == NULL)
+            return LEAT_ERR_NOMEM;
+        options->in_section_count++;
+    }
+    section_value *const value = &options->in_sections[i];
+    free(value->place);
+    free(value->text);
+    (void)snprintf(place, sizeof place, "%s:%d", options->file_path, line);
+    value->place = strdup(place);
+    value->text = strdup(text);
+    return value->place == NULL || value->text == NULL ? LEAT_ERR_NOMEM : LEAT_ERR_OK;
+}
+
 static leat_err
 take_in_section(leat_options *options,
                 const char *section,
                 const char *key,
                 const char *text,
+                int line,
                 char *why,
                 size_t why_size)
 {
+    char name[LEAT_CONFIG_SECTION_BYTES_MAX + LEAT_CONFIG_LINE_BYTES_MAX + 4];
     leat_err err = LEAT_ERR_NOT_FOUND;
     if (options->section != NULL)
         err = options->section(options->section_context, options->file_origin, section, key, text,
                                why, why_size);
+    if (err == LEAT_ERR_OK) {
+        (void)snprintf(name, sizeof name, "[%s] %s", section, key);
+        err = note_in_section(options, name, text, line);
+    }
     return err == LEAT_ERR_NOT_FOUND ? say(why, why_size, "no such section") : err;
 }
 
@@ -512,7 +562,7 @@ take_key(void *context,
 {
     leat_options *const options = context;
     if (section != NULL)
-        return take_in_section(options, section, key, text, why, why_size);
+        return take_in_section(options, section, key, text, line, why, why_size);
     const size_t row = row_of_name(options, key, strlen(key));
     /* A file that names another would make "which file counts" a riddle. */
     if (row == NO_ROW || (options->rows[row].flags & LEAT_OPTION_NOT_IN_FILE) != 0 ||
@@ -801,5 +851,14 @@ leat_options_print_settings(const leat_options *options, FILE *out)
         if (value->origin == LEAT_ORIGIN_NONE)
             print_usual(row, out);
         (void)fputc('\n', out);
+    }
+    for (size_t i = 0; i < options->in_section_count; i++) {
+        const section_value *const value = &options->in_sections[i];
+        print_field(value->name, strlen(value->name), out);
+        (void)fputs("\tfile\t", out);
+        print_field(value->place, strlen(value->place), out);
+        (void)fputc('\t', out);
+        print_field(value->text, strlen(value->text), out);
+        (void)fputs("\t\n", out);
     }
 }

@@ -120,9 +120,10 @@ const char *leat_options_operand(const leat_options *options, size_t index);
 const char *leat_options_why(const leat_options *options);
 
 /* What the options are and where each was said, for `leat config show`: a line for each row that a
- * file may hold, with tabs between name, origin ("option", "environment", "file", "default",
- * "none"), place ("--slots", "LEAT_SLOTS", "/etc/leat/worker.ini:4", ""), value, and what holds
- * without one as help says it. In place and value a tab is \t, a newline \n, a backslash \\. */
+ * file may hold, and for each key in a section ("[channel.default] retries"), with tabs between
+ * name, origin ("option", "environment", "file", "default", "none"), place ("--slots",
+ * "LEAT_SLOTS", "/etc/leat/worker.ini:4", ""), value, and what holds without one as help says it.
+ * In place and value a tab is \t, a newline \n, a backslash \\. */
 void leat_options_print_settings(const leat_options *options, FILE *out);
 
 /* The lines of --help for the rows: "  -j, --slots N      jobs at once (default 1)". */

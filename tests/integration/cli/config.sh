@@ -55,6 +55,12 @@ assert programs["leat-worker"]["threads"] == {
     "name": "threads", "value": None, "origin": "none", "place": "", "usual": "one a core"}
 PY
 
+# What stands in a section.
+printf 'keep-for = 2h\n[channel.default]\nretries = 5\n' >"$dir/config/leat/broker.ini"
+is "$(row leat-broker '[channel.default] retries')" "5 | $dir/config/leat/broker.ini:3"
+is "$(row leat-broker keep-for)" "2h | $dir/config/leat/broker.ini:1"
+rm "$dir/config/leat/broker.ini"
+
 # A file of its own instead, which is named.
 printf 'data = /srv/leat\n' >"$dir/mine.ini"
 run 0 leat config show broker --origin --plain -- --config "$dir/mine.ini"
