@@ -386,11 +386,13 @@ def batches(s, table, quick, rounds):
     table.add("batches", "submit to end, p50 in us, on disk", trip, trip0, trip / trip0, ("<=", 1.25),
               "before them")
     table.add("batches", "status: seconds", status, status0, None, None, "before them")
+    s.stop(worker)
     began = time.monotonic()
     broker.kill()
     broker.start()
     table.add("batches", "restart with them: seconds", time.monotonic() - began)
     table.add("batches", "bytes of memory a finished batch after it", broker.memory() / count)
+    worker = broker.worker("--slots", "2")
     rate = stand.median([broker.rate(jobs) for _ in range(rounds)])
     table.add("batches", "jobs/s on disk after it", rate, rate0, rate / rate0, (">=", 0.8), "before them")
     s.stop(worker)
