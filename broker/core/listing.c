@@ -31,9 +31,10 @@
 #define LOOKS_MAX  16384U /* what one answer may look at, … */
 #define LOOK_FETCH 16U    /* … where reading a record counts so many, */
 #define LOOK_TURN  512U   /* a turn record so many, */
-#define LOOK_PART  2048U  /* and a part of history so many */
+#define LOOK_PART  4096U  /* a part of history so many, */
+#define LOOK_END   8U     /* and a job in a batch's log so many */
 #define PART_BYTES (32U * LEAT_COMPLETION_BYTES)
-#define LOG_BYTES  262144U
+#define LOG_BYTES  32768U
 #define ERROR_MAX  200U /* of an error, in a list */
 #define FROM_END   UINT64_MAX
 
@@ -50,6 +51,7 @@ typedef struct listing {
     int64_t since_ms;
     bool mine;
     leat_batch *batch; /* of jobs */
+    uint64_t below;    /* … before this place */
     /* where it stands */
     unsigned place;
     uint64_t at;
@@ -415,10 +417,11 @@ add_live(listing *self, const leat_item *item, uint32_t place)
 static bool
 walk_places(listing *self)
 {
-    const uint64_t total = self->batch->counters.total;
+    const uint64_t all = self->batch->counters.total;
+    const uint64_t total = all < self->below ? all : self->below - 1;
     uint64_t place = self->at == FROM_END ? 0 : self->at;
     if ((self->states & (JOBS_WAITING | JOBS_RUNNING)) == 0 ||
-        leat_counters_ended(&self->batch->counters) == total)
+        leat_counters_ended(&self->batch->counters) == all)
         return true;
     for (; place < total && !is_full(self); self->looks++) {
         const uint64_t id = leat_batch_job(self->batch, (uint32_t)++place);
@@ -459,7 +462,7 @@ is_wanted_end(const listing *self, const leat_completion *c)
 {
     const leat_text result = {.data = (const char *)c->result.data, .size = c->result.size};
     return (self->states & 1U << state_of(c->outcome)) != 0 &&
-           (int64_t)c->ended_ms >= self->since_ms &&
+           (int64_t)c->ended_ms >= self->since_ms && c->place < self->below &&
            (self->where.size == 0 ||
             (c->outcome != LEAT_OUTCOME_DONE && holds(result, self->where)));
 }
@@ -505,7 +508,7 @@ on_log(void *context, const leat_fetched *fetched)
         if (is_wanted_end(self, &completion))
             add_end(self, &run, &completion);
         self->next++;
-        self->looks++;
+        self->looks += LOOK_END;
     }
 }
 
@@ -528,7 +531,7 @@ walk_log(listing *self)
                 fetch.turn = batch->segments[i - 1].turn;
         }
         (void)leat_store_fetch(self->core->books[batch->durability].store, &fetch, 1, on_log, self);
-        self->looks += LOOK_PART;
+        self->looks += LOOK_FETCH;
         if (self->next == FROM_END)
             return true;
         self->at = self->next;
@@ -706,6 +709,12 @@ leat_listing_jobs(leat_core *core, const cJSON *arguments, cJSON **result, char 
             read_states(&self, arguments, job_words, sizeof job_words / sizeof *job_words, message);
     if (err != LEAT_ERR_OK)
         return err;
+    self.below = FROM_END;
+    if (leat_steer_has(arguments, "below") &&
+        (!leat_json_u64(arguments, "below", &self.below) || self.below == 0)) {
+        (void)snprintf(message, 256, "\"below\" is a place as text, from 1");
+        return LEAT_ERR_MALFORMED;
+    }
     self.batch = leat_batch_find(core, id);
     if (self.batch == NULL) {
         leat_archive_explain(core, id, message, 256);

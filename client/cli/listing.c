@@ -140,10 +140,10 @@ leat_listing_ask(leat_cli *cli, const leat_listing *what, cJSON **arguments_p, c
     *answer_p = NULL;
     do {
         set_text(arguments, "cursor", cursor);
-        if (what->falling && is_full(&self)) {
-            char above[24];
-            (void)snprintf(above, sizeof above, "%" PRIu64, self.entries[what->rows_max].number);
-            set_text(arguments, "above", above);
+        if (what->order != NULL && is_full(&self)) {
+            char bound[24];
+            (void)snprintf(bound, sizeof bound, "%" PRIu64, self.entries[what->rows_max].number);
+            set_text(arguments, what->falling ? "above" : "below", bound);
         }
         code = ask(cli, &self, arguments, answer_p);
         (void)snprintf(cursor, sizeof cursor, "%s", leat_json_string(*answer_p, "cursor"));

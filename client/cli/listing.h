@@ -14,7 +14,8 @@ typedef struct leat_listing {
     const char *key;   /* of the rows in its answer: "batches" */
     const char *order; /* a number in each row that no other has: "id"; NULL: rows stay as they come
                         */
-    bool falling;      /* the highest first, and lower ones than are wanted are not asked for */
+    bool falling;      /* the highest first. What is beyond those that are wanted is not asked for:
+                          what is not "above" the last one, or "below" it where numbers rise */
     size_t rows_max;
 } leat_listing;
 

@@ -365,13 +365,17 @@ Test(core_listing, the_jobs_of_a_batch_are_listed_with_their_states)
 
 Test(core_listing, the_jobs_of_a_large_batch_come_in_parts_also_from_history)
 {
-    char batch[64];
+    char batch[80];
     const uint64_t id = must_submit("default", "", 3000);
     (void)snprintf(batch, sizeof batch, "\"batch\":\"%llu\",\"state\":\"all\"",
                    (unsigned long long)id);
     list("job.list", "jobs", "place", batch);
     cr_assert(eq(uint, count, 3000));
     cr_assert(gt(uint, answers, 40U));
+    char few[120];
+    (void)snprintf(few, sizeof few, "%s,\"below\":\"11\"", batch);
+    list("job.list", "jobs", "place", few);
+    cr_assert(eq(uint, count, 10)); /* also of those that wait */
     for (unsigned i = 0; i < 4; i++)
         work(LEAT_END_DONE);
     let_time_pass();
@@ -382,6 +386,13 @@ Test(core_listing, the_jobs_of_a_large_batch_come_in_parts_also_from_history)
 
     cr_assert(eq(uint, count, 3000));
     cr_assert(has(1) && has(1500) && has(3000));
+
+    (void)snprintf(batch, sizeof batch, "\"batch\":\"%llu\",\"state\":\"all\",\"below\":\"11\"",
+                   (unsigned long long)id);
+    list("job.list", "jobs", "place", batch);
+    cr_assert(eq(uint, count, 10));
+    cr_assert(has(1) && has(10));
+    cr_assert(lt(uint, answers, 3U));
 }
 
 Test(core_listing, wrong_questions_are_refused)
@@ -406,6 +417,9 @@ Test(core_listing, wrong_questions_are_refused)
         cr_assert(ne(ptr, strstr(must_ask(client, "batch.list", wrong[i]), "MALFORMED"), NULL),
                   "%s", wrong[i]);
     cr_assert(ne(ptr, strstr(must_ask(client, "job.list", "{}"), "MALFORMED"), NULL));
+    cr_assert(ne(
+        ptr, strstr(must_ask(client, "job.list", "{\"batch\":\"1\",\"below\":\"0\"}"), "MALFORMED"),
+        NULL));
     cr_assert(ne(ptr,
                  strstr(must_ask(client, "job.list", "{\"batch\":\"99999999999\"}"), "NOT_FOUND"),
                  NULL));
