@@ -9,6 +9,7 @@
  *
  * With --curve all is encrypted; with --beat connections probe each other as Leat's do. */
 #include <errno.h>
+#include <poll.h>
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -310,7 +311,7 @@ idle(router *self, const settings *set)
     (void)zmq_poll(&item, 1, 1000);
     const uint64_t after = memory_bytes();
     const double cpu_s = now_s(CLOCK_PROCESS_CPUTIME_ID);
-    (void)sleep((unsigned)set->seconds);
+    (void)poll(NULL, 0, (int)set->seconds * 1000);
     (void)printf("{\"connections\": %llu, \"bytes_a_connection\": %.0f, \"cpu\": %.4f}\n",
                  (unsigned long long)set->count, (double)(after - before) / (double)set->count,
                  (now_s(CLOCK_PROCESS_CPUTIME_ID) - cpu_s) / (double)set->seconds);
@@ -409,7 +410,7 @@ relay(router *self, const settings *set, pid_t client)
 /* A child that waits for the place, which is known after the bind: it is forked before this process
  * has a context. */
 static pid_t
-start(const settings *set, char part, uint64_t count, int *pipe_end)
+start(const settings *set, int part, uint64_t count, int *pipe_end)
 {
     int ends[2];
     place at;
@@ -443,7 +444,7 @@ measure(const char *what, const settings *set)
     int status = 0;
     for (uint64_t i = 0; i < count; i++) {
         const uint64_t share = set->count / count + (i < set->count % count);
-        children[i] = start(set, relays ? "cw"[i] : 'd', share, &pipes[i]);
+        children[i] = start(set, !relays ? 'd' : i == 0 ? 'c' : 'w', share, &pipes[i]);
     }
     if (set->curve) {
         must(zmq_curve_keypair(at.server_public, at.server_secret), "keys");

@@ -417,7 +417,7 @@ receive(receiver *self)
 static void
 pass_messages(const settings *set)
 {
-    receiver receivers[LEAT_CHANNELS_MAX / RECEIVER_CHANNELS + 1];
+    receiver receivers[LEAT_CHANNELS_MAX / RECEIVER_CHANNELS + 1] = {{0}};
     const uint64_t channels = set->channels == 0 ? 1 : set->channels;
     const uint64_t count = (channels + RECEIVER_CHANNELS - 1) / RECEIVER_CHANNELS;
     sender from = sender_of(set, MESSAGES);
