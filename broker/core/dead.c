@@ -67,6 +67,8 @@ leat_dead_drop(leat_core *core, leat_corpse *corpse)
     const uint64_t batch = corpse->batch;
     const bool alone = batch == corpse->job;
     leat_changes_drop(&book_of(core, corpse)->changes, LEAT_OBJECT_DEAD, corpse->job);
+    leat_channel *const channel = leat_table_at(&core->channels, corpse->channel);
+    channel->dead--;
     forget(core, corpse);
     if (!alone)
         leat_archive_bury(core, batch);
@@ -76,7 +78,7 @@ void
 leat_dead_add(leat_core *core, const leat_item *item, leat_bytes error)
 {
     const leat_terms *const terms = leat_terms_of(core, item);
-    const leat_channel *const channel = terms->class->channel;
+    leat_channel *const channel = terms->class->channel;
     const leat_batch *const batch =
         item->batch == LEAT_NOBODY ? NULL : leat_table_at(&core->batches, item->batch);
     leat_buf payload = {0};
@@ -90,6 +92,7 @@ leat_dead_add(leat_core *core, const leat_item *item, leat_bytes error)
     corpse->channel = channel->index;
     corpse->principal = terms->principal;
     corpse->memory = channel->durability == LEAT_MEMORY;
+    channel->dead++;
     mourn(core, corpse);
     (void)leat_follow_payload(core, item, &payload);
 
@@ -171,6 +174,7 @@ leat_dead_apply(leat_core *core, unsigned format, uint64_t job, leat_reader *rec
     corpse->place = about.place;
     corpse->channel = channel->index;
     corpse->principal = about.owner.principal;
+    channel->dead++;
     mourn(core, corpse);
     return LEAT_ERR_OK;
 }

@@ -203,8 +203,6 @@ leat_lease_end(leat_core *core,
 
     if (outcome == LEAT_OUTCOME_DONE)
         channel->done++;
-    else if (outcome == LEAT_OUTCOME_DEAD)
-        channel->dead++;
     if ((item->flags & LEAT_ITEM_MESSAGE) != 0)
         leat_lease_write_item(core, item); /* a message leaves no completion, only its end */
     else

@@ -110,13 +110,13 @@ typedef struct leat_channel {
     int64_t tokens_ms;      /* monotonic; when they were counted */
     leat_list_node blocked; /* in core->blocked while senders wait in line */
     leat_list_node rated;   /* in core->rated while it has a rate */
-    /* counters; done, dead … since the broker's start */
+    /* counters; done, released, … since the broker's start */
     uint64_t ready;
     uint64_t running;
     uint64_t delayed;
     uint64_t held;
     uint64_t done;
-    uint64_t dead;
+    uint64_t dead; /* leat_corpse of it */
     uint64_t released;
     uint64_t replies_dropped;
     uint64_t rate_done; /* done at rate_ms */

@@ -404,6 +404,13 @@ Test(core_dead, more_than_two_thousand_are_retried_in_several_commands)
 
 /* ------------------------------------------------------------------------------ removing */
 
+static double
+dead_in_status(const char *channel)
+{
+    must_query(client, "channel", "{\"channel\":\"%s\"}", channel);
+    return said(&w, "dead");
+}
+
 Test(core_dead, the_dead_are_removed)
 {
     const leat_sent sent = must_bury("default", 3, "no bread");
@@ -414,8 +421,11 @@ Test(core_dead, the_dead_are_removed)
     must_do(client, "dead.remove", "{\"channel\":\"other\"}");
     cr_assert(eq(dbl, said(&w, "removed"), 2.0));
     cr_assert(eq(u32, count_dead("{}"), 2));
+    cr_assert(eq(dbl, dead_in_status("default"), 2.0));
+    cr_assert(eq(dbl, dead_in_status("other"), 0.0));
     must_do(client, "dead.remove", "{\"error\":\"bread\"}");
     cr_assert(eq(u32, count_dead("{}"), 0));
+    cr_assert(eq(dbl, dead_in_status("default"), 0.0));
     must_do(client, "dead.remove", "{}");
     cr_assert(eq(dbl, said(&w, "removed"), 0.0));
     must_restart(&w);
@@ -432,6 +442,7 @@ Test(core_dead, the_dead_are_there_after_a_restart)
     must_restart(&w);
     must_resume(client);
 
+    cr_assert(eq(dbl, dead_in_status("default"), 2.0));
     cr_assert(eq(u32, count_dead("{}"), 2));
     LEAT_SAME_TEXT(said_text(&w, "dead.0.error"), "no bread");
     must_query(client, "dead.show", "{\"job\":\"%llu\"}", (unsigned long long)sent.first_id);
