@@ -87,16 +87,19 @@ ends_here(leat_arguments *out, int argc, char *const argv[], int i)
     return false;
 }
 
-/* Does the user's own command line begin with this word? Then it goes up to ":::". */
+/* Does the user's own command line begin with this word? Then it goes up to ":::", if inputs may
+ * follow. */
 static bool
 begins_own(leat_arguments *out, int argc, char *const argv[], int i)
 {
     const leat_cli_command *const command =
         out->noun == NULL ? NULL : leat_cli_command_find(out->noun, out->verb);
-    if (command == NULL || (command->flags & LEAT_CLI_COMMAND_OWN) == 0 || out->has_handler)
+    if (command == NULL || (command->flags & LEAT_CLI_COMMAND_OWN) == 0 || out->has_handler ||
+        out->operand_count < command->own_after)
         return false;
+    const bool has_inputs = (command->flags & LEAT_CLI_COMMAND_INPUTS) != 0;
     out->tail = argv + i;
-    while (i < argc && strcmp(argv[i], ":::") != 0) {
+    while (i < argc && !(has_inputs && strcmp(argv[i], ":::") == 0)) {
         out->tail_count++;
         i++;
     }

@@ -8,6 +8,7 @@
 #include "client/cli/duration.h"
 #include "client/cli/inputs.h"
 #include "client/cli/json.h"
+#include "client/cli/order.h"
 #include "client/cli/state.h"
 #include "client/cli/stop.h"
 #include "client/cli/treatment.h"
@@ -93,15 +94,40 @@ static const leat_option add_rows[] = {
       .takes = "skip queue",
       .help = "while the last one still runs: skip this one, or queue it (default skip)",
       .flags = LEAT_OPTION_NOT_IN_FILE},
+    LEAT_ROWS_OF_ORDER,
     LEAT_ROW_CHANNEL("where the jobs go (default \"default\")"),
     LEAT_ROWS_OF_ATTEMPTS,
     LEAT_ROWS_OF_JOB,
 };
 
+/* What each job is: code of the worker, or a program. */
+static bool
+has_handler(const leat_cli *cli)
+{
+    return leat_options_given(cli->options, "handler");
+}
+
+/* The payload of the command that the line ends with. On LEAT_EXIT_OK *out is the caller's. */
+static int
+make_command(leat_cli *cli, char **out, size_t *size)
+{
+    leat_order order;
+    leat_buf payload = {0};
+    int code = leat_order_read(cli, cli->tail, cli->tail_count, &order);
+    if (code == LEAT_EXIT_OK && !leat_order_make(&order, &(leat_order_job){.number = 1}, &payload))
+        code = leat_cli_usage(cli, "%s", order.why == NULL ? "out of memory" : order.why);
+    leat_order_fini(&order);
+    *out = (char *)payload.data;
+    *size = payload.size;
+    return code;
+}
+
 /* The payload: the third operand, "-" for all of stdin. On LEAT_EXIT_OK *out is the caller's. */
 static int
-read_payload(const leat_cli *cli, char **out, size_t *size)
+read_payload(leat_cli *cli, char **out, size_t *size)
 {
+    if (!has_handler(cli))
+        return make_command(cli, out, size);
     char *line = NULL;
     size_t room = 0;
     const char *const given =
@@ -217,11 +243,16 @@ run_add(leat_cli *cli)
     cJSON *json = NULL;
     cJSON *answer = NULL;
     const size_t operands = leat_options_operand_count(cli->options);
-    if (operands < 2 || operands > 3)
+    const bool has_shell = leat_options_given(cli->options, "shell");
+    if (has_handler(cli) && has_shell)
+        return leat_cli_usage(cli,
+                              "--shell runs a command, --handler code of the worker: give one");
+    if (operands < 2 || operands > (has_handler(cli) ? 3U : 2U) ||
+        (!has_handler(cli) && !has_shell && cli->tail == NULL))
         return leat_cli_usage(
-            cli, "give a name, when, and a payload if there is one: leat schedule add nightly "
-                 "'30 2 * * *' --handler echo done");
-    const char *const handler = leat_treatment_handler(cli);
+            cli, "give a name, when, and what: leat schedule add nightly '30 2 * * *' ./backup, or "
+                 "--handler NAME [PAYLOAD]");
+    const char *const handler = has_handler(cli) ? leat_treatment_handler(cli) : LEAT_EXEC_HANDLER;
     if (handler == NULL)
         return LEAT_EXIT_USAGE;
     int code = read_schedule(cli, handler, &json);
@@ -245,18 +276,19 @@ run_add(leat_cli *cli)
 }
 
 static const leat_example add_examples[] = {
-    {"leat schedule add nightly '30 2 * * *' --handler echo done",
-     "each night, by the clock of UTC"                                                               },
+    {"leat schedule add nightly '30 2 * * *' ./backup --full",                       "each night, by the clock of UTC"},
     {"leat schedule add report '0 9 * * MON-FRI' --tz Europe/Berlin --handler echo",
-     "on working days, by the clock of Berlin"                                                       },
-    {"leat schedule add beat '@every 30s' --handler noop --expires 20s",             "twice a minute"},
+     "on working days, by the clock of Berlin"                                                                        },
+    {"leat schedule add beat '@every 30s' --handler noop --expires 20s",             "twice a minute"                 },
 };
 
 const leat_cli_command leat_cli_command_schedule_add = {
     .noun = "schedule",
     .verb = "add",
     .summary = "submit a job again and again, by the clock",
-    .operands = "NAME 'EXPR' --handler NAME [PAYLOAD|-]",
+    .operands = "NAME 'EXPR' CMD…|--handler NAME [PAYLOAD|-]",
+    .flags = LEAT_CLI_COMMAND_OWN,
+    .own_after = 2,
     .about =
         "EXPR is minute, hour, day of the month, month and day of the week, each a number, *, a\n"
         "range (1-5), a list (1,15) or a step (*/10), names as MON and JAN too; or @hourly, @daily,\n"

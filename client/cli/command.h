@@ -14,9 +14,9 @@ typedef struct leat_example {
 
 #define LEAT_CLI_COMMAND_INPUTS 1U /* ":::" and what follows are inputs, never options */
 #define LEAT_CLI_COMMAND_TAIL   2U /* "--" and what follows are another program's command line */
-#define LEAT_CLI_COMMAND_OWN                                                   \
-    8U /* the first word that is no option begins the user's own command line, \
-          unless --handler was given */
+#define LEAT_CLI_COMMAND_OWN                                                    \
+    8U /* the first word that is no option (behind own_after others) begins the \
+          user's own command line, unless --handler was given */
 #define LEAT_CLI_COMMAND_LOCAL                                         \
     4U /* connects to no broker that is named: no --broker, --key-file \
         */
@@ -33,7 +33,8 @@ struct leat_cli_command {
     size_t example_count;
     const leat_option *rows;
     size_t row_count;
-    unsigned flags; /* LEAT_CLI_COMMAND_… */
+    unsigned flags;   /* LEAT_CLI_COMMAND_… */
+    size_t own_after; /* OWN: words that stand before the user's own command line */
     int (*run)(leat_cli *cli);
 };
 

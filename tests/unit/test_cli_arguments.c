@@ -186,6 +186,18 @@ Test(cli_arguments, a_command_of_the_user_s_own_begins_with_its_first_word)
     rest_is("-k|--retries|2|");
 }
 
+Test(cli_arguments, it_may_stand_behind_other_words)
+{
+    SPLIT("schedule", "add", "--env", "A=b", "nightly", "@daily", "tar", "-c", ":::", "--json");
+
+    LEAT_SAME_TEXT(split.verb, "add");
+    cr_assert(eq(sz, split.operand_count, 2));
+    cr_assert(eq(sz, split.tail_count, 4));
+    LEAT_SAME_TEXT(split.tail[0], "tar");
+    LEAT_SAME_TEXT(split.tail[2], ":::"); /* it takes no inputs */
+    cr_assert(not(split.json));
+}
+
 Test(cli_arguments, two_dashes_may_stand_before_it)
 {
     SPLIT("submit", "--name", "n", "--", "--odd", ":::");

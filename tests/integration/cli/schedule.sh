@@ -1,6 +1,6 @@
 #!/bin/sh
 # schedule add, ls, pause, resume, run, rm: jobs that come again by the clock.
-# shellcheck disable=SC1091,SC2154 # it sets $dir
+# shellcheck disable=SC1091,SC2154,SC2016 # it sets $dir; what is in single quotes is the job's
 . "$(dirname "$0")/../../lib/story.sh"
 
 start_broker
@@ -35,6 +35,26 @@ run 0 leat schedule rm beat
 said 'schedule "beat" is removed'
 run 0 leat schedule ls
 said "no schedules"
+
+# a program, with options before it and words of its own behind; what runs it may be a shell
+start_worker w2 1 --allow-commands
+workers_up 2
+cd "$dir" || exit
+run 0 leat schedule add copy --env WHO=me '@daily' sh -c 'printf "%s %s" "$WHO" "$1" >made' sh --json
+run 0 leat schedule run copy
+until_true 10 [ -s made ]
+is "$(cat made)" "me --json"
+run 0 leat schedule rm copy
+run 0 leat schedule add text '@daily' --shell 'echo {} | tee told'
+run 0 leat schedule run text
+until_true 10 [ -s told ]
+is "$(cat told)" "{}"
+run 0 leat schedule rm text
+run 2 leat schedule add none '@daily'
+said "give a name, when, and what"
+run 2 leat schedule add both '@daily' --handler echo --shell x
+said "give one"
+run 127 leat schedule add typo '@daily' 'no such program'
 
 # by the clock of a zone, with options of its jobs
 run 0 leat schedule add report '0 9 * * MON-FRI' --tz UTC --overlap queue --handler sleep \
@@ -84,7 +104,7 @@ wrong "minute: 75 is over 59" add x '75 * * * *' --handler echo
 wrong "" add x 'every day' --handler echo
 wrong '--tz: no time zone "Nowhere/X"' add x @daily --tz Nowhere/X --handler echo
 wrong '--overlap is skip or queue, not "both"' add x @daily --overlap both --handler echo
-wrong "--handler NAME is missing" add x @daily
+wrong "give a name, when, and what" add x @daily
 wrong "give a name, when" add x --handler echo
 wrong "give a name, when" add x @daily a b --handler echo
 wrong 'the schedule "": a name' add '' @daily --handler echo
