@@ -106,7 +106,7 @@ wrong '--tz: no time zone "Nowhere/X"' add x @daily --tz Nowhere/X --handler ech
 wrong '--overlap is skip or queue, not "both"' add x @daily --overlap both --handler echo
 wrong "give a name, when, and what" add x @daily
 wrong "give a name, when" add x --handler echo
-wrong "give a name, when" add x @daily a b --handler echo
+wrong "give a name, when" add x @daily --handler echo a b
 wrong 'the schedule "": a name' add '' @daily --handler echo
 wrong '--needs "gpu"' add x @daily --handler echo --needs gpu
 wrong '--unique-for goes with' add x @daily --handler echo --unique-for 1s
