@@ -323,7 +323,7 @@ BOTH(jobs_alone_are_walked_in_parts)
     uint64_t sum = 0;
     for (unsigned i = 0; i < 600; i++)
         sum += got[i];
-    cr_assert(eq(u64, sum, (1000 + 1599) * 300));
+    cr_assert(eq(u64, sum, (uint64_t)(1000 + 1599) * 300));
     cr_assert(le(u64, got[599], 1031)); /* the highest chunk first */
     (void)look_for_alone(0, 1100, LEAT_COMPLETION_BYTES, got, &n);
     cr_assert(eq(uint, n, 1120 - 1000)); /* of its whole chunk, and of those below */
