@@ -21,7 +21,7 @@ teardown(void)
     world_fini(&w);
 }
 
-TestSuite(core_limits, .init = setup, .fini = teardown, .timeout = 30);
+TestSuite(core_limits, .init = setup, .fini = teardown, .timeout = 300);
 
 /* A SEND whose settings are these bytes, whatever they are. */
 static const test_answer *
