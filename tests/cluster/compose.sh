@@ -326,6 +326,14 @@ one_sentence /keys/client.key -e LEAT_KEY_FILE=/keys/client.key "$LEAT_IMAGE" le
 one_sentence /keys "$LEAT_IMAGE" leat-broker --bind=tcp://0.0.0.0:5328 --keys=/keys
 pass "a container without the keys says so in one sentence"
 
+# ---------------------------------------------------------------- the tutorial, in a clean container
+
+tutorial=$(docker run -d --rm --network none "$LEAT_IMAGE" sleep 300)
+quiet /usr/bin/python3 tests/integration/tutorial.py . "$(dirname "$program")" docs/tutorial.md 30 "$tutorial"
+typed=$(tail -n 1 "$scratch/log")
+quiet docker kill "$tutorial"
+pass "the tutorial, typed in a container that has nothing else: $typed"
+
 # ---------------------------------------------------------------- down
 
 quiet compose down -v

@@ -1,10 +1,11 @@
 #!/usr/bin/env python3
 """A page that shows what is typed and what comes: typed, and compared.
 
-tutorial.py ROOT BUILD PAGE LINES: in fenced blocks a line behind "$ " is a command, the lines below it
+tutorial.py ROOT BUILD PAGE LINES [CONTAINER]: in fenced blocks a line behind "$ " is a command, the lines below it
 are what it prints, both streams. "…" is anything within a line. Every command runs in one shell after
 the other, in an empty folder, with the programs of BUILD; there are at least LINES of them. Then each
 expectation is spoilt by a word and must not fit any more, else the run proves nothing (exit 2).
+With a CONTAINER all of it happens there, with the programs that it has.
 """
 
 import os
@@ -40,6 +41,8 @@ def fits(wanted, got):
 def main():
     root, build = (pathlib.Path(argument).resolve() for argument in sys.argv[1:3])
     page, least = sys.argv[3], int(sys.argv[4])
+    inside = ["docker", "exec", "-w", "/tmp/page/work", "-e", "HOME=/tmp/page", "-e",
+              "LC_ALL=C.UTF-8", sys.argv[5]] if len(sys.argv) > 5 else []
     wrong, spoilt = [], 0
     all_steps = steps((root / page).read_text())
     with tempfile.TemporaryDirectory(prefix="leat-page-", dir="/tmp") as folder:
@@ -47,11 +50,13 @@ def main():
         environment.update(PATH=f"{build}:{os.environ['PATH']}", LC_ALL="C.UTF-8")
         work = pathlib.Path(folder) / "work"
         work.mkdir()
+        if inside:
+            subprocess.run(["docker", "exec", sys.argv[5], "mkdir", "-p", "/tmp/page/work"], check=True)
         for command, wanted in all_steps:
             end = subprocess.run(
-                ["bash", "-c", command],
+                [*inside, "bash", "-c", command],
                 cwd=work,
-                env=environment,
+                env=os.environ if inside else environment,
                 stdin=subprocess.DEVNULL,
                 stdout=subprocess.PIPE,
                 stderr=subprocess.STDOUT,
@@ -71,7 +76,7 @@ def main():
                     return 2
                 spoilt += 1
         wrong += [f"still running: {process}" for process in readme.left_running(folder)]
-        if wrong:
+        if wrong and not inside:
             subprocess.run(["bash", "-c", "leat down"], env=environment, check=False)
     print("\n".join(wrong) or f"{len(all_steps)} commands, {spoilt} answers, as the page says")
     return 1 if wrong or len(all_steps) < least else 0
