@@ -12,6 +12,7 @@ import re
 import subprocess
 import sys
 import tempfile
+import time
 
 SECTION = "## The first five minutes"
 
@@ -67,8 +68,15 @@ class Shell:
         return end
 
 
-def left_running(folder):
-    """Processes that were started with our folder as their home."""
+def left_running(folder, patience_s=5):
+    """Processes that were started with our folder as their home, and do not end soon."""
+    until = time.monotonic() + patience_s
+    while (found := running(folder)) and time.monotonic() < until:
+        time.sleep(0.05)
+    return found
+
+
+def running(folder):
     found = []
     for process in pathlib.Path("/proc").glob("[0-9]*"):
         try:
