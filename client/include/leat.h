@@ -225,7 +225,8 @@ LEAT_API leat_status leat_batch_add(leat_batch *batch,
 LEAT_API leat_status leat_batch_flush(leat_batch *batch);
 
 /* As flush, without waiting: send what is collected as far as that goes now. LEAT_OK: everything
- * added so far is accepted; LEAT_NOT_YET: ask again when leat_fd is readable. */
+ * added so far is accepted; LEAT_NOT_YET: ask again when leat_fd is readable. Until then the rest
+ * stays here: leat_wait_next would wait for jobs that nobody has sent. */
 LEAT_API leat_status leat_batch_push(leat_batch *batch);
 
 /* 1: the next leat_batch_add, of any handler, would not wait. */
