@@ -24,6 +24,7 @@ import rig
 BACK_MAX_S = 3
 REPORTED_S = 1  # an end that is older than this when its worker is killed has been reported
 INSIDE = "burn"
+FEW_KILLS = 20
 
 
 def queue(r, sleepers, computing):
@@ -55,7 +56,8 @@ def run_kills(r, kills, fault=None):
     spare = [start(r, "naps", "naps", slots=1000), start(r, "sums", "sums", slots=2)]
     killed = []
     for n in range(kills):
-        queue(r, 120, 16)
+        # A few kills have to meet jobs that compute: there is work for both cores until the last.
+        queue(r, 120, 48 if kills < FEW_KILLS else 16)
         time.sleep(r.random.uniform(0.3, 1.2))
         name = r.random.choice(workers)
         pid = r.programs[name].pid
