@@ -54,7 +54,8 @@ def main():
             subprocess.run(["docker", "exec", sys.argv[5], "mkdir", "-p", "/tmp/page/work"], check=True)
         for command, wanted in all_steps:
             end = subprocess.run(
-                [*inside, "bash", "-c", command],
+                # Over there both streams are one before they travel: else their order is lost.
+                [*inside, "bash", "-c", f"exec 2>&1\n{command}"],
                 cwd=work,
                 env=os.environ if inside else environment,
                 stdin=subprocess.DEVNULL,
